@@ -1,0 +1,137 @@
+"""The way of a tensor, on one page: captured → golden → compared → diagnosed → judged → record.
+
+`check_stage` decides one stage from its two tensors, `result_of` one test from its stages. Both only return records;
+the report shows the numbers that decided, and computes none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_audioparity.compare.kinds import along_axes, compare_values, describe
+from pytest_audioparity.compare.structure import Pair, pair
+from pytest_audioparity.compare.tolerances import judge, smallest_tol_db
+from pytest_audioparity.diagnosis import diagnose
+from pytest_audioparity.records import (
+    DB_PER_UNIT,
+    FAIL,
+    NOT_MEASURED,
+    PASS,
+    Comparison,
+    Finding,
+    ParityResult,
+    Side,
+    StageResult,
+    StageTensor,
+    Tolerance,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+
+def check_stage(expected: StageTensor | None, actual: StageTensor | None, tolerance: Tolerance) -> StageResult:
+    """Compare one stage with its golden and judge it. One side may be absent, which fails."""
+    if expected is None or actual is None:
+        return _one_sided(expected, actual, tolerance)
+    both = pair(expected, actual, tolerance)
+    if (result := _unmeasurable(both, tolerance)) is not None:
+        return result
+    comparison = compare_values(both.expected, both.actual, both.meta, tolerance)
+    criteria = judge(comparison, tolerance, both.meta.kind or "tensor")
+    finite = _finite(comparison)
+    if not criteria:
+        return _not_measured(
+            both, comparison, tolerance, "no tolerance applies: tol_db is None and nothing else is set"
+        )
+    passed = finite and all(criterion.passed for criterion in criteria) and not both.findings and not both.conflict
+    if passed:
+        findings: tuple[Finding, ...] = ()
+    else:
+        findings = both.findings + diagnose(both.expected, both.actual, comparison)
+        if finite:
+            details = along_axes(both.expected, both.actual, both.meta) | dict(comparison.details)
+            comparison = replace(comparison, details=details)
+    return StageResult(
+        both.meta,
+        PASS if passed else FAIL,
+        tolerance,
+        comparison,
+        criteria if finite else (),
+        findings,
+        smallest_tol_db(comparison, tolerance),
+        both.conflict,
+    )
+
+
+def result_of(
+    results: Mapping[str, StageResult],
+    *,
+    expected_order: Iterable[str],
+    actual_order: Iterable[str],
+    title: str = "",
+    golden: Path | None = None,
+    accept: str | None = None,
+    reason: str | None = None,
+) -> ParityResult:
+    """Put judged stages in data-flow order: the reference's, with what only the actual side has in its place there."""
+    stages = tuple(results[name] for name in merge_order(expected_order, actual_order) if name in results)
+    return ParityResult(title, stages, golden, accept, reason or (None if stages else "no stage was compared"))
+
+
+def merge_order(leading: Iterable[str], following: Iterable[str]) -> list[str]:
+    """Return the leading names in their order, with what only the other side has put behind its predecessor there."""
+    order = list(leading)
+    known = set(order)
+    previous: str | None = None
+    for name in following:
+        if name not in known:
+            order.insert(0 if previous is None else order.index(previous) + 1, name)
+            known.add(name)
+        previous = name
+    return order
+
+
+def without_golden(actual: StageTensor, tolerance: Tolerance) -> StageResult:
+    """Describe a stage that has nothing to be compared with yet."""
+    sides = Comparison(Side((), ""), describe(actual.array), 0)
+    return StageResult(actual.meta, NOT_MEASURED, tolerance, sides, reason="there is no golden yet")
+
+
+def _one_sided(expected: StageTensor | None, actual: StageTensor | None, tolerance: Tolerance) -> StageResult:
+    stage = expected or actual
+    assert stage is not None
+    absent, present = Side((), ""), describe(stage.array)
+    if actual is None:
+        finding = Finding("missing_stage", "expected has this stage, actual does not")
+        sides = Comparison(present, absent, 0)
+    else:
+        finding = Finding("extra_stage", "actual has this stage, expected does not")
+        sides = Comparison(absent, present, 0)
+    return StageResult(stage.meta, FAIL, tolerance, sides, findings=(finding,))
+
+
+def _unmeasurable(both: Pair, tolerance: Tolerance) -> StageResult | None:
+    empty, unitless = both.expected.size == 0, both.meta.kind == "log_spectrum" and both.meta.unit not in DB_PER_UNIT
+    if both.comparable and not empty and not unitless:
+        return None
+    sides = Comparison(describe(both.expected), describe(both.actual), 0)
+    if not both.comparable or (empty and (both.findings or both.conflict)):
+        return StageResult(both.meta, FAIL, tolerance, sides, findings=both.findings, reason=both.conflict)
+    if empty and tolerance.allow_empty:
+        return StageResult(both.meta, PASS, tolerance, sides)
+    if empty:
+        return _not_measured(both, sides, tolerance, "it has no elements; if that is right: allow_empty=True")
+    reason = f"a log_spectrum needs a unit to be measured in dB: {', '.join(DB_PER_UNIT)}"
+    return _not_measured(both, sides, tolerance, reason)
+
+
+def _not_measured(both: Pair, comparison: Comparison, tolerance: Tolerance, reason: str) -> StageResult:
+    return StageResult(both.meta, NOT_MEASURED, tolerance, comparison, findings=both.findings, reason=reason)
+
+
+def _finite(comparison: Comparison) -> bool:
+    sides = (comparison.expected, comparison.actual)
+    return not any(side.nan or side.inf for side in sides)

@@ -1,0 +1,156 @@
+"""The command `audioparity`: the same comparison for files from any language.
+
+Exit status: 0 pass, 1 fail, 2 wrong use (one line on stderr, no traceback).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_audioparity.errors import AudioparityError, StageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_audioparity.records import ParityResult, StageTensor
+
+PASSED, FAILED, WRONG_USE = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        return int(parsed.run(parsed))
+    except AudioparityError as error:
+        print(f"audioparity {parsed.command}: {error}", file=sys.stderr)
+        return WRONG_USE
+    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+        sys.stderr.close()
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    from pytest_audioparity import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="audioparity",
+        description="Compare the stages of audio models across frameworks and languages.",
+        epilog="exit status: 0 pass, 1 fail, 2 wrong use",
+    )
+    parser.add_argument("--version", action="version", version=f"audioparity {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_compare(commands.add_parser("compare", help="compare the stages of two files"))
+    _add_inspect(commands.add_parser("inspect", help="show what a golden or tensor file holds"))
+    return parser
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Compare the stages of two files (.safetensors, .npz, .npy), paired by name."
+    parser.add_argument("expected", metavar="EXPECTED", type=Path, help="the reference: a golden or any tensor file")
+    parser.add_argument("actual", metavar="ACTUAL", type=Path, help="the file to judge")
+    for flag, text in (
+        ("--tol-db", "largest deviation in dB (default 0.01)"),
+        ("--tol-peak-db", "largest deviation of one element in dB (default 100 times --tol-db)"),
+        ("--min-snr-db", "smallest signal-to-error ratio in dB"),
+        ("--atol", "every element: |actual - expected| <= atol + rtol*|expected|"),
+        ("--rtol", "see --atol"),
+        ("--min-match", "smallest share of equal codes, 0 to 1 (default 1)"),
+    ):
+        parser.add_argument(flag, type=float, metavar="X", help=text)
+    parser.add_argument("--precision", metavar="P", help="fp32, fp16, bf16 or int8: presets of --tol-db")
+    parser.add_argument("--dtype", metavar="same|any", help="whether dtypes must agree (default same)")
+    parser.add_argument("--only", metavar="GLOB", action="append", help="compare only stages like this; repeatable")
+    parser.add_argument(
+        "--rename",
+        metavar="A=B",
+        action="append",
+        default=[],
+        help="ACTUAL's tensor A is EXPECTED's stage B; repeatable",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+    parser.set_defaults(run=_compare)
+
+
+def _add_inspect(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Show the stages of a file: shape, dtype, range, declarations, provenance."
+    parser.add_argument("file", metavar="FILE", type=Path)
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+    parser.set_defaults(run=_inspect)
+
+
+def _compare(parsed: argparse.Namespace) -> int:
+    result = _compared(parsed)
+    if parsed.json:
+        from pytest_audioparity.report.json import document
+
+        print(json.dumps(document(result), indent=1, ensure_ascii=False))
+    else:
+        from pytest_audioparity.report.terminal import render
+
+        print(render(result))
+    return PASSED if result.passed else FAILED
+
+
+def _compared(parsed: argparse.Namespace) -> ParityResult:
+    from pytest_audioparity.check import check_stage, result_of
+    from pytest_audioparity.compare.tolerances import TOLERANCE_KEYWORDS, problem_with
+    from pytest_audioparity.spec import Spec
+
+    given = {key: getattr(parsed, key, None) for key in TOLERANCE_KEYWORDS}
+    keywords = {key: value for key, value in given.items() if value is not None}
+    if (problem := problem_with(keywords)) is not None:
+        raise StageError(problem)
+    spec = Spec(layers=(keywords,), only=tuple(parsed.only) if parsed.only else None)
+    expected, actual = _both_sides(parsed.expected, parsed.actual, dict(map(_renaming, parsed.rename)))
+    results = {
+        name: check_stage(expected.get(name), actual.get(name), spec.tolerance(name))
+        for name in {**expected, **actual}
+        if spec.covers(name)
+    }
+    title = f"{parsed.expected} : {parsed.actual}"
+    return result_of(results, expected_order=expected, actual_order=actual, title=title)
+
+
+def _both_sides(
+    expected: Path, actual: Path, rename: dict[str, str]
+) -> tuple[dict[str, StageTensor], dict[str, StageTensor]]:
+    """Read both files. A .npy file holds one tensor without a name, so two of them pair whatever they are called."""
+    from pytest_audioparity.adapters.dumps import load
+
+    if expected.suffix.lower() == actual.suffix.lower() == ".npy" and not rename:
+        rename = {actual.stem: expected.stem}
+    sides = load(expected), load(actual, rename)
+    return tuple({stage.meta.name: stage for stage in side} for side in sides)  # type: ignore[return-value]
+
+
+def _renaming(text: str) -> tuple[str, str]:
+    old, equals, new = text.partition("=")
+    if not (old and equals and new):
+        raise StageError(f"--rename {text!r} is not of the form A=B")
+    return old, new
+
+
+def _inspect(parsed: argparse.Namespace) -> int:
+    from pytest_audioparity.adapters.dumps import load
+    from pytest_audioparity.compare.kinds import describe
+    from pytest_audioparity.report.inspect import as_json, as_text
+
+    stages = load(parsed.file)
+    described = [(stage.meta, describe(stage.array)) for stage in stages]
+    provenance: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
+    if parsed.file.suffix.lower() == ".safetensors":
+        from pytest_audioparity.golden.file import Golden
+
+        golden = Golden(parsed.file)
+        provenance, settings = dict(golden.provenance), dict(golden.settings)
+    if parsed.json:
+        print(json.dumps(as_json(described, settings, provenance), indent=1, ensure_ascii=False))
+    else:
+        print(as_text(str(parsed.file), described, settings, provenance))
+    return PASSED

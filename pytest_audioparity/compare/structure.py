@@ -1,0 +1,102 @@
+"""Which element belongs to which: declarations merged, axes brought into one order, shapes and dtypes held together.
+
+Nothing is cropped, broadcast or reshaped. What does not fit is a finding; a dtype that differs is one too, but the
+values are still compared, so that one report tells both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_audioparity.compare.tolerances import accepted_dtypes
+from pytest_audioparity.records import Finding, StageMeta, StageTensor, Tolerance
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+# Declarations that must agree where both sides make them.
+_DECLARED = ("kind", "unit", "sample_rate", "frame_rate")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two arrays in the axis order of the expected one. They can be compared only if `comparable`."""
+
+    meta: StageMeta
+    expected: Array
+    actual: Array
+    comparable: bool
+    findings: tuple[Finding, ...] = ()
+    conflict: str | None = None
+
+
+def pair(expected: StageTensor, actual: StageTensor, tolerance: Tolerance) -> Pair:
+    """Bring two stages together; declarations of the actual side win where the expected side is silent."""
+    meta = _merge(expected.meta, actual.meta, expected.array)
+    conflict = _conflict(expected.meta, actual.meta)
+    array, axes_problem = _in_order(actual, expected.meta.axes)
+    conflict = conflict or axes_problem
+    if meta.axes is not None and len(meta.axes) != expected.array.ndim:
+        conflict = conflict or f"axes={meta.axes!r} does not name the {expected.array.ndim} dimensions of the golden"
+        meta = replace(meta, axes=None)
+    findings = [
+        finding
+        for finding in (_shape(expected.array, array), _dtype(expected.array, array, tolerance))
+        if finding is not None
+    ]
+    comparable = expected.array.shape == array.shape
+    return Pair(meta, expected.array, array, comparable, tuple(findings), conflict)
+
+
+def kind_of(meta: StageMeta, array: Array) -> str:
+    """Return the declared kind, or the default: `codes` for integers and booleans, `tensor` for floats."""
+    return meta.kind or ("codes" if array.dtype.kind in "iub" else "tensor")
+
+
+def _merge(expected: StageMeta, actual: StageMeta, array: Array) -> StageMeta:
+    merged = {name: getattr(expected, name) or getattr(actual, name) for name in _DECLARED}
+    merged["kind"] = merged["kind"] or kind_of(expected, array)
+    return StageMeta(actual.name, axes=expected.axes or actual.axes, **merged)
+
+
+def _conflict(expected: StageMeta, actual: StageMeta) -> str | None:
+    for name in _DECLARED:
+        old, new = getattr(expected, name), getattr(actual, name)
+        if old is not None and new is not None and old != new:
+            return f"declared {name}={new!r}, but the expected side has {name}={old!r}"
+    return None
+
+
+def _in_order(actual: StageTensor, axes: str | None) -> tuple[Array, str | None]:
+    own = actual.meta.axes
+    if own is None or axes is None or own == axes:
+        return actual.array, None
+    if sorted(own) != sorted(axes) or len(set(own)) != len(own) or len(own) != actual.array.ndim:
+        return actual.array, f"declared axes={own!r}, but the expected side has axes={axes!r}"
+    return actual.array.transpose([own.index(letter) for letter in axes]), None
+
+
+def _shape(expected: Array, actual: Array) -> Finding | None:
+    if expected.shape == actual.shape:
+        return None
+    detail = {"expected": list(expected.shape), "actual": list(actual.shape)}
+    message = f"shape {shape_text(actual.shape)} where {shape_text(expected.shape)} is expected"
+    if sorted(expected.shape) == sorted(actual.shape):
+        message += "; the same sizes in another order: if the layouts differ, declare axes= on both sides"
+    return Finding("shape", message, detail=detail)
+
+
+def _dtype(expected: Array, actual: Array, tolerance: Tolerance) -> Finding | None:
+    accepted = accepted_dtypes(expected.dtype.name, tolerance)
+    if not accepted or actual.dtype.name in accepted:
+        return None
+    message = f"dtype {actual.dtype.name} where {' or '.join(accepted)} is expected; if that is meant: dtype='any'"
+    return Finding("dtype", message, detail={"expected": expected.dtype.name, "actual": actual.dtype.name})
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """Write a shape as in ``1x80x412``; ``scalar`` for no dimensions."""
+    return "x".join(map(str, shape)) or "scalar"

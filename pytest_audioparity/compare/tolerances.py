@@ -1,0 +1,136 @@
+"""What a stage is allowed: keywords, presets, layers of defaults, and the judgement of a comparison against them.
+
+Nothing here needs numpy: marks are checked at collection, when no runtime may be loaded yet.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from pytest_audioparity.records import Comparison, Criterion, Tolerance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+# The deviation that each numeric precision is usually good for. Healthy fp32 ports of codecs and vocoders stay under
+# 0.001 dB at every stage; the other three follow from what their formats keep through tens of layers.
+PRESET_DB = {"fp32": 0.01, "fp16": 0.1, "bf16": 0.5, "int8": 1.0}
+# A single element may be this much further off than the whole: rounding has tails, a click is far beyond them.
+PEAK_FACTOR = 100.0
+# The float type that a port of that precision returns where its reference returned float32.
+FLOAT_OF_PRECISION = {"fp16": "float16", "bf16": "bfloat16"}
+
+DTYPES = ("same", "any")
+
+
+def _at_least_zero(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+# Keyword -> (what is accepted, in words; the test for it). One table serves marks, ini options, `record` and `compare`.
+TOLERANCE_KEYWORDS = {
+    "tol_db": ("a number of dB, 0 or more, or None", lambda v: v is None or _at_least_zero(v)),
+    "tol_peak_db": ("a number of dB, 0 or more, or None", lambda v: v is None or _at_least_zero(v)),
+    "min_snr_db": ("a number of dB or None", lambda v: v is None or _finite(v)),
+    "atol": ("a number, 0 or more, or None", lambda v: v is None or _at_least_zero(v)),
+    "rtol": ("a number, 0 or more, or None", lambda v: v is None or _at_least_zero(v)),
+    "min_match": ("a share between 0 and 1", lambda v: _at_least_zero(v) and v <= 1),
+    "precision": (f"one of {', '.join(PRESET_DB)}", lambda v: isinstance(v, str) and v in PRESET_DB),
+    "dtype": ("'same' or 'any'", lambda v: isinstance(v, str) and v in DTYPES),
+    "allow_empty": ("True or False", lambda v: isinstance(v, bool)),
+}
+
+
+def problem_with(keywords: Mapping[str, Any], known: Mapping[str, Any] = TOLERANCE_KEYWORDS) -> str | None:
+    """Say in one sentence what is wrong with keyword arguments, the nearest known one included, or return None."""
+    for name, value in keywords.items():
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+            return f"unknown keyword {name!r}" + (f", did you mean {near[0]!r}?" if near else f" ({', '.join(known)})")
+        expected, accepts = known[name]
+        if not accepts(value):
+            return f"{name}={value!r} is not {expected}"
+    return None
+
+
+def layered(layers: Iterable[Mapping[str, Any]], stage: str) -> Tolerance:
+    """Resolve the tolerance of one stage from layers of keywords, the general one first.
+
+    A layer may hold `stages`, a map from globs to keywords, which counts as more layers right behind it. A layer that
+    sets `precision` and no `tol_db` brings in that precision's preset, whatever a more general layer said.
+    """
+    values: dict[str, Any] = {}
+    for layer in layers:
+        _overlay(values, layer)
+        for pattern, overrides in (layer.get("stages") or {}).items():
+            if fnmatchcase(stage, pattern):
+                _overlay(values, overrides)
+    precision = values.get("precision", "fp32")
+    tol_db = values.get("tol_db", PRESET_DB[precision])
+    peak_is_derived = "tol_peak_db" not in values
+    peak = values.get("tol_peak_db", None if tol_db is None else PEAK_FACTOR * tol_db)
+    rest = {k: v for k, v in values.items() if k in TOLERANCE_KEYWORDS and k not in ("tol_db", "tol_peak_db")}
+    return Tolerance(tol_db=tol_db, tol_peak_db=peak, peak_is_derived=peak_is_derived, **rest)
+
+
+def _overlay(values: dict[str, Any], layer: Mapping[str, Any]) -> None:
+    if "precision" in layer and "tol_db" not in layer:
+        values.pop("tol_db", None)
+    values.update(layer)
+
+
+def judge(comparison: Comparison, tolerance: Tolerance, kind: str) -> tuple[Criterion, ...]:
+    """Hold the numbers of a comparison against a tolerance. No criterion at all means that nothing was asked."""
+    if kind == "codes":
+        match = comparison.match
+        passed = match is not None and match >= tolerance.min_match
+        return (Criterion("match", match, tolerance.min_match, passed, at_most=False),)
+    criteria = [
+        _at_most("deviation_db", comparison.deviation_db, tolerance.tol_db),
+        _at_most("peak_db", comparison.peak_db, tolerance.tol_peak_db),
+        _at_least("snr_db", comparison.snr_db, tolerance.min_snr_db),
+    ]
+    if tolerance.atol is not None or tolerance.rtol is not None:
+        criteria.append(_at_most("excess", comparison.excess, tolerance.atol or 0.0))
+    return tuple(criterion for criterion in criteria if criterion is not None)
+
+
+def _at_most(name: str, value: float | None, limit: float | None) -> Criterion | None:
+    if limit is None:
+        return None
+    return Criterion(name, value, limit, value is not None and value <= limit)
+
+
+def _at_least(name: str, value: float | None, limit: float | None) -> Criterion | None:
+    if limit is None:
+        return None
+    return Criterion(name, value, limit, value is not None and value >= limit, at_most=False)
+
+
+def smallest_tol_db(comparison: Comparison, tolerance: Tolerance) -> float | None:
+    """Return the smallest `tol_db` with which the dB criteria would have passed, or None when none would."""
+    if comparison.deviation_db is None or comparison.peak_db is None:
+        return None
+    needed = comparison.deviation_db
+    if tolerance.peak_is_derived:
+        # Nudged up until 100 times it, as computed for the limit, covers the peak in spite of rounding.
+        for_peak = comparison.peak_db / PEAK_FACTOR
+        while PEAK_FACTOR * for_peak < comparison.peak_db:
+            for_peak = math.nextafter(for_peak, math.inf)
+        needed = max(needed, for_peak)
+    return needed if math.isfinite(needed) else None
+
+
+def accepted_dtypes(expected: str, tolerance: Tolerance) -> Sequence[str]:
+    """Return the dtype names that may stand where `expected` is expected, or an empty sequence for any."""
+    if tolerance.dtype == "any":
+        return ()
+    own = FLOAT_OF_PRECISION.get(tolerance.precision)
+    return (expected, own) if own and expected == "float32" else (expected,)

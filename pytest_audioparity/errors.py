@@ -1,0 +1,35 @@
+"""The exception tree.
+
+Misuse (a wrong argument, an unreadable file) is a ``ValueError``; ``AssertionError`` is raised for one thing only, a
+parity failure. Every message is complete in itself: what is wrong, where, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class AudioparityError(ValueError):
+    """Something was used wrongly or cannot be read. The message says what to do."""
+
+
+class StageError(AudioparityError):
+    """A stage cannot be recorded: not a tensor, a name used twice, an impossible declaration."""
+
+
+class TensorFileError(AudioparityError):
+    """A tensor file (.safetensors, .npz, .npy) cannot be read. `cause` is missing, damaged or lfs_pointer."""
+
+    def __init__(self, message: str, *, cause: str = "damaged") -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+class GoldenError(AudioparityError):
+    """A golden cannot be used. `cause` is one word of: missing, damaged, altered, lfs_pointer, newer_format, name."""
+
+    def __init__(self, message: str, *, cause: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+class ParityError(AssertionError):
+    """Actual stages differ from the expected ones by more than the tolerances allow."""

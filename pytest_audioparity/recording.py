@@ -1,0 +1,140 @@
+"""What one test has recorded: each stage compared with the golden as it comes, and at the end a result.
+
+A stage is compared at the moment it is recorded, while it is still what the model made of it; nothing is raised
+before the test has ended. A stage that passes is not copied; one that fails, or has no golden yet, is, since an update
+may want it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_audioparity.adapters.arrays import snapshot
+from pytest_audioparity.check import check_stage, merge_order, result_of, without_golden
+from pytest_audioparity.compare.structure import kind_of
+from pytest_audioparity.errors import GoldenError, StageError
+from pytest_audioparity.golden.file import Golden
+from pytest_audioparity.records import ParityResult, StageResult, StageTensor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pytest_audioparity.spec import Spec
+
+
+class Recording:
+    """The stages of one test run, in the order they were recorded, with their results.
+
+    Parameters
+    ----------
+    spec : what its marks ask for
+    path : its golden, which need not exist
+    """
+
+    def __init__(self, *, spec: Spec, path: Path) -> None:
+        self.spec = spec
+        self.path = path
+        self.golden: Golden | None = None
+        self.golden_error: GoldenError | None = None
+        self._recorded: dict[str, StageResult | None] = {}
+        self._kept: dict[str, StageTensor] = {}
+        try:
+            self.golden = Golden(path)
+        except GoldenError as error:
+            self.golden_error = error
+
+    def take(self, actual: StageTensor, overrides: Mapping[str, Any]) -> None:
+        """Compare one stage and keep the result, and a copy of the tensor unless it passes.
+
+        Raises
+        ------
+        StageError : the name was recorded before
+        """
+        __tracebackhide__ = True
+        name = actual.meta.name
+        if name in self._recorded:
+            raise StageError(f"stage {name!r} was recorded twice; number repeated steps, as in f'ode/{{i}}'")
+        self._recorded[name] = None
+        if not self.spec.covers(name):
+            return
+        try:
+            result = self._judge(actual, overrides)
+        except GoldenError as error:
+            self.golden_error = self.golden_error or error
+            return
+        self._recorded[name] = result
+        if not result.passed:
+            self._kept[name] = StageTensor(actual.meta, snapshot(actual.array))
+
+    def finish(self, *, shown_path: Path, accept: str | None) -> ParityResult:
+        """Judge the whole test: what the golden has and the test did not record is missing."""
+        results = {name: result for name, result in self._recorded.items() if result is not None}
+        golden_order = self._golden_order()
+        try:
+            for name in golden_order:
+                if self.golden is not None and name not in self._recorded:
+                    results[name] = check_stage(self.golden.read(name), None, self.spec.tolerance(name))
+        except GoldenError as error:
+            self.golden_error = self.golden_error or error
+        reason = None if self.golden_error is None else str(self.golden_error).replace(str(self.path), str(shown_path))
+        if not self._recorded:
+            reason = "the test recorded no stage: use stages.record(name, tensor) or stages[name] = tensor"
+        return result_of(
+            results,
+            expected_order=golden_order,
+            actual_order=self._recorded,
+            golden=shown_path,
+            accept=accept,
+            reason=reason,
+        )
+
+    def refusal(self) -> str | None:
+        """Say why these stages cannot become the golden, or return None.
+
+        One rule covers them all: a golden must pass against itself. NaN, empty stages and undeclared units do not.
+        """
+        if not self._recorded:
+            return "it recorded no stage"
+        if self.golden_error is not None and self.golden_error.cause != "missing":
+            return str(self.golden_error)
+        for name, stage in self._kept.items():
+            result = self._recorded[name]
+            against_itself = check_stage(stage, stage, result.tolerance) if result else None
+            if against_itself is not None and not against_itself.passed:
+                why = against_itself.reason or "; ".join(finding.message for finding in against_itself.findings)
+                return f"stage {name!r} would not pass against itself: {why}"
+        return None
+
+    def new_golden(self) -> list[StageTensor]:
+        """Return the stages of the golden after an update, in data-flow order.
+
+        Stages that pass keep the golden's tensor, so that repeated updates cannot carry it away within the tolerance;
+        stages that `only` leaves out stay as they are; stages that were not recorded go.
+        """
+        held = [] if self.golden is None else [stage.name for stage in self.golden.stages]
+        stages = []
+        for name in merge_order(self._recorded, held):
+            if name in self._kept:
+                stage = self._kept[name]
+                stages.append(replace(stage, meta=replace(stage.meta, kind=kind_of(stage.meta, stage.array))))
+            elif self.golden is not None and name in self.golden and self._stays(name):
+                stages.append(self.golden.read(name))
+        return stages
+
+    def _judge(self, actual: StageTensor, overrides: Mapping[str, Any]) -> StageResult:
+        name = actual.meta.name
+        tolerance = self.spec.tolerance(name, overrides)
+        if self.golden is None:
+            return without_golden(actual, tolerance)
+        expected = self.golden.read(name) if name in self.golden else None
+        return check_stage(expected, actual, tolerance)
+
+    def _golden_order(self) -> list[str]:
+        if self.golden is None:
+            return []
+        return [stage.name for stage in self.golden.stages if self.spec.covers(stage.name)]
+
+    def _stays(self, name: str) -> bool:
+        return name in self._recorded or not self.spec.covers(name)

@@ -1,0 +1,233 @@
+"""The frozen records that travel between the layers.
+
+Numbers follow one convention: ``None`` means that the number does not exist for these inputs (a correlation with a
+constant, a deviation between different shapes); ``inf`` is a true value (one side is silent). JSON turns both to null.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy as np
+
+PASS = "pass"  # noqa: S105 - a verdict, no password
+FAIL = "fail"
+NOT_MEASURED = "not_measured"
+
+KINDS = ("tensor", "waveform", "log_spectrum", "logits", "probabilities", "embedding", "codes")
+
+# How many dB one unit of a logarithmic scale is worth. `ln` and `log10` are logarithms of an amplitude,
+# the `_power` units of a power: 20·log10(x) = (20/ln 10)·ln(x).
+DB_PER_UNIT = {
+    "db": 1.0,
+    "ln": 8.685889638065037,
+    "ln_power": 4.342944819032518,
+    "log10": 20.0,
+    "log10_power": 10.0,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StageMeta:
+    """What is declared of a stage. ``None`` means not declared, which is never guessed at."""
+
+    name: str
+    kind: str | None = None
+    axes: str | None = None
+    unit: str | None = None
+    sample_rate: float | None = None
+    frame_rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StageTensor:
+    """One named tensor with its declaration: what adapters make, goldens hold and the comparison takes."""
+
+    meta: StageMeta
+    array: np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """What one stage is allowed.
+
+    Attributes
+    ----------
+    tol_db : largest deviation in dB, or None to judge by the other criteria alone
+    tol_peak_db : largest deviation of a single element in dB
+    peak_is_derived : True while `tol_peak_db` is the default of 100·tol_db
+    min_snr_db : smallest signal-to-error ratio in dB
+    atol, rtol : every element must satisfy |actual − expected| ≤ atol + rtol·|expected|
+    min_match : smallest share of equal codes, 0 to 1
+    precision : fp32, fp16, bf16 or int8; sets the default of `tol_db` and the float type that is accepted
+    dtype : "same" or "any"
+    allow_empty : whether a stage without elements passes
+    """
+
+    tol_db: float | None
+    tol_peak_db: float | None
+    peak_is_derived: bool = True
+    min_snr_db: float | None = None
+    atol: float | None = None
+    rtol: float | None = None
+    min_match: float = 1.0
+    precision: str = "fp32"
+    dtype: str = "same"
+    allow_empty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison. Statistics are over the finite elements; of complex tensors over both parts."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    min: float | None = None
+    max: float | None = None
+    mean: float | None = None
+    std: float | None = None
+    nan: int = 0
+    inf: int = 0
+    first_nonfinite: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """The element with the largest difference, or the first wrong code."""
+
+    index: tuple[int, ...]
+    label: str
+    seconds: float | None
+    expected: float
+    actual: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All numbers of one comparison. See `docs/numbers.md` for the formulas."""
+
+    expected: Side
+    actual: Side
+    size: int
+    deviation_db: float | None = None
+    peak_db: float | None = None
+    snr_db: float | None = None
+    level_db: float | None = None
+    bias: float | None = None
+    correlation: float | None = None
+    gain: float | None = None
+    offset: float | None = None
+    max_abs: float | None = None
+    excess: float | None = None
+    worst: Worst | None = None
+    match: float | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A named cause with its evidence. `explains` is the share of the squared error it removes, where that exists."""
+
+    code: str
+    message: str
+    explains: float | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One number against its limit. `at_most` tells the direction."""
+
+    name: str
+    value: float | None
+    limit: float
+    passed: bool
+    at_most: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StageResult:
+    """The verdict on one stage and everything it rests on."""
+
+    meta: StageMeta
+    verdict: str
+    tolerance: Tolerance
+    comparison: Comparison | None = None
+    criteria: tuple[Criterion, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    smallest_tol_db: float | None = None
+    reason: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The stage's name."""
+        return self.meta.name
+
+    @property
+    def passed(self) -> bool:
+        """Whether the verdict is PASS."""
+        return self.verdict == PASS
+
+    @property
+    def has_both_sides(self) -> bool:
+        """Whether expected and actual were both there, comparable or not."""
+        return self.comparison is not None and bool(self.comparison.expected.dtype and self.comparison.actual.dtype)
+
+    @property
+    def deviation_db(self) -> float | None:
+        """How far actual is from expected in dB (symmetric; a gain error of ±x dB scores x dB)."""
+        return None if self.comparison is None else self.comparison.deviation_db
+
+    @property
+    def margin_db(self) -> float | None:
+        """How much of the tolerance is left, in dB; negative when it was exceeded."""
+        if self.smallest_tol_db is None or self.tolerance.tol_db is None:
+            return None
+        return self.tolerance.tol_db - self.smallest_tol_db
+
+
+@dataclass(frozen=True, slots=True)
+class ParityResult:
+    """The verdict on one test or one pair of files: its stages in data-flow order.
+
+    `reason` says why the result fails as a whole, beside what its stages say: no golden, nothing recorded.
+    """
+
+    title: str
+    stages: tuple[StageResult, ...]
+    golden: Path | None = None
+    accept: str | None = None
+    reason: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether every stage passed, and there was at least one."""
+        return self.reason is None and bool(self.stages) and all(stage.passed for stage in self.stages)
+
+    @property
+    def verdict(self) -> str:
+        """`pass`, `fail`, or `not_measured` when nothing failed but something could not be measured."""
+        if self.passed:
+            return PASS
+        if self.reason is None and self.stages and all(s.verdict != FAIL for s in self.stages):
+            return NOT_MEASURED
+        return FAIL
+
+    @property
+    def first_divergence(self) -> str | None:
+        """Name of the first stage, in data-flow order, that was compared and failed.
+
+        A stage that one side lacks says nothing about the numbers, so it comes second: it is named only when every
+        stage that both sides have agrees.
+        """
+        if self.reason is not None:
+            return None
+        failing = [stage for stage in self.stages if not stage.passed]
+        compared = [stage for stage in failing if stage.has_both_sides and stage.verdict == FAIL]
+        first = (compared or failing)[:1]
+        return first[0].name if first else None

@@ -1,0 +1,60 @@
+"""What a golden or tensor file holds, as text and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_audioparity.report.json import SCHEMA, plain
+from pytest_audioparity.report.json import side_document as _side
+from pytest_audioparity.report.terminal import short
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_audioparity.records import Side, StageMeta
+
+
+def as_json(
+    stages: Sequence[tuple[StageMeta, Side]], settings: Mapping[str, Any], provenance: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the content of a file as a JSON-ready dictionary."""
+    rows = [
+        {
+            "name": meta.name,
+            "kind": meta.kind,
+            "axes": meta.axes,
+            "unit": meta.unit,
+            "sample_rate": meta.sample_rate,
+            "frame_rate": meta.frame_rate,
+            **(_side(side) or {}),
+        }
+        for meta, side in stages
+    ]
+    document: dict[str, Any] = plain({"schema": SCHEMA, "stages": rows, "settings": settings, "provenance": provenance})
+    return document
+
+
+def as_text(
+    title: str,
+    stages: Sequence[tuple[StageMeta, Side]],
+    settings: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+) -> str:
+    """Write the content of a file as text of two lines per stage."""
+    lines = [f"{title}: {len(stages)} stages"]
+    for meta, side in stages:
+        shape = "x".join(map(str, side.shape)) or "scalar"
+        declared = [text for text in (meta.kind, meta.axes, meta.unit) if text]
+        declared += [
+            f"{rate:g} {word}" for rate, word in ((meta.sample_rate, "Hz"), (meta.frame_rate, "frames/s")) if rate
+        ]
+        lines.append(f"{meta.name}  {shape} {side.dtype}" + (f"  ({', '.join(declared)})" if declared else ""))
+        bad = f", {side.nan} NaN, {side.inf} infinite" if side.nan or side.inf else ""
+        lines.append(
+            f"  range {short(side.min)} .. {short(side.max)}, mean {short(side.mean)}, std {short(side.std)}{bad}"
+        )
+    for heading, mapping in (("settings", settings), ("provenance", provenance)):
+        if mapping:
+            lines.append(f"{heading}:")
+            lines.extend(f"  {key}: {value}" for key, value in mapping.items())
+    return "\n".join(lines)

@@ -1,0 +1,107 @@
+"""A result as the JSON document of schema 1: no NaN and no infinity, such numbers are null."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_audioparity.records import ParityResult, Side, StageResult
+
+SCHEMA = 1
+
+
+def document(result: ParityResult) -> dict[str, Any]:
+    """Return a result as a JSON-ready dictionary."""
+    entries: dict[str, Any] = plain(
+        {
+            "schema": SCHEMA,
+            "verdict": result.verdict,
+            "first_divergence": result.first_divergence,
+            "reason": result.reason,
+            "stages": [stage_document(stage) for stage in result.stages],
+        }
+    )
+    return entries
+
+
+def stage_document(stage: StageResult) -> dict[str, Any]:
+    """Return one stage as a dictionary; every number is there, null where it does not exist."""
+    numbers, tolerance, meta = stage.comparison, stage.tolerance, stage.meta
+    entry: dict[str, Any] = {
+        "name": meta.name,
+        "verdict": stage.verdict,
+        "kind": meta.kind,
+        "axes": meta.axes,
+        "unit": meta.unit,
+        "sample_rate": meta.sample_rate,
+        "frame_rate": meta.frame_rate,
+    }
+    for key in (
+        "deviation_db",
+        "peak_db",
+        "snr_db",
+        "level_db",
+        "bias",
+        "correlation",
+        "gain",
+        "offset",
+        "max_abs",
+        "match",
+    ):
+        entry[key] = getattr(numbers, key, None)
+    entry["tol_db"] = None if meta.kind == "codes" else tolerance.tol_db
+    entry["tol_peak_db"] = None if meta.kind == "codes" else tolerance.tol_peak_db
+    entry["smallest_tol_db"] = stage.smallest_tol_db
+    entry["margin_db"] = stage.margin_db
+    entry["failed"] = [c.name for c in stage.criteria if not c.passed]
+    entry["expected"] = side_document(numbers.expected) if numbers else None
+    entry["actual"] = side_document(numbers.actual) if numbers else None
+    entry["worst"] = _worst(stage)
+    entry["details"] = dict(numbers.details) if numbers else {}
+    entry["reason"] = stage.reason
+    entry["findings"] = [
+        {"code": f.code, "explains": f.explains, "detail": dict(f.detail), "message": f.message} for f in stage.findings
+    ]
+    return entry
+
+
+def plain(value: Any) -> Any:
+    """Return a value with everything that JSON lacks replaced: infinities and NaN by null, tuples by lists."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+def side_document(side: Side) -> dict[str, Any] | None:
+    """Return one side as a dictionary, or None when it is absent."""
+    if not side.dtype:
+        return None
+    return {
+        "shape": side.shape,
+        "dtype": side.dtype,
+        "min": side.min,
+        "max": side.max,
+        "mean": side.mean,
+        "std": side.std,
+        "nan": side.nan,
+        "inf": side.inf,
+    }
+
+
+def _worst(stage: StageResult) -> dict[str, Any] | None:
+    worst = stage.comparison.worst if stage.comparison else None
+    if worst is None:
+        return None
+    return {
+        "index": worst.index,
+        "label": worst.label,
+        "seconds": worst.seconds,
+        "expected": worst.expected,
+        "actual": worst.actual,
+    }

@@ -1,0 +1,84 @@
+"""What a test asks for: its parity marks and the project's ini options as one record. Needs no numpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_audioparity.compare.tolerances import TOLERANCE_KEYWORDS, layered, problem_with
+from pytest_audioparity.errors import GoldenError
+from pytest_audioparity.golden.names import golden_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_audioparity.records import Tolerance
+
+
+def _golden_name(value: Any) -> bool:
+    if value is None:
+        return True
+    try:
+        return isinstance(value, str) and golden_path(Path(), value) is not None
+    except GoldenError:
+        return False
+
+
+def _globs(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(glob, str) and glob for glob in value)
+
+
+MARK_KEYWORDS = {
+    **TOLERANCE_KEYWORDS,
+    "golden": ("a path below the golden directory such as 'tests/test_decoder/test_decoder'", _golden_name),
+    "port": ("True or False", lambda v: isinstance(v, bool)),
+    "only": ("a list of stage globs", _globs),
+    "stages": ("a dictionary from stage globs to tolerance keywords", lambda v: isinstance(v, dict)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """Resolved marks of one test. `layers` are tolerance keywords, the project's first, the test's last."""
+
+    layers: tuple[Mapping[str, Any], ...] = ()
+    golden: str | None = None
+    port: bool = False
+    only: tuple[str, ...] | None = None
+
+    def covers(self, stage: str) -> bool:
+        """Whether a stage is compared at all."""
+        return self.only is None or any(fnmatchcase(stage, glob) for glob in self.only)
+
+    def tolerance(self, stage: str, overrides: Mapping[str, Any] | None = None) -> Tolerance:
+        """Resolve what one stage is allowed."""
+        return layered((*self.layers, overrides or {}), stage)
+
+
+def mark_problem(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
+    """Say in one sentence what is wrong with the arguments of a parity mark, or return None."""
+    if args:
+        return f"takes keywords only, such as parity(tol_db=0.1), not {args[0]!r}"
+    if (problem := problem_with(kwargs, MARK_KEYWORDS)) is not None:
+        return problem
+    for glob, overrides in kwargs.get("stages", {}).items():
+        problem = problem_with(overrides) if isinstance(overrides, dict) else "the value must be a dictionary"
+        if not isinstance(glob, str) or problem is not None:
+            return f"stages[{glob!r}]: {problem or 'the key must be a glob'}"
+    return None
+
+
+def resolve(project: Mapping[str, Any], marks: Sequence[Mapping[str, Any]]) -> Spec:
+    """Merge the marks of a test, the closest first, over the project's defaults: per keyword the closest mark wins."""
+    merged: dict[str, Any] = {}
+    for kwargs in reversed(marks):
+        merged.update(kwargs)
+    only = merged.get("only")
+    return Spec(
+        layers=(project, merged),
+        golden=merged.get("golden"),
+        port=merged.get("port", False),
+        only=None if only is None else tuple(only),
+    )
