@@ -7,12 +7,19 @@ from typing import Any, overload
 
 from pytest_audioparity.adapters.arrays import as_array, declare
 from pytest_audioparity.check import check_stage, result_of
-from pytest_audioparity.compare.tolerances import TOLERANCE_KEYWORDS, layered, problem_with
+from pytest_audioparity.comparison.tolerances import TOLERANCE_KEYWORDS, layered, problem_with
 from pytest_audioparity.errors import ParityError, StageError
 from pytest_audioparity.records import ParityResult, StageResult, StageTensor
 from pytest_audioparity.report.terminal import render
 
 _DECLARATIONS = ("kind", "axes", "unit", "sample_rate", "frame_rate")
+_KNOWN = {
+    **TOLERANCE_KEYWORDS,
+    "stages": (
+        "a dictionary from stage globs to dictionaries of tolerance keywords",
+        lambda v: isinstance(v, dict) and all(isinstance(x, str) and isinstance(y, dict) for x, y in v.items()),
+    ),
+}
 
 
 @overload
@@ -36,26 +43,21 @@ def compare(expected: Any, actual: Any, **keywords: Any) -> StageResult | Parity
 
     Raises
     ------
-    StageError : no tensor, an unknown keyword, a declaration that does not fit
+    StageError : no tensor, an unknown keyword, a declaration that does not fit, `actual_axes` without `axes`
     """
     declared, tolerance = _split(keywords)
+
+    def checked(name: str, expected: Mapping[str, Any], actual: Mapping[str, Any]) -> StageResult:
+        return check_stage(
+            _tensor(expected, name, declared, None),
+            _tensor(actual, name, declared, keywords.get("actual_axes")),
+            layered((tolerance,), name),
+        )
+
     if isinstance(expected, Mapping) and isinstance(actual, Mapping):
-        results = {
-            name: check_stage(
-                _tensor(expected, name, declared, None),
-                _tensor(actual, name, declared, keywords.get("actual_axes")),
-                layered((tolerance,), name),
-            )
-            for name in {**expected, **actual}
-        }
-        return result_of(results, expected_order=expected, actual_order=actual, title="compare")
-    name = "tensor"
-    sides = {"expected": {name: expected}, "actual": {name: actual}}
-    return check_stage(
-        _tensor(sides["expected"], name, declared, None),
-        _tensor(sides["actual"], name, declared, keywords.get("actual_axes")),
-        layered((tolerance,), name),
-    )
+        results = {name: checked(name, expected, actual) for name in {**expected, **actual}}
+        return result_of(results, expected_order=expected, actual_order=actual)
+    return checked("tensor", {"tensor": expected}, {"tensor": actual})
 
 
 def assert_parity(expected: Any, actual: Any, **keywords: Any) -> None:
@@ -71,18 +73,21 @@ def assert_parity(expected: Any, actual: Any, **keywords: Any) -> None:
     if result.passed:
         return
     if isinstance(result, StageResult):
-        result = ParityResult("assert_parity", (result,))
+        result = ParityResult("", (result,))
     raise ParityError(render(result))
 
 
 def _split(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Part keywords into declarations and tolerances, and refuse what is neither."""
     declared = {key: keywords.get(key) for key in _DECLARATIONS}
     tolerance = {key: value for key, value in keywords.items() if key not in (*_DECLARATIONS, "actual_axes")}
-    overrides = tolerance.get("stages") or {}
-    known = {**TOLERANCE_KEYWORDS, "stages": ("a dictionary", lambda v: isinstance(v, dict))}
-    for checked in (tolerance, *overrides.values()):
-        if (problem := problem_with(checked, known if checked is tolerance else TOLERANCE_KEYWORDS)) is not None:
-            raise StageError(f"compare: {problem}")
+    if keywords.get("actual_axes") is not None and declared["axes"] is None:
+        raise StageError("compare: actual_axes= needs axes=, the order of the expected side")
+    if (problem := problem_with(tolerance, _KNOWN)) is not None:
+        raise StageError(f"compare: {problem}")
+    for glob, overrides in tolerance.get("stages", {}).items():
+        if (problem := problem_with(overrides)) is not None:
+            raise StageError(f"compare: stages[{glob!r}]: {problem}")
     return declared, tolerance
 
 

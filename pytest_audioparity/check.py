@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_audioparity.compare.kinds import along_axes, compare_values, describe
-from pytest_audioparity.compare.structure import Pair, pair
-from pytest_audioparity.compare.tolerances import judge, smallest_tol_db
+from pytest_audioparity.comparison.kinds import along_axes, compare_values, describe
+from pytest_audioparity.comparison.structure import Pair, pair
+from pytest_audioparity.comparison.tolerances import judge, smallest_tol_db
 from pytest_audioparity.diagnosis import diagnose
 from pytest_audioparity.records import (
     DB_PER_UNIT,
@@ -40,16 +40,16 @@ def check_stage(expected: StageTensor | None, actual: StageTensor | None, tolera
     if (result := _unmeasurable(both, tolerance)) is not None:
         return result
     comparison = compare_values(both.expected, both.actual, both.meta, tolerance)
-    criteria = judge(comparison, tolerance, both.meta.kind or "tensor")
     finite = _finite(comparison)
-    if not criteria:
+    criteria = judge(comparison, tolerance, both.meta.kind or "tensor") if finite else ()
+    flawed = bool(both.findings or both.conflict) or not finite
+    if not criteria and not flawed:
         return _not_measured(
             both, comparison, tolerance, "no tolerance applies: tol_db is None and nothing else is set"
         )
-    passed = finite and all(criterion.passed for criterion in criteria) and not both.findings and not both.conflict
-    if passed:
-        findings: tuple[Finding, ...] = ()
-    else:
+    passed = not flawed and all(criterion.passed for criterion in criteria)
+    findings: tuple[Finding, ...] = ()
+    if not passed:
         findings = both.findings + diagnose(both.expected, both.actual, comparison)
         if finite:
             details = along_axes(both.expected, both.actual, both.meta) | dict(comparison.details)
@@ -59,7 +59,7 @@ def check_stage(expected: StageTensor | None, actual: StageTensor | None, tolera
         PASS if passed else FAIL,
         tolerance,
         comparison,
-        criteria if finite else (),
+        criteria,
         findings,
         smallest_tol_db(comparison, tolerance),
         both.conflict,
@@ -114,12 +114,14 @@ def _one_sided(expected: StageTensor | None, actual: StageTensor | None, toleran
 
 
 def _unmeasurable(both: Pair, tolerance: Tolerance) -> StageResult | None:
+    """Judge what has no deviation: other shapes, no elements, a log_spectrum without a unit. None for all else."""
     empty, unitless = both.expected.size == 0, both.meta.kind == "log_spectrum" and both.meta.unit not in DB_PER_UNIT
     if both.comparable and not empty and not unitless:
         return None
-    sides = Comparison(describe(both.expected), describe(both.actual), 0)
-    if not both.comparable or (empty and (both.findings or both.conflict)):
-        return StageResult(both.meta, FAIL, tolerance, sides, findings=both.findings, reason=both.conflict)
+    sides = Comparison(describe(both.expected), describe(both.actual), both.expected.size if both.comparable else 0)
+    if not both.comparable or both.findings or both.conflict or not _finite(sides):
+        causes = diagnose(both.expected, both.actual, sides) if both.comparable and not _finite(sides) else ()
+        return StageResult(both.meta, FAIL, tolerance, sides, findings=both.findings + causes, reason=both.conflict)
     if empty and tolerance.allow_empty:
         return StageResult(both.meta, PASS, tolerance, sides)
     if empty:
@@ -129,7 +131,7 @@ def _unmeasurable(both: Pair, tolerance: Tolerance) -> StageResult | None:
 
 
 def _not_measured(both: Pair, comparison: Comparison, tolerance: Tolerance, reason: str) -> StageResult:
-    return StageResult(both.meta, NOT_MEASURED, tolerance, comparison, findings=both.findings, reason=reason)
+    return StageResult(both.meta, NOT_MEASURED, tolerance, comparison, reason=reason)
 
 
 def _finite(comparison: Comparison) -> bool:

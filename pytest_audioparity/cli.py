@@ -98,7 +98,7 @@ def _compare(parsed: argparse.Namespace) -> int:
 
 def _compared(parsed: argparse.Namespace) -> ParityResult:
     from pytest_audioparity.check import check_stage, result_of
-    from pytest_audioparity.compare.tolerances import TOLERANCE_KEYWORDS, problem_with
+    from pytest_audioparity.comparison.tolerances import TOLERANCE_KEYWORDS, problem_with
     from pytest_audioparity.spec import Spec
 
     given = {key: getattr(parsed, key, None) for key in TOLERANCE_KEYWORDS}
@@ -137,7 +137,7 @@ def _renaming(text: str) -> tuple[str, str]:
 
 def _inspect(parsed: argparse.Namespace) -> int:
     from pytest_audioparity.adapters.dumps import load
-    from pytest_audioparity.compare.kinds import describe
+    from pytest_audioparity.comparison.kinds import describe
     from pytest_audioparity.report.inspect import as_json, as_text
 
     stages = load(parsed.file)

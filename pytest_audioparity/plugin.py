@@ -6,11 +6,11 @@ top but `options`; the rest is imported when the first parity test is met.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_audioparity.options import MARKERS, add_options
+from pytest_audioparity.options import MARKERS, add_options, is_configured
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pytest_audioparity.stages import Stages
 
 _MARKS = ("parity", "codec_roundtrip")
-_CHANGE = pytest.StashKey[dict[str, Any]]()
+# Tells a test that asked for the fixture by request.getfixturevalue, which its list of fixtures does not show.
+_RECORDS = pytest.StashKey[bool]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,13 +28,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marks; refuse updates in CI."""
+    """Register the marks; refuse updates in CI and wrong ini options while pytest can still say so in one line."""
     for line in MARKERS:
         config.addinivalue_line("markers", line)
     if config.getoption("--update-golden"):
-        from pytest_audioparity.session import refuse_in_ci
+        from pytest_audioparity.updates import refuse_in_ci
 
         refuse_in_ci(config)
+    if is_configured(config):
+        from pytest_audioparity.session import run_of
+
+        run_of(config)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -45,9 +50,9 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     marked = [node for node in report.result if isinstance(node, pytest.Item) and _is_ours(node)]
     if not marked:
         return report
-    from pytest_audioparity.session import problem_of
+    from pytest_audioparity.session import problems_of
 
-    problems = [problem for item in marked if (problem := problem_of(item)) is not None]
+    problems = problems_of(marked)
     if not problems:
         return report
     return pytest.CollectReport(report.nodeid, "failed", "\n".join(problems), [])
@@ -56,12 +61,10 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Check that no golden has two owners; the fixture alone counts as the mark."""
-    ours = [item for item in items if _is_ours(item)]
-    if not ours:
-        return
-    from pytest_audioparity.session import arrange
+    if any(map(_is_ours, items)):
+        from pytest_audioparity.session import arrange
 
-    arrange(config, items)
+        arrange(config, items)
 
 
 @pytest.fixture
@@ -69,76 +72,67 @@ def stages(request: pytest.FixtureRequest) -> Stages:
     """Record the stages of a model; they are compared with the test's golden when the test ends."""
     from pytest_audioparity.session import stages_for
 
+    request.node.stash[_RECORDS] = True
     return stages_for(request.node)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Judge the stages once the test function has returned."""
-    if not _is_ours(item):
-        return (yield)
-    from pytest_audioparity.errors import AudioparityError
-    from pytest_audioparity.session import as_failure, conclude
+    result = yield
+    if _is_ours(item):
+        from pytest_audioparity.session import conclude
 
-    try:
-        yield
-    except AudioparityError as error:
-        raise as_failure(item, error) from None
-    conclude(item)
+        conclude(item)
+    return result
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
     """Write the golden of a test that passed in every phase."""
-    if not _is_ours(item):
-        return (yield)
-    from pytest_audioparity.errors import AudioparityError
-    from pytest_audioparity.session import as_failure, forget, write_planned
+    result = yield
+    if _is_ours(item):
+        from pytest_audioparity.session import settle
 
-    try:
-        yield
-        if (change := write_planned(item)) is not None:
-            item.stash[_CHANGE] = change
-    except AudioparityError as error:
-        raise as_failure(item, error) from None
-    finally:
-        forget(item)
+        settle(item)
+    return result
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Let the report carry what the summary will say, also from a pytest-xdist worker."""
     report = yield
-    if report.passed and report.when in ("call", "teardown") and _is_ours(item):
-        from pytest_audioparity.session import REPORT_KEY, is_planned
+    if _is_ours(item):
+        from pytest_audioparity.session import annotate
 
-        if report.when == "call" and is_planned(item):
-            setattr(report, REPORT_KEY, {"planned": True})
-        elif report.when == "teardown" and _CHANGE in item.stash:
-            setattr(report, REPORT_KEY, item.stash[_CHANGE])
-            del item.stash[_CHANGE]
+        annotate(item, call, report)
     return report
 
 
 def pytest_report_teststatus(report: pytest.TestReport | pytest.CollectReport) -> tuple[str, str, str] | None:
-    """Show a test whose golden is being written as updated (U)."""
-    if report.when == "call" and report.passed and "planned" in getattr(report, "audioparity", ()):
-        return "updated", "U", "UPDATED"
-    return None
+    """Show a test whose golden was written as updated (U), once its teardown has passed too."""
+    ours = getattr(report, "audioparity", None)
+    if not ours or not report.passed:
+        return None
+    return ("", "", "") if report.when == "call" else ("updated", "U", "UPDATED")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """List the goldens that were written."""
     if not config.getoption("--update-golden"):
         return
-    from pytest_audioparity.session import summary_lines
+    from pytest_audioparity.updates import summary_lines
 
     lines = summary_lines(report for reports in terminalreporter.stats.values() for report in reports)
     if lines:
-        terminalreporter.section("goldens")
+        terminalreporter.write_sep("=", "goldens")
         for line in lines:
             terminalreporter.write_line(line)
 
 
 def _is_ours(item: pytest.Item) -> bool:
-    return "stages" in getattr(item, "fixturenames", ()) or any(item.get_closest_marker(name) for name in _MARKS)
+    if "stages" in getattr(item, "fixturenames", ()) or _RECORDS in item.stash:
+        return True
+    return any(item.get_closest_marker(name) is not None for name in _MARKS)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.adapters.arrays import snapshot
 from pytest_audioparity.check import check_stage, merge_order, result_of, without_golden
-from pytest_audioparity.compare.structure import kind_of
+from pytest_audioparity.comparison.structure import kind_of
 from pytest_audioparity.errors import GoldenError, StageError
 from pytest_audioparity.golden.file import Golden
 from pytest_audioparity.records import ParityResult, StageResult, StageTensor
@@ -40,6 +40,8 @@ class Recording:
         self.golden_error: GoldenError | None = None
         self._recorded: dict[str, StageResult | None] = {}
         self._kept: dict[str, StageTensor] = {}
+        self._misuse: str | None = None
+        self._closed = False
         try:
             self.golden = Golden(path)
         except GoldenError as error:
@@ -50,12 +52,15 @@ class Recording:
 
         Raises
         ------
-        StageError : the name was recorded before
+        StageError : the name was recorded before, or the test was judged before
         """
         __tracebackhide__ = True
         name = actual.meta.name
+        if self._closed:
+            raise StageError(f"stage {name!r} comes after its test was judged; record it before the test returns")
         if name in self._recorded:
-            raise StageError(f"stage {name!r} was recorded twice; number repeated steps, as in f'ode/{{i}}'")
+            self._misuse = f"stage {name!r} was recorded twice; number repeated steps, as in f'ode/{{i}}'"
+            raise StageError(self._misuse)
         self._recorded[name] = None
         if not self.spec.covers(name):
             return
@@ -69,7 +74,11 @@ class Recording:
             self._kept[name] = StageTensor(actual.meta, snapshot(actual.array))
 
     def finish(self, *, shown_path: Path, accept: str | None) -> ParityResult:
-        """Judge the whole test: what the golden has and the test did not record is missing."""
+        """Judge the whole test: what the golden has and the test did not record is missing.
+
+        The command that accepts is left out where it would be refused.
+        """
+        self.close()
         results = {name: result for name, result in self._recorded.items() if result is not None}
         golden_order = self._golden_order()
         try:
@@ -79,26 +88,28 @@ class Recording:
         except GoldenError as error:
             self.golden_error = self.golden_error or error
         reason = None if self.golden_error is None else str(self.golden_error).replace(str(self.path), str(shown_path))
-        if not self._recorded:
-            reason = "the test recorded no stage: use stages.record(name, tensor) or stages[name] = tensor"
         return result_of(
             results,
             expected_order=golden_order,
             actual_order=self._recorded,
             golden=shown_path,
-            accept=accept,
-            reason=reason,
+            accept=accept if self.refusal() is None else None,
+            reason=self._not_judged() or reason,
         )
+
+    def close(self) -> None:
+        """Take no more stages: what comes after the judgement would be judged by nobody."""
+        self._closed = True
 
     def refusal(self) -> str | None:
         """Say why these stages cannot become the golden, or return None.
 
         One rule covers them all: a golden must pass against itself. NaN, empty stages and undeclared units do not.
         """
-        if not self._recorded:
-            return "it recorded no stage"
+        if (problem := self._not_judged()) is not None:
+            return problem
         if self.golden_error is not None and self.golden_error.cause != "missing":
-            return str(self.golden_error)
+            return "the golden that is there has to be put right first"
         for name, stage in self._kept.items():
             result = self._recorded[name]
             against_itself = check_stage(stage, stage, result.tolerance) if result else None
@@ -130,6 +141,23 @@ class Recording:
             return without_golden(actual, tolerance)
         expected = self.golden.read(name) if name in self.golden else None
         return check_stage(expected, actual, tolerance)
+
+    def _not_judged(self) -> str | None:
+        """Say what kept stages from being judged: nothing came, a mistake the test swallowed, or `only` left no stage.
+
+        An exception out of the comparison, swallowed by the model's own code, must not leave a stage uncompared.
+        """
+        if not self._recorded:
+            return "the test recorded no stage: use stages.record(name, tensor) or stages[name] = tensor"
+        if self._misuse is not None:
+            return self._misuse
+        covered = [name for name in self._recorded if self.spec.covers(name)]
+        if not covered:
+            return f"only={list(self.spec.only or ())} leaves out every stage that the test recorded"
+        undone = [name for name in covered if self._recorded[name] is None]
+        if undone and (self.golden_error is None or self.golden_error.cause == "missing"):
+            return f"stage {undone[0]!r} was not compared: an exception interrupted its comparison"
+        return None
 
     def _golden_order(self) -> list[str]:
         if self.golden is None:

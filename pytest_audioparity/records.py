@@ -231,3 +231,8 @@ class ParityResult:
         compared = [stage for stage in failing if stage.has_both_sides and stage.verdict == FAIL]
         first = (compared or failing)[:1]
         return first[0].name if first else None
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """Write a shape as in ``1x80x412``; ``scalar`` for no dimensions."""
+    return "x".join(map(str, shape)) or "scalar"

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.compare.tolerances import TOLERANCE_KEYWORDS, layered, problem_with
+from pytest_audioparity.comparison.tolerances import TOLERANCE_KEYWORDS, layered, problem_with
 from pytest_audioparity.errors import GoldenError
 from pytest_audioparity.golden.names import golden_path
 
@@ -27,14 +27,14 @@ def _golden_name(value: Any) -> bool:
 
 
 def _globs(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(glob, str) and glob for glob in value)
+    return value is None or (isinstance(value, list | tuple) and all(isinstance(g, str) and g for g in value))
 
 
 MARK_KEYWORDS = {
     **TOLERANCE_KEYWORDS,
     "golden": ("a path below the golden directory such as 'tests/test_decoder/test_decoder'", _golden_name),
     "port": ("True or False", lambda v: isinstance(v, bool)),
-    "only": ("a list of stage globs", _globs),
+    "only": ("a list of stage globs or None", _globs),
     "stages": ("a dictionary from stage globs to tolerance keywords", lambda v: isinstance(v, dict)),
 }
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.adapters.arrays import as_array, declare
 from pytest_audioparity.adapters.dumps import load
-from pytest_audioparity.compare.tolerances import problem_with
+from pytest_audioparity.comparison.tolerances import problem_with
 from pytest_audioparity.errors import StageError
 from pytest_audioparity.records import StageTensor
 

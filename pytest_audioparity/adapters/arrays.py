@@ -6,13 +6,16 @@ float8 come from ml_dtypes. Nothing is cast: an object that numpy cannot represe
 
 from __future__ import annotations
 
+import ctypes
+import math
 import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_audioparity.errors import StageError
-from pytest_audioparity.records import DB_PER_UNIT, KINDS, StageMeta
+from pytest_audioparity.golden.declarations import declaration_problem, is_stage_name
+from pytest_audioparity.records import StageMeta
 from pytest_audioparity.tensorfile import name_from_dtype
 
 if TYPE_CHECKING:
@@ -20,13 +23,27 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# dtypes that numpy lacks, by their name in torch, mlx and jax, with the unsigned integer that carries their bits.
+# dtypes that numpy lacks: their names in ml_dtypes, torch, mlx and jax, with the integer that carries their bits. It is
+# a signed one, since torch 2.2 has no uint16.
 _BITS = {
-    "bfloat16": ("bfloat16", "uint16"),
-    "float8_e4m3fn": ("float8_e4m3fn", "uint8"),
-    "float8_e5m2": ("float8_e5m2", "uint8"),
-    "float8_e8m0fnu": ("float8_e8m0fnu", "uint8"),
+    "bfloat16": "int16",
+    "float8_e4m3fn": "int8",
+    "float8_e4m3fnuz": "int8",
+    "float8_e5m2": "int8",
+    "float8_e5m2fnuz": "int8",
+    "float8_e8m0fnu": "int8",
 }
+# Their names in ONNX, as in ``tensor(float8e4m3fn)``.
+_ONNX_BITS = {
+    "bfloat16": "bfloat16",
+    "float8e4m3fn": "float8_e4m3fn",
+    "float8e4m3fnuz": "float8_e4m3fnuz",
+    "float8e5m2": "float8_e5m2",
+    "float8e5m2fnuz": "float8_e5m2fnuz",
+    "float8e8m0": "float8_e8m0fnu",
+}
+_ONNX_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+_ONNX_PLAIN = ("float", "double", "float16", "bool", *_ONNX_INTEGERS)
 
 
 def as_array(value: Any, name: str) -> Array:
@@ -47,12 +64,10 @@ def as_array(value: Any, name: str) -> Array:
         raise StageError(f"stage {name!r}: {error}") from None
     except Exception as error:  # whatever a foreign object raises while it is converted is the caller's news
         if "inhomogeneous" in str(error):
-            raise StageError(f"stage {name!r}: the rows of this {_type(value)} differ in length") from None
-        problem = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise StageError(f"stage {name!r}: {_type(value)} is not array-like: {problem}") from None
-    if array.dtype.kind == "c" and array.dtype.itemsize <= 16:
-        return array
-    if name_from_dtype(array.dtype) is None:
+            raise StageError(f"stage {name!r}: the rows of this {_type(value)} differ in length; pad them") from None
+        raise StageError(f"stage {name!r}: {_type(value)} is not array-like: {first_line(error)}") from None
+    # A golden stores complex128 as pairs, so the format's lack of it is no matter.
+    if name_from_dtype(array.dtype) is None and array.dtype.name != "complex128":
         raise StageError(f"stage {name!r}: {_refusal(value, array)}")
     return array
 
@@ -79,29 +94,33 @@ def declare(
     StageError : an unknown kind or unit, axes that do not fit the tensor, a rate that is not positive
     """
     check_name(name)
-    if kind is not None and kind not in KINDS:
-        raise StageError(f"stage {name!r}: kind={kind!r} is none of {', '.join(KINDS)}")
-    if unit is not None and kind == "log_spectrum" and unit not in DB_PER_UNIT:
-        raise StageError(f"stage {name!r}: unit={unit!r} of a log_spectrum is none of {', '.join(DB_PER_UNIT)}")
-    if kind == "codes" and array.dtype.kind not in "iub":
-        raise StageError(f"stage {name!r}: kind='codes' needs integers, got {array.dtype.name}")
-    if axes is not None and (not isinstance(axes, str) or len(axes) != array.ndim or len(set(axes)) != len(axes)):
-        raise StageError(f"stage {name!r}: axes={axes!r} must name each of its {array.ndim} dimensions with one letter")
-    for label, rate in (("sample_rate", sample_rate), ("frame_rate", frame_rate)):
-        if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < 1e9):
-            raise StageError(f"stage {name!r}: {label}={rate!r} is not a positive number of Hz")
-    return StageMeta(name, kind, axes, unit, sample_rate, frame_rate)
+    said = {"kind": kind, "axes": axes, "unit": unit, "sample_rate": sample_rate, "frame_rate": frame_rate}
+    problem = declaration_problem(array, said)
+    if problem is not None:
+        raise StageError(f"stage {name!r}: {problem}")
+    return StageMeta(name, kind, axes, unit, _plain(sample_rate), _plain(frame_rate))
+
+
+def _plain(rate: Any) -> float | None:
+    """Return a rate as a number that JSON takes, numpy's scalars included."""
+    return rate if rate is None or isinstance(rate, int) else float(rate)
 
 
 def check_name(name: Any) -> None:
-    """Refuse stage names that a safetensors file cannot carry or a report cannot show.
+    """Refuse stage names that a golden cannot carry or a report cannot show.
 
     Raises
     ------
     StageError : not a string, empty, with control characters, or safetensors' own ``__metadata__``
     """
-    if not isinstance(name, str) or not name.strip() or not name.isprintable() or name == "__metadata__":
+    if not is_stage_name(name):
         raise StageError(f"{name!r} is no stage name: it must be printable text and not '__metadata__'")
+
+
+def first_line(error: Exception) -> str:
+    """Return what a foreign exception says on one line, or its class when it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def _convert(value: Any) -> Array:
@@ -112,8 +131,10 @@ def _convert(value: Any) -> Array:
     for module, convert in _RUNTIMES.items():
         if _is_from(value, module):
             return convert(value)
-    if isinstance(value, str | bytes | dict | set) or value is None:
+    if isinstance(value, str | bytes | dict | set | frozenset) or value is None:
         raise StageError(f"{_type(value)} is not array-like")
+    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+        return np.from_dlpack(value)
     return np.asarray(value)
 
 
@@ -125,34 +146,47 @@ def _is_from(value: Any, module: str) -> bool:
 
 
 def _from_torch(value: Any) -> Array:
-    if (
-        getattr(value, "is_sparse", False)
-        or getattr(value, "is_quantized", False)
-        or getattr(value, "is_nested", False)
-    ):
+    torch = sys.modules["torch"]
+    if not isinstance(value, torch.Tensor):
+        raise StageError(f"{_type(value)} is not a tensor")
+    if value.layout is not torch.strided or value.is_quantized or value.is_nested:
         raise StageError("a sparse, quantised or nested torch tensor has no plain values; convert it first")
     plain = value.detach().cpu().resolve_conj().resolve_neg()
     dtype = str(plain.dtype).removeprefix("torch.")
     if dtype in _BITS:
-        torch = sys.modules["torch"]
-        target, carrier = _BITS[dtype]
-        return _reinterpreted(plain.contiguous().view(getattr(torch, carrier)).numpy(), target)
+        return _reinterpreted(plain.view(getattr(torch, _BITS[dtype])).numpy(), dtype)
     return np.asarray(plain.numpy())
 
 
 def _from_mlx(value: Any) -> Array:
+    core = sys.modules["mlx.core"]
+    if not isinstance(value, core.array):
+        raise StageError(f"{_type(value)} is not a tensor")
     dtype = str(value.dtype).rpartition(".")[2]
     if dtype in _BITS:
-        core = sys.modules["mlx.core"]
-        target, carrier = _BITS[dtype]
-        return _reinterpreted(np.array(value.view(getattr(core, carrier))), target)
+        return _reinterpreted(np.array(value.view(getattr(core, _BITS[dtype]))), dtype)
     return np.array(value)
 
 
 def _from_onnxruntime(value: Any) -> Array:
-    if not hasattr(value, "numpy"):
-        raise StageError(f"{_type(value)} is not array-like")
+    stated = value.data_type() if hasattr(value, "data_type") else ""
+    element = stated.removeprefix("tensor(").removesuffix(")")
+    if element in _ONNX_BITS:
+        return _onnx_bits(value, _ONNX_BITS[element])
+    if element not in _ONNX_PLAIN:
+        raise StageError(f"{_type(value)} holds {stated or 'no tensor'}, which numpy cannot represent")
     return np.asarray(value.numpy())
+
+
+def _onnx_bits(value: Any, dtype: str) -> Array:
+    """Copy the bytes of an OrtValue: its ``numpy()`` refuses bfloat16 and passes the bits of float8 off as uint8."""
+    if value.device_name().lower() != "cpu":
+        raise StageError(f"an OrtValue of {dtype} on {value.device_name()} cannot be read; copy it to the CPU first")
+    shape = tuple(value.shape())
+    carrier = np.dtype(_BITS[dtype])
+    count = math.prod(shape)
+    data = ctypes.string_at(value.data_ptr(), count * carrier.itemsize) if count else b""
+    return _reinterpreted(np.frombuffer(data, carrier).reshape(shape), dtype)
 
 
 _RUNTIMES: dict[str, Callable[[Any], Array]] = {

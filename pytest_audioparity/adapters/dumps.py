@@ -5,21 +5,33 @@ The table `READERS` maps a suffix to its reader; a new format is one function an
 
 from __future__ import annotations
 
-import zipfile
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from pytest_audioparity.adapters.arrays import as_array, check_name
+from pytest_audioparity.adapters.arrays import as_array, check_name, first_line
 from pytest_audioparity.errors import GoldenError, StageError, TensorFileError
 from pytest_audioparity.golden.file import Golden
 from pytest_audioparity.records import StageMeta, StageTensor
+from pytest_audioparity.tensorfile import open_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     Array = np.ndarray[Any, Any]
+
+_AGAIN = "let the program that made it write it again"
+_WAY_OUT = {
+    "damaged": _AGAIN,
+    "altered": _AGAIN,
+    "lfs_pointer": "run: git lfs pull",
+    "newer_format": "install a newer pytest-audioparity: pip install -U pytest-audioparity",
+    "missing": "check the path and whether the program wrote it",
+}
+_NPY_START = b"\x93NUMPY"
+_ZIP_START = b"PK"
 
 
 def load(path: Path, rename: Mapping[str, str] | None = None) -> list[StageTensor]:
@@ -32,70 +44,85 @@ def load(path: Path, rename: Mapping[str, str] | None = None) -> list[StageTenso
 
     Raises
     ------
-    TensorFileError, GoldenError : the file is missing, damaged, or of an unknown kind
+    TensorFileError : the file is missing, damaged, or of an unknown kind
     StageError : a tensor or a name that cannot be a stage, a renaming of something that is not there
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        known = ", ".join(READERS)
-        raise TensorFileError(f"{path} is none of the files that can be read: {known}")
-    if not path.exists():
-        raise TensorFileError(f"{path} does not exist", cause="missing")
-    return _renamed(list(reader(path)), rename or {}, path)
+        raise TensorFileError(f"{path} is none of the files that can be read: {', '.join(READERS)}")
+    return _renamed(reader(path), rename or {}, path)
 
 
 def _renamed(stages: list[StageTensor], rename: Mapping[str, str], path: Path) -> list[StageTensor]:
     held = [stage.meta.name for stage in stages]
     unknown = [name for name in rename if name not in held]
     if unknown:
-        raise StageError(f"{path} has no tensor {unknown[0]!r} to rename; it has {', '.join(held)}")
-    names = [rename.get(name, name) for name in held]
-    for name in names:
-        check_name(name)
+        raise StageError(f"{path} has no tensor {unknown[0]!r} to rename; it has {', '.join(map(repr, held))}")
+    try:
+        renamed = [_as_stage(stage, rename.get(stage.meta.name, stage.meta.name)) for stage in stages]
+    except StageError as error:
+        raise StageError(f"{path}: {error}") from None
+    names = [stage.meta.name for stage in renamed]
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise StageError(f"{path}: two tensors would be named {twice!r} after renaming")
-    return [
-        StageTensor(_with_name(stage.meta, name), as_array(stage.array, name))
-        for stage, name in zip(stages, names, strict=True)
-    ]
+        raise StageError(f"{path}: two tensors would be named {twice!r}; give rename= a new name for one of them")
+    return renamed
 
 
-def _with_name(meta: StageMeta, name: str) -> StageMeta:
-    return StageMeta(name, meta.kind, meta.axes, meta.unit, meta.sample_rate, meta.frame_rate)
+def _as_stage(stage: StageTensor, name: str) -> StageTensor:
+    check_name(name)
+    return StageTensor(replace(stage.meta, name=name), as_array(stage.array, name))
 
 
-def _safetensors(path: Path) -> Iterable[StageTensor]:
+def _safetensors(path: Path) -> list[StageTensor]:
     try:
-        return list(Golden(path))
+        return list(Golden(path, way_out=_WAY_OUT))
     except GoldenError as error:
-        raise TensorFileError(str(error).partition("; ")[0].removeprefix("golden "), cause=error.cause) from None
+        raise TensorFileError(str(error).removeprefix("golden "), cause=error.cause) from None
 
 
-def _npz(path: Path) -> Iterable[StageTensor]:
+def _npz(path: Path) -> list[StageTensor]:
+    with _opened(path, _ZIP_START) as file:
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                return [StageTensor(StageMeta(name), archive[name]) for name in archive.files]
+        except Exception as error:  # zipfile, its codecs and numpy raise a dozen classes over a damaged file
+            raise _unreadable(path, error) from None
+
+
+def _npy(path: Path) -> list[StageTensor]:
+    _opened(path, _NPY_START).close()
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return [StageTensor(StageMeta(name), archive[name]) for name in archive.files]
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, MemoryError) as error:
+        array: np.memmap[Any, Any] = np.load(path, allow_pickle=False, mmap_mode="r")
+    except Exception as error:  # see above
         raise _unreadable(path, error) from None
+    rest = path.stat().st_size - array.offset - array.nbytes
+    if rest:  # np.save called again on an open file; numpy would read the first array and forget the others
+        raise _error(path, f"goes on for {rest} bytes after its array; save several arrays as .npz")
+    return [StageTensor(StageMeta(path.stem), np.asarray(array))]
 
 
-def _npy(path: Path) -> Iterable[StageTensor]:
+def _opened(path: Path, start: bytes) -> BinaryIO:
+    """Open a file of its suffix's format; anything else numpy would take for a pickle."""
     try:
-        array: Array = np.load(path, allow_pickle=False, mmap_mode="r")
-    except (OSError, ValueError, EOFError, MemoryError) as error:
-        raise _unreadable(path, error) from None
-    if not isinstance(array, np.ndarray):
-        raise TensorFileError(f"{path} is not a .npy file")
-    return [StageTensor(StageMeta(path.stem), array)]
+        file = open_file(path)
+    except TensorFileError as error:
+        raise _error(path, str(error), error.cause) from None
+    if file.read(len(start)) != start:
+        file.close()
+        raise _error(path, f"is not a {path.suffix.lower()} file")
+    file.seek(0)
+    return file
 
 
 def _unreadable(path: Path, error: Exception) -> TensorFileError:
-    if "allow_pickle" in str(error) or "pickle" in str(error).lower():
+    if "allow_pickle" in str(error) or "Python objects" in str(error):
         return TensorFileError(f"{path} holds Python objects, which are never unpickled; save plain arrays")
-    return TensorFileError(
-        f"{path} cannot be read: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
-    )
+    return _error(path, f"cannot be read: {first_line(error)}")
 
 
-READERS = {".safetensors": _safetensors, ".npz": _npz, ".npy": _npy}
+def _error(path: Path, problem: str, cause: str = "damaged") -> TensorFileError:
+    return TensorFileError(f"{path} {problem}; {_WAY_OUT[cause]}", cause=cause)
+
+
+READERS: dict[str, Callable[[Path], list[StageTensor]]] = {".safetensors": _safetensors, ".npz": _npz, ".npy": _npy}

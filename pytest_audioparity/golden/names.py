@@ -3,24 +3,32 @@
 The path must be readable, the same on every machine whatever else is collected, different for different tests even on
 file systems that ignore case or normalise Unicode, and inside the golden directory. So characters that are safe
 everywhere are kept, everything else becomes ``_``, and a short hash of the original is added whenever the result
-could also come from another name: something was replaced or cut, or it has capitals.
+could also come from another name: something was replaced or cut, a test has capitals, or it ends as if it had a hash.
+Folders and test files keep their capitals: they exist on the user's disk as they are, and two that differ by case
+alone are reported as two owners of one golden.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from pytest_audioparity.errors import GoldenError
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 SUFFIX = ".safetensors"
-# Most file systems take 255 bytes a component; room is left for a variant, the suffix and a temporary name.
+# Most file systems take 255 bytes a component. Ours stay well below, for the sake of systems that limit the whole path;
+# a name that a user gives may use what is left beside the suffix.
 MAX_COMPONENT = 160
+_MAX_GIVEN = 240
 _HASH_DIGITS = 8
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
+_LIKE_HASHED = re.compile(rf"-[0-9a-f]{{{_HASH_DIGITS}}}$")
 # Windows reserves these, with any extension. https://learn.microsoft.com/windows/win32/fileio/naming-a-file
-_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?$", re.IGNORECASE)
+_DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d¹²³]) *(\..*)?$", re.IGNORECASE)
 
 
 def golden_name(nodeid: str) -> str:
@@ -29,13 +37,12 @@ def golden_name(nodeid: str) -> str:
     Parameters
     ----------
     nodeid : pytest's node id, e.g. ``tests/test_x.py::TestY::test_z[mlx-fp16]``, which becomes
-        ``tests/test_x/TestY.test_z-mlx-fp16-1c2d3e4f`` (the hash stands for the capitals)
+        ``tests/test_x/TestY.test_z-mlx-fp16-2bed0a27`` (the hash stands for the capitals)
     """
-    file, _, test = nodeid.partition("::")
-    folders = list(PurePosixPath(file.replace("\\", "/")).parts)
-    if folders:
-        folders[-1] = folders[-1].removesuffix(".py")
-    return "/".join([*(_folder(part) for part in folders), _test(test)])
+    file, separator, test = nodeid.partition("::")
+    *folders, module = file.split("/")
+    name = _test(test) if separator else _safe("", original=nodeid + "::")
+    return "/".join([*(_safe(part, original=part, capitals=True) for part in folders), _module(module), name])
 
 
 def golden_path(directory: Path, name: str) -> Path:
@@ -47,8 +54,7 @@ def golden_path(directory: Path, name: str) -> Path:
     """
     name = name.removesuffix(SUFFIX)
     for part in name.split("/"):
-        unsafe = part in ("", ".", "..") or any(c in '\\:*?"<>|' or ord(c) < 32 for c in part)
-        if unsafe or part.endswith((".", " ")) or _DEVICES.match(part) or len(part.encode()) > 240:
+        if not _is_usable(part):
             raise GoldenError(
                 f"golden={name!r} is no usable name: give a path below the golden directory, with '/' between folders, "
                 f"such as 'tests/test_decoder/test_decoder'",
@@ -57,38 +63,49 @@ def golden_path(directory: Path, name: str) -> Path:
     return directory / f"{name}{SUFFIX}"
 
 
+def _is_usable(part: str) -> bool:
+    return (
+        part.isprintable()  # neither control characters nor lone surrogates, which have no bytes
+        and not any(character in '\\:*?"<>|' for character in part)
+        and not part.endswith((".", " "))  # Windows drops them, and ends "." and ".." too
+        and not _DEVICES.match(part)
+        and 0 < len(part.encode()) <= _MAX_GIVEN
+    )
+
+
+def _module(file: str) -> str:
+    """Name the folder after the file; one that is not ``.py`` could stand beside its Python namesake."""
+    stem = file.removesuffix(".py")
+    return _safe(stem, original=file, reversible=stem != file, capitals=True)
+
+
 def _test(test: str) -> str:
     """Slug of the part behind the file. ``.`` and ``-`` separate, so that the usual names need no hash."""
     function, bracket, parameters = test.partition("[")
-    base = function.replace("::", ".")
-    if not bracket:
-        return _safe(base, original=test, reversible="-" not in base)
-    # A function's name has no "-", so the first one marks where the parameters begin.
-    slug = f"{base}-{parameters.removesuffix(']')}"
-    return _safe(slug, original=test, reversible="-" not in base and parameters.endswith("]"))
+    slug = function.replace("::", ".")
+    # A function's name has neither "." nor "-": the dots are ours, and the first "-" marks where the parameters begin.
+    reversible = "." not in function and "-" not in function
+    if bracket:
+        slug = f"{slug}-{parameters.removesuffix(']')}"
+        reversible = reversible and parameters.endswith("]")
+    return _safe(slug, original=test, reversible=reversible)
 
 
-def _folder(part: str) -> str:
-    """Folders exist already, so capitals are no danger; what could lead outside or break a file system is replaced."""
-    if part in (".", "..") or part.startswith("/"):
-        return f"_{_digest(part)}"
-    return _safe(part, original=part, reversible=True, capitals=True)
-
-
-def _safe(slug: str, *, original: str, reversible: bool, capitals: bool = False) -> str:
+def _safe(slug: str, *, original: str, reversible: bool = True, capitals: bool = False) -> str:
     safe = _UNSAFE.sub("_", slug)
-    needs_hash = (
-        not reversible
-        or safe != slug
-        or (not capitals and safe != safe.lower())
-        or len(safe) > MAX_COMPONENT
-        or _DEVICES.match(safe) is not None
-        or safe != safe.strip(".")
-        or not safe
-    )
-    if not needs_hash:
+    if (
+        reversible
+        and safe == (slug if capitals else slug.lower())
+        and safe == safe.strip(".")
+        and 0 < len(safe) <= MAX_COMPONENT
+        and not _DEVICES.match(safe)
+        and not safe.endswith(SUFFIX)
+        and not _LIKE_HASHED.search(safe)
+    ):
         return safe
-    return f"{safe.strip('.')[:MAX_COMPONENT]}-{_digest(original)}"
+    readable = safe.strip(".")[:MAX_COMPONENT] or "_"
+    guard = "_" if _DEVICES.match(readable) else ""
+    return f"{guard}{readable}-{_digest(original)}"
 
 
 def _digest(text: str) -> str:

@@ -12,26 +12,33 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-# Distributions whose version can change the numbers, by the module that shows that they are in use.
-_PACKAGES = {
-    "numpy": "numpy",
-    "scipy": "scipy",
-    "torch": "torch",
-    "onnxruntime": "onnxruntime",
-    "mlx": "mlx",
-    "jax": "jax",
-    "tensorflow": "tensorflow",
-    "coremltools": "coremltools",
-    "transformers": "transformers",
-    "librosa": "librosa",
-    "torchaudio": "torchaudio",
-    "soxr": "soxr",
-}
+# Modules, and distributions of the same name, whose version can change the numbers.
+_PACKAGES = (
+    "numpy",
+    "scipy",
+    "torch",
+    "onnxruntime",
+    "mlx",
+    "jax",
+    "tensorflow",
+    "coremltools",
+    "transformers",
+    "librosa",
+    "torchaudio",
+    "soxr",
+)
 _GIT_SECONDS = 5
 
 
 def provenance(*, test: str, root: Path, reason: str | None) -> dict[str, object]:
-    """Describe this run: the test, the reason given, the commit, the packages in use, Python and the platform."""
+    """Describe this run: the test, the reason given, the commit, the packages, Python, the platform and the device.
+
+    Parameters
+    ----------
+    test : its node id
+    root : a folder inside the repository whose commit counts
+    reason : what the user gave as one, if anything
+    """
     record: dict[str, object] = {"test": test}
     if reason:
         record["reason"] = reason
@@ -40,41 +47,61 @@ def provenance(*, test: str, root: Path, reason: str | None) -> dict[str, object
     record["packages"] = packages_in_use()
     record["python"] = platform.python_version()
     record["platform"] = f"{platform.system()}-{platform.machine()}"
-    record["device"] = "cpu"
+    record["device"] = device_in_use()
     return record
 
 
 def packages_in_use() -> dict[str, str]:
     """Return the versions of the numeric packages that this process has imported."""
     used = {}
-    for module, distribution in _PACKAGES.items():
-        if module in sys.modules and (version := _version(distribution)):
-            used[distribution] = version
+    for name in _PACKAGES:
+        if name in sys.modules and (version := _version(name)):
+            used[name] = version
     return used
 
 
-@functools.cache
-def _version(distribution: str) -> str | None:
+def device_in_use() -> str:
+    """Return the accelerator that torch or MLX uses in this process, or ``cpu``."""
+    torch, mlx = sys.modules.get("torch"), sys.modules.get("mlx.core")
+    if torch is not None and torch.cuda.is_initialized():
+        return str(torch.cuda.get_device_name())
+    if mlx is not None and mlx.default_device().type == mlx.DeviceType.gpu:
+        return "gpu (mlx)"
+    return "cpu"
+
+
+def _version(name: str) -> str | None:
     try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:  # onnxruntime-gpu, tensorflow-cpu, a build from source
+        version = getattr(sys.modules[name], "__version__", None)
+        return version if isinstance(version, str) else None
 
 
 @functools.cache
 def _commit(root: Path) -> str | None:
-    """Return the commit that is checked out, with `+changes` when tracked files differ, or None outside git."""
+    """Return the commit that is checked out, or None outside git.
+
+    It ends in ``+changes`` when tracked files differ and in ``+unknown`` when git does not say in time.
+    """
     head = _git(root, "rev-parse", "HEAD")
     if head is None:
         return None
     changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+    if changed is None:
+        return f"{head}+unknown"
     return f"{head}+changes" if changed else head
 
 
 def _git(root: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=_GIT_SECONDS, check=True
+            ["git", "--no-optional-locks", "-C", str(root), *arguments],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_GIT_SECONDS,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_audioparity.records import shape_text
 from pytest_audioparity.report.json import SCHEMA, plain
 from pytest_audioparity.report.json import side_document as _side
-from pytest_audioparity.report.terminal import short
+from pytest_audioparity.report.numbers import short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,13 +44,12 @@ def as_text(
     """Write the content of a file as text of two lines per stage."""
     lines = [f"{title}: {len(stages)} stages"]
     for meta, side in stages:
-        shape = "x".join(map(str, side.shape)) or "scalar"
+        rates = ((meta.sample_rate, "Hz"), (meta.frame_rate, "frames/s"))
         declared = [text for text in (meta.kind, meta.axes, meta.unit) if text]
-        declared += [
-            f"{rate:g} {word}" for rate, word in ((meta.sample_rate, "Hz"), (meta.frame_rate, "frames/s")) if rate
-        ]
-        lines.append(f"{meta.name}  {shape} {side.dtype}" + (f"  ({', '.join(declared)})" if declared else ""))
+        declared += [f"{rate:g} {word}" for rate, word in rates if rate]
+        said = f"  ({', '.join(declared)})" if declared else ""
         bad = f", {side.nan} NaN, {side.inf} infinite" if side.nan or side.inf else ""
+        lines.append(f"{meta.name}  {shape_text(side.shape)} {side.dtype}{said}")
         lines.append(
             f"  range {short(side.min)} .. {short(side.max)}, mean {short(side.mean)}, std {short(side.std)}{bad}"
         )

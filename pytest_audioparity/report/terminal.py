@@ -6,11 +6,11 @@ its own; pytest colours the failure as a whole.
 
 from __future__ import annotations
 
-import math
 import textwrap
 from typing import TYPE_CHECKING
 
-from pytest_audioparity.records import DB_PER_UNIT
+from pytest_audioparity.records import DB_PER_UNIT, shape_text
+from pytest_audioparity.report.numbers import SHORT, decibel, percent, round_down, round_up, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from pytest_audioparity.records import Comparison, Criterion, ParityResult, Side, StageResult
 
 WIDTH = 80
-_NAME, _SHAPE, _NUMBER, _DEVIATION = 17, 11, 8, 9
+_NAME, _SHAPE, _NUMBER, _JUDGED = 15, 10, SHORT + 1, 8
 _UNIT = {"deviation_db": " dB", "peak_db": " dB", "snr_db": " dB", "match": "", "excess": ""}
+# Behind a number of the table that is not the deviation: the peak, the signal-to-error ratio, an elementwise excess.
+_MARK = {"deviation_db": "", "peak_db": "pk", "snr_db": "sn", "excess": "el"}
 _SAY = {
     "deviation_db": "deviation",
     "peak_db": "largest single element",
@@ -27,8 +29,8 @@ _SAY = {
     "match": "share of equal codes",
     "excess": "|actual - expected| - rtol*|expected|",
 }
-# Stages whose details are written out; the table has them all.
-_DETAILED = 3
+# An offset below this share of the spread is rounding of the fit, and reads as one.
+_NO_OFFSET = 1e-6
 
 
 def render(result: ParityResult) -> str:
@@ -38,15 +40,15 @@ def render(result: ParityResult) -> str:
 
 def headline(result: ParityResult) -> str:
     """Say in one line what is wrong, or that all is well."""
-    prefix = f"{result.title}: " if result.title else ""
-    total, failing = len(result.stages), [s for s in result.stages if not s.passed]
-    if not failing:
-        return prefix + (result.reason or f"{total} of {total} stages pass")
     if result.reason is not None:
-        return prefix + result.reason
+        return result.reason
     name = result.first_divergence
-    first = next(stage for stage in failing if stage.name == name)
-    return f"{prefix}stage {name!r} {_what(first)} ({len(failing)} of {total} stages fail)"
+    first = next((stage for stage in result.stages if stage.name == name), None)
+    return (
+        f"{len(result.stages)} of {len(result.stages)} stages pass"
+        if first is None
+        else f"stage {name!r} {_what(first)}"
+    )
 
 
 def _what(stage: StageResult) -> str:
@@ -83,76 +85,86 @@ def _limit(criterion: Criterion) -> str:
 
 
 def _lines(result: ParityResult) -> Iterator[str]:
+    if result.title:
+        yield result.title
     yield headline(result)
+    failing = [stage for stage in result.stages if not stage.passed]
+    if failing:
+        yield f"{len(failing)} of {len(result.stages)} stages fail"
     if result.stages:
         yield ""
         yield from table(result)
-    # Stages that only one side has, or that have no golden yet, have nothing to tell beyond their row.
-    failing = [stage for stage in result.stages if not stage.passed and stage.has_both_sides]
-    for stage in sorted(failing, key=lambda stage: stage.name != result.first_divergence)[:_DETAILED]:
-        yield ""
-        yield from _details(stage, first=stage.name == result.first_divergence)
-    if result.golden is not None or result.accept is not None:
-        yield ""
+    yield from _told(result, failing)
+    yield ""
+    if needed := _needed(failing):
+        yield from textwrap.wrap(needed, WIDTH, break_long_words=False)
     if result.golden is not None:
         yield f"golden: {result.golden}"
     if result.accept is not None:
         yield f"accept: {result.accept}"
 
 
+def _told(result: ParityResult, failing: list[StageResult]) -> Iterator[str]:
+    """Write out the first divergence with all its numbers, and of the others what is not a number."""
+    for stage in sorted(failing, key=lambda stage: stage.name != result.first_divergence):
+        first = stage.name == result.first_divergence
+        # A stage that only one side has, or that has no golden yet, has nothing to tell beyond its row.
+        if stage.has_both_sides and (first or stage.findings or stage.reason):
+            yield ""
+            yield f"{stage.name} (first divergence)" if first else stage.name
+            yield from _details(stage) if first else _causes(stage)
+
+
 def table(result: ParityResult) -> Iterator[str]:
-    """Write the stage table. A stage has one line for expected and one for actual, or one when they look the same."""
+    """Write the stage table. A stage has one line, and a second for actual where that looks different from expected."""
     numbers = "".join(f"{title:>{_NUMBER}}" for title in ("min", "max", "mean", "std"))
-    yield f"{'stage':<{_NAME}} {'shape':<{_SHAPE}}{numbers}{'off by':>{_DEVIATION}} {'allowed':>8}"
+    yield f"{'stage':<{_NAME}} {'shape':<{_SHAPE}}{numbers}{'dB off':>{_JUDGED}}{'allowed':>{_JUDGED}}"
     for stage in result.stages:
-        yield from _rows(stage, mark=" <" if stage.name == result.first_divergence else "")
+        yield from _rows(stage, mark="<" if stage.name == result.first_divergence else "")
 
 
 def _rows(stage: StageResult, mark: str) -> Iterator[str]:
-    name = stage.name
-    if len(name) > _NAME:
-        yield name
-        name = ""
     comparison = stage.comparison
     sides = [] if comparison is None else [s for s in (comparison.expected, comparison.actual) if s.dtype]
-    cells = [_side_cells(side) for side in sides]
-    status = {"pass": "", "fail": "FAIL", "not_measured": "N/M"}[stage.verdict]
-    judged = f"{_deviation(stage):>{_DEVIATION}} {_allowed(stage):>8}"
-    if len(set(cells)) == 1:
-        yield f"{name:<{_NAME}} {cells[0]}{judged} {status}{mark}"
-        return
-    yield f"{name:<{_NAME}} {cells[0]}{judged}"
-    yield f"{'':>{_NAME - 7}}{'actual':>7} {cells[1]}{'':>{_DEVIATION + 5}}{status:>4}{mark}"
+    shapes = [shape_text(side.shape) for side in sides] or [""]
+    cells = [_side_cells(side) for side in sides] or [""]
+    name = stage.name
+    if len(name) > _NAME or len(shapes[0]) > _SHAPE:
+        long_shape = shapes[0] if len(shapes[0]) > _SHAPE else ""
+        yield f"{name} {long_shape}"
+        name, shapes[0] = "", "" if long_shape else shapes[0]
+    status = {"pass": "ok", "fail": "FAIL", "not_measured": "N/M"}[stage.verdict]
+    judged = "".join(f"{text:>{_JUDGED}}" for text in _judged(stage))
+    yield f"{name:<{_NAME}} {shapes[0]:<{_SHAPE}}{cells[0]:<{4 * _NUMBER}}{judged} {status}{mark}"
+    if len(sides) == 2 and (cells[0] != cells[1] or sides[0].shape != sides[1].shape):
+        yield f"{'actual':>{_NAME}} {shapes[1]:<{_SHAPE}}{cells[1]}"
 
 
 def _side_cells(side: Side) -> str:
-    shape = "x".join(map(str, side.shape)) or "scalar"
-    cells = "".join(f"{short(v):>{_NUMBER}}" for v in (side.min, side.max, side.mean, side.std))
-    return f"{shape:<{_SHAPE}}{cells}"
+    return "".join(f"{short(value):>{_NUMBER}}" for value in (side.min, side.max, side.mean, side.std))
 
 
-def _deviation(stage: StageResult) -> str:
+def _judged(stage: StageResult) -> tuple[str, str]:
+    """Write the number that decided and its limit: the first criterion that failed, else the deviation."""
     comparison = stage.comparison
     if comparison is None or not stage.has_both_sides:
         codes = [finding.code for finding in stage.findings]
-        return "missing" if "missing_stage" in codes else "extra" if "extra_stage" in codes else "new"
-    if comparison.match is not None:
-        return "exact" if comparison.match == 1 else percent(1 - comparison.match)
-    return "-" if comparison.deviation_db is None else f"{decibel(comparison.deviation_db)} dB"
+        return "missing" if "missing_stage" in codes else "extra" if "extra_stage" in codes else "new", ""
+    criterion = next((c for c in stage.criteria if not c.passed), stage.criteria[0] if stage.criteria else None)
+    if criterion is None:
+        return "-", "-"
+    if criterion.name == "match":
+        return _wrong(criterion.value or 0.0), _wrong(criterion.limit)
+    mark = _MARK[criterion.name]
+    value = decibel(criterion.value) if criterion.name in ("deviation_db", "peak_db") else short(criterion.value)
+    return f"{value}{mark}", f"{criterion.limit:.4g}{mark}"
 
 
-def _allowed(stage: StageResult) -> str:
-    if stage.meta.kind == "codes":
-        share = 1 - stage.tolerance.min_match
-        return "exact" if share == 0 else percent(share)
-    tol = stage.tolerance.tol_db
-    return "-" if tol is None else f"{tol:.4g} dB"
+def _wrong(match: float) -> str:
+    return "exact" if match == 1 else percent(1 - match)
 
 
-def _details(stage: StageResult, *, first: bool) -> Iterator[str]:
-    yield f"{stage.name}" + (" (first divergence)" if first else "")
-    if stage.reason:
-        yield from _wrapped("problem", stage.reason)
+def _details(stage: StageResult) -> Iterator[str]:
     over = [criterion for criterion in stage.criteria if not criterion.passed]
     for criterion in over:
         said = f"{_SAY[criterion.name]} {_value(criterion)}{_UNIT[criterion.name]}, allowed {_limit_value(criterion)}"
@@ -161,9 +173,24 @@ def _details(stage: StageResult, *, first: bool) -> Iterator[str]:
         for label, text in _numbers(stage.comparison, stage):
             yield from _wrapped(label, text)
     if stage.smallest_tol_db is not None and any(c.name in ("deviation_db", "peak_db") for c in over):
-        yield from _wrapped("would pass", f"tol_db={_up(stage.smallest_tol_db)}, the smallest that does")
+        yield from _wrapped("would pass", f"tol_db={round_up(stage.smallest_tol_db)}, the smallest that does")
+    yield from _causes(stage)
+
+
+def _causes(stage: StageResult) -> Iterator[str]:
+    if stage.reason:
+        yield from _wrapped("problem", stage.reason)
     for finding in stage.findings:
         yield from _wrapped("finding", f"{finding.code}: {finding.message}")
+
+
+def _needed(failing: list[StageResult]) -> str:
+    """Say what tolerance the whole test would need, if any would do."""
+    needs = [stage.smallest_tol_db for stage in failing if stage.meta.kind != "codes" and not stage.findings]
+    if len(failing) < 2 or len(needs) < len(failing) or any(need is None for need in needs):
+        return ""
+    most = max(failing, key=lambda stage: stage.smallest_tol_db or 0.0)
+    return f"all stages would pass with tol_db={round_up(most.smallest_tol_db or 0.0)}, which {most.name!r} needs"
 
 
 def _numbers(comparison: Comparison, stage: StageResult) -> Iterator[tuple[str, str]]:
@@ -181,7 +208,7 @@ def _numbers(comparison: Comparison, stage: StageResult) -> Iterator[tuple[str, 
     if "codebooks" in comparison.details:
         yield "codebooks", _codebooks(comparison)
     if comparison.match is not None and comparison.match < 1:
-        yield "would pass", f"min_match={_down(comparison.match)}, the largest that does"
+        yield "would pass", f"min_match={round_down(comparison.match)}, the largest that does"
 
 
 def _value(criterion: Criterion) -> str:
@@ -202,9 +229,9 @@ def _worst(comparison: Comparison) -> str:
 
 
 def _fit(comparison: Comparison) -> str:
-    offset = comparison.offset or 0.0
-    fit = f"actual = {comparison.gain:.4g} * expected {'-' if offset < 0 else '+'} {abs(offset):.3g}"
-    return f"{fit}, correlation {comparison.correlation:.6f}"
+    offset, spread = comparison.offset or 0.0, comparison.expected.std or 0.0
+    shift = "" if abs(offset) <= _NO_OFFSET * spread else f" {'-' if offset < 0 else '+'} {abs(offset):.3g}"
+    return f"actual = {comparison.gain:.4g} * expected{shift}, correlation {comparison.correlation:.6f}"
 
 
 def _codebooks(comparison: Comparison) -> str:
@@ -220,56 +247,6 @@ def _wrapped(label: str, text: str) -> Iterator[str]:
         yield f"{'':<15}{line}"
 
 
-def short(value: float | None) -> str:
-    """Write a number in at most seven characters, four significant digits where they fit."""
-    if value is None:
-        return "-"
-    if value == 0 or not math.isfinite(value):
-        return f"{value:g}"
-    for digits in (4, 3, 2, 1):
-        text = f"{value:.{digits}g}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
-        if len(text) < _NUMBER:
-            return text
-    return text
-
-
-def decibel(value: float | None) -> str:
-    """Write a deviation: never rounded to zero unless it is zero, and no more digits than one reads."""
-    if value is None:
-        return "-"
-    if value == 0:
-        return "0"
-    if value < 0.001:
-        return f"{value:.1e}".replace("e-0", "e-")
-    return f"{value:.4f}" if value < 1 else f"{value:.2f}"
-
-
-def percent(share: float) -> str:
-    """Write a share as a percentage that says neither 0 nor 100 % unless it is."""
-    if share in (0.0, 1.0):
-        return f"{share:.0%}".replace("%", " %")
-    return f"{min(99.99, max(0.01, 100 * share)):.2f} %"
-
-
-def _up(value: float) -> str:
-    """Write a number with three digits, rounded so that the text is not smaller than the number."""
-    return _rounded(value, +1)
-
-
-def _down(value: float) -> str:
-    return _rounded(value, -1)
-
-
-def _rounded(value: float, direction: int) -> str:
-    if value == 0:
-        return "0"
-    step = 10.0 ** (math.floor(math.log10(abs(value))) - 2)
-    text = f"{(math.ceil if direction > 0 else math.floor)(value / step) * step:.3g}"
-    while (float(text) - value) * direction < 0:
-        text = f"{float(text) + direction * step:.3g}"
-    return text
-
-
 def change(stage: StageResult) -> str:
     """Say in one phrase what an update changes in a stage."""
     code = next((f.code for f in stage.findings if f.code in ("missing_stage", "extra_stage")), None)
@@ -279,13 +256,9 @@ def change(stage: StageResult) -> str:
         return "added"
     comparison = stage.comparison
     if comparison is not None and comparison.expected.shape != comparison.actual.shape:
-        return f"{_shape(comparison.expected)} -> {_shape(comparison.actual)}"
+        return f"{shape_text(comparison.expected.shape)} -> {shape_text(comparison.actual.shape)}"
     if comparison is not None and comparison.match is not None:
         return f"{percent(1 - comparison.match)} of the codes changed"
     if stage.deviation_db is not None:
         return f"changed by {decibel(stage.deviation_db)} dB"
     return stage.reason or "changed"
-
-
-def _shape(side: Side) -> str:
-    return "x".join(map(str, side.shape)) or "scalar"

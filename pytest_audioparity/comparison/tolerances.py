@@ -116,16 +116,23 @@ def _at_least(name: str, value: float | None, limit: float | None) -> Criterion 
 
 def smallest_tol_db(comparison: Comparison, tolerance: Tolerance) -> float | None:
     """Return the smallest `tol_db` with which the dB criteria would have passed, or None when none would."""
-    if comparison.deviation_db is None or comparison.peak_db is None:
+    deviation, peak = comparison.deviation_db, comparison.peak_db
+    if deviation is None or peak is None or not math.isfinite(deviation):
         return None
-    needed = comparison.deviation_db
-    if tolerance.peak_is_derived:
-        # Nudged up until 100 times it, as computed for the limit, covers the peak in spite of rounding.
-        for_peak = comparison.peak_db / PEAK_FACTOR
-        while PEAK_FACTOR * for_peak < comparison.peak_db:
-            for_peak = math.nextafter(for_peak, math.inf)
-        needed = max(needed, for_peak)
+    if not tolerance.peak_is_derived:
+        return deviation if tolerance.tol_peak_db is None or peak <= tolerance.tol_peak_db else None
+    needed = max(deviation, _smallest_for_peak(peak))
     return needed if math.isfinite(needed) else None
+
+
+def _smallest_for_peak(peak_db: float) -> float:
+    """Return the smallest number that 100 times it, as it is computed for the limit, covers the peak."""
+    needed = peak_db / PEAK_FACTOR
+    while PEAK_FACTOR * needed < peak_db:
+        needed = math.nextafter(needed, math.inf)
+    while needed > 0 and PEAK_FACTOR * (below := math.nextafter(needed, 0.0)) >= peak_db:
+        needed = below
+    return needed
 
 
 def accepted_dtypes(expected: str, tolerance: Tolerance) -> Sequence[str]:

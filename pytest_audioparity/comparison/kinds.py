@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.compare.codes import match_per_codebook, match_rate
-from pytest_audioparity.compare.values import Sums, measure, moments
+from pytest_audioparity.comparison.codes import match_per_codebook, match_rate
+from pytest_audioparity.comparison.moments import Fit, cosine, moments
+from pytest_audioparity.comparison.values import Sums, measure
 from pytest_audioparity.records import DB_PER_UNIT, Comparison, Side, StageMeta, Tolerance, Worst
 
 if TYPE_CHECKING:
@@ -37,18 +38,28 @@ def compare_values(expected: Array, actual: Array, meta: StageMeta, tolerance: T
     sums = measure(expected, actual, absolute=kind == "log_spectrum", rtol=_rtol(tolerance))
     if not sums.finite:
         return Comparison(describe(expected), describe(actual), expected.size)
-    comparison = _numbers(expected, actual, sums)
     if kind == "codes":
-        return _codes(comparison, expected, actual, meta)
+        return _codes(expected, actual, sums, meta)
     worst = _worst(sums.worst, expected, actual, meta) if sums.difference_max > 0 else None
-    if kind == "log_spectrum":
-        factor = DB_PER_UNIT[meta.unit or ""]
-        mean_abs, largest = sums.difference_abs / sums.size / sums.scale, sums.difference_max / sums.scale
-        deviation, peak = mean_abs * factor, largest * factor
-    else:
-        deviation, peak = _linear(sums)
-    details = _own_numbers(kind, expected, actual, sums, meta)
-    return replace(comparison, deviation_db=deviation, peak_db=peak, worst=worst, details=details)
+    deviation, peak = _decibels(sums, meta)
+    side_e, side_a, fit = _sides(expected, actual, sums)
+    return Comparison(
+        side_e,
+        side_a,
+        sums.size,
+        deviation_db=deviation,
+        peak_db=peak,
+        snr_db=math.inf if sums.difference_max == 0 else _ratio_db(sums.expected_squares, sums.difference_squares),
+        level_db=_ratio_db(sums.actual_squares, sums.expected_squares),
+        bias=sums.difference_sum / sums.count / sums.scale,
+        correlation=fit.correlation,
+        gain=fit.gain,
+        offset=fit.offset,
+        max_abs=sums.difference_max,
+        excess=sums.excess if math.isfinite(sums.excess) else None,
+        worst=worst,
+        details=_own_numbers(kind, expected, actual, sums, meta),
+    )
 
 
 def describe(array: Array) -> Side:
@@ -57,22 +68,17 @@ def describe(array: Array) -> Side:
         return Side(array.shape, array.dtype.name)
     sums = measure(array, array)
     if sums.finite:
-        return _numbers(array, array, sums).expected
-    wide = array if np.iscomplexobj(array) else array.astype(np.float64)
-    nan, finite = np.isnan(wide), np.isfinite(wide)
-    first = tuple(int(i) for i in np.unravel_index(int((~finite).argmax()), array.shape))
-    good = wide[finite]
+        return _sides(array, array, sums)[0]
+    finite, nan = np.isfinite(array), int(np.count_nonzero(np.isnan(array)))
+    first = tuple(int(i) for i in np.unravel_index(int(finite.argmin()), array.shape))
+    good = array[finite]
     rest = describe(good) if good.size else Side((), "")
-    count = int(np.count_nonzero(nan))
-    return Side(
-        array.shape,
-        array.dtype.name,
-        min=rest.min,
-        max=rest.max,
-        mean=rest.mean,
-        std=rest.std,
-        nan=count,
-        inf=array.size - good.size - count,
+    return replace(
+        rest,
+        shape=array.shape,
+        dtype=array.dtype.name,
+        nan=nan,
+        inf=array.size - good.size - nan,
         first_nonfinite=first,
     )
 
@@ -110,32 +116,24 @@ def measure_part(
 ) -> tuple[float, float]:
     """Return the deviation in dB and the signed mean difference of one stretch along an axis."""
     where = (slice(None),) * axis + (slice(start, stop),)
-    logarithmic = meta.kind == "log_spectrum"
-    sums = measure(expected[where], actual[where], absolute=logarithmic)
-    bias = sums.difference_sum / sums.size / sums.scale
-    if logarithmic:
-        return sums.difference_abs / sums.size / sums.scale * DB_PER_UNIT[meta.unit or ""], bias
-    return _linear(sums)[0], bias
+    sums = measure(expected[where], actual[where], absolute=meta.kind == "log_spectrum")
+    return _decibels(sums, meta)[0], sums.difference_sum / sums.count / sums.scale
 
 
 def lag_samples(expected: Array, actual: Array, axis: int | None) -> int | None:
     """Return how many samples actual comes later than expected, by the peak of the cross-correlation.
 
-    None for several channels without a declared time axis, and when one side is silent. Of long signals the middle
-    is searched; the peak is of the magnitude, so an inverted signal has its lag found too.
+    None for several channels without a declared time axis, and when one side is silent or constant. Of long signals
+    the middle is searched; the peak is of the magnitude, so an inverted signal has its lag found too.
     """
     if axis is None:
         if expected.ndim == 0 or expected.size != expected.shape[-1]:
             return None
         axis = -1
-    frames = expected.shape[axis]
-    start = max(0, (frames - _LAG_SAMPLES) // 2)
-    middle = slice(start, start + _LAG_SAMPLES)
+    rows_e, rows_a = _centered_rows(expected, axis), _centered_rows(actual, axis)
+    frames = rows_e.shape[1]
+    size = 1 << (2 * frames - 1).bit_length()
     spectrum: Any = 0.0
-    size = 1 << (2 * min(frames, _LAG_SAMPLES) - 1).bit_length()
-    rows_e, rows_a = (
-        np.moveaxis(x, axis, -1)[..., middle].reshape(-1, min(frames, _LAG_SAMPLES)) for x in (expected, actual)
-    )
     for row_e, row_a in zip(rows_e, rows_a, strict=True):
         spectrum = spectrum + np.fft.rfft(row_a, size) * np.conj(np.fft.rfft(row_e, size))
     correlation = np.abs(np.fft.irfft(spectrum, size))
@@ -145,19 +143,50 @@ def lag_samples(expected: Array, actual: Array, axis: int | None) -> int | None:
     return peak - size if peak > size // 2 else peak
 
 
+def _centered_rows(array: Array, axis: int) -> Array:
+    """Return the middle of a waveform as float64 rows (channels, frames), largest value 1, without their means.
+
+    Without its mean a signal with a DC offset would correlate best at lag 0, whatever its shift.
+    """
+    frames = array.shape[axis]
+    start = max(0, (frames - _LAG_SAMPLES) // 2)
+    middle = np.moveaxis(array, axis, -1)[..., start : start + _LAG_SAMPLES]
+    wide: Array = (middle.real if np.iscomplexobj(middle) else middle).astype(np.float64)
+    rows = wide.reshape(-1, wide.shape[-1])
+    largest = np.abs(rows).max()
+    if largest > 0:
+        rows = rows / largest
+    varies = rows.min(axis=1, keepdims=True) < rows.max(axis=1, keepdims=True)
+    centered: Array = (rows - rows.mean(axis=1, keepdims=True)) * varies
+    return centered
+
+
 def _rtol(tolerance: Tolerance) -> float | None:
     return 0.0 if tolerance.rtol is None and tolerance.atol is not None else tolerance.rtol
 
 
-def _linear(sums: Sums) -> tuple[float, float]:
-    """Deviation and peak of linear values in dB; 0 for equal sides, infinite when only one is silent."""
+def _decibels(sums: Sums, meta: StageMeta) -> tuple[float, float]:
+    """Return deviation and peak in dB.
+
+    Of linear values, 0 for equal sides and infinite when only one is silent; of two sides more than 10^150 apart the
+    smaller one counts as silent.
+    """
+    if meta.kind == "log_spectrum":
+        factor = DB_PER_UNIT[meta.unit or ""]
+        return sums.difference_abs / sums.size / sums.scale * factor, sums.difference_max * factor
     if sums.difference_max == 0:
         return 0.0, 0.0
     smaller = math.sqrt(min(sums.expected_squares, sums.actual_squares))
     if smaller == 0:
         return math.inf, math.inf
-    deviation = 20 * math.log10(1 + math.sqrt(sums.difference_squares) / smaller)
-    return deviation, 20 * math.log10(1 + sums.difference_max / (smaller / math.sqrt(sums.size)))
+    deviation = math.sqrt(sums.difference_squares) / smaller
+    peak = sums.difference_max * sums.scale / smaller * math.sqrt(sums.size)
+    return _gain_db(deviation), _gain_db(peak)
+
+
+def _gain_db(excess: float) -> float:
+    """20·log10(1 + excess); below 0.5 by way of log1p, since 1 + excess would swallow what is small."""
+    return 20 * math.log10(1 + excess) if excess >= 0.5 else 20 * math.log1p(excess) / math.log(10)
 
 
 def _ratio_db(numerator: float, denominator: float) -> float | None:
@@ -166,61 +195,38 @@ def _ratio_db(numerator: float, denominator: float) -> float | None:
         return None
     if denominator == 0:
         return math.inf
-    return 10 * math.log10(numerator / denominator) if numerator else -math.inf
+    # Of the roots, since a ratio of squares can leave the range of float64.
+    return 20 * math.log10(math.sqrt(numerator) / math.sqrt(denominator)) if numerator else -math.inf
 
 
-def _numbers(expected: Array, actual: Array, sums: Sums) -> Comparison:
-    """Make the numbers that every kind has, of the sums of a pass without NaN and infinities."""
-    n = sums.size
-    about = moments(expected, actual, sums)
-    mean_e, mean_a = about.expected_sum / n, (about.expected_sum + about.difference_sum) / n
-    var_e = max(0.0, about.expected_squares / n - mean_e * mean_e)
-    var_a = max(0.0, about.actual_squares / n - mean_a * mean_a)
-    products = (about.expected_squares + about.actual_squares - about.difference_squares) / 2
-    covariance = products / n - mean_e * mean_a
-    gain = covariance / var_e if var_e > 0 else None
-    correlation = covariance / math.sqrt(var_e) / math.sqrt(var_a) if var_e > 0 and var_a > 0 else None
-    center_e, center_a = mean_e / about.scale + about.shift, mean_a / about.scale + about.shift
-    return Comparison(
-        _side(expected, sums.expected_min, sums.expected_max, center_e, math.sqrt(var_e) / about.scale),
-        _side(actual, sums.actual_min, sums.actual_max, center_a, math.sqrt(var_a) / about.scale),
-        n,
-        snr_db=math.inf if sums.difference_max == 0 else _ratio_db(sums.expected_squares, sums.difference_squares),
-        level_db=_ratio_db(sums.actual_squares, sums.expected_squares),
-        bias=sums.difference_sum / n / sums.scale,
-        correlation=None if correlation is None else max(-1.0, min(1.0, correlation)),
-        gain=gain,
-        offset=None if gain is None else center_a - gain * center_e,
-        max_abs=sums.difference_max / sums.scale,
-        excess=sums.excess / sums.scale if math.isfinite(sums.excess) else None,
+def _sides(expected: Array, actual: Array, sums: Sums) -> tuple[Side, Side, Fit]:
+    """Describe both sides and the line between them, of the sums of a pass without NaN and infinities."""
+    own_e, own_a, fit = moments(expected, actual, sums)
+    side_e = Side(
+        expected.shape, expected.dtype.name, sums.expected_min, sums.expected_max, mean=own_e.mean, std=own_e.std
     )
+    side_a = Side(actual.shape, actual.dtype.name, sums.actual_min, sums.actual_max, mean=own_a.mean, std=own_a.std)
+    return side_e, side_a, fit
 
 
-def _side(array: Array, low: float, high: float, mean: float, std: float) -> Side:
-    return Side(array.shape, array.dtype.name, min=low, max=high, mean=mean, std=std)
-
-
-def _codes(comparison: Comparison, expected: Array, actual: Array, meta: StageMeta) -> Comparison:
+def _codes(expected: Array, actual: Array, sums: Sums, meta: StageMeta) -> Comparison:
+    """Compare codes. Distances between codes mean nothing, so there are no numbers of the linear comparison."""
     match, first = match_rate(expected, actual)
-    details: dict[str, Any] = {}
-    if first is not None and "C" in (meta.axes or ""):
-        details["codebooks"] = match_per_codebook(expected, actual, (meta.axes or "").index("C"))
-    worst = None if first is None else _worst(first, expected, actual, meta)
-    # Distances between codes mean nothing, so the numbers of the linear comparison are withheld.
+    axes = meta.axes or ""
+    rows = match_per_codebook(expected, actual, axes.index("C")) if first is not None and "C" in axes else None
     return Comparison(
-        comparison.expected, comparison.actual, comparison.size, match=match, worst=worst, details=details
+        *_sides(expected, actual, sums)[:2],
+        sums.size,
+        match=match,
+        worst=None if first is None else _worst(first, expected, actual, meta),
+        details={} if rows is None else {"codebooks": rows},
     )
 
 
 def _own_numbers(kind: str, expected: Array, actual: Array, sums: Sums, meta: StageMeta) -> dict[str, Any]:
     if kind == "embedding":
         norm_e, norm_a = math.sqrt(sums.expected_squares), math.sqrt(sums.actual_squares)
-        products = (sums.expected_squares + sums.actual_squares - sums.difference_squares) / 2
-        both = norm_e > 0 and norm_a > 0
-        return {
-            "cosine": max(-1.0, min(1.0, products / norm_e / norm_a)) if both else None,
-            "norm_ratio": norm_a / norm_e if norm_e > 0 else None,
-        }
+        return {"cosine": cosine(expected, actual, sums), "norm_ratio": norm_a / norm_e if norm_e > 0 else None}
     if kind == "logits" and (axis := _vocabulary_axis(meta)) is not None:
         return {"top1_agreement": float(np.mean(expected.argmax(axis) == actual.argmax(axis)))}
     return {}
@@ -241,8 +247,11 @@ def _worst(flat: int, expected: Array, actual: Array, meta: StageMeta) -> Worst:
         label = str(list(index)) if index else "the scalar"
     rate = meta.sample_rate if meta.kind == "waveform" else meta.frame_rate
     seconds = index[letters.index("T")] / rate if letters and "T" in letters and rate else None
-    return Worst(index, label, seconds, _float(expected[index]), _float(actual[index]))
+    return Worst(index, label, seconds, _number(expected[index]), _number(actual[index]))
 
 
-def _float(value: Any) -> float:
-    return float(abs(value) if np.iscomplexobj(value) else value)
+def _number(value: Any) -> float:
+    """One element as a Python number: integers exactly, the modulus of complex values."""
+    if np.iscomplexobj(value):
+        return float(abs(value))
+    return int(value) if value.dtype.kind in "iub" else float(value)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.compare.tolerances import accepted_dtypes
-from pytest_audioparity.records import Finding, StageMeta, StageTensor, Tolerance
+from pytest_audioparity.comparison.tolerances import accepted_dtypes
+from pytest_audioparity.records import Finding, StageMeta, StageTensor, Tolerance, shape_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,13 +90,10 @@ def _shape(expected: Array, actual: Array) -> Finding | None:
 
 
 def _dtype(expected: Array, actual: Array, tolerance: Tolerance) -> Finding | None:
+    if expected.dtype == actual.dtype:
+        return None
     accepted = accepted_dtypes(expected.dtype.name, tolerance)
     if not accepted or actual.dtype.name in accepted:
         return None
     message = f"dtype {actual.dtype.name} where {' or '.join(accepted)} is expected; if that is meant: dtype='any'"
     return Finding("dtype", message, detail={"expected": expected.dtype.name, "actual": actual.dtype.name})
-
-
-def shape_text(shape: tuple[int, ...]) -> str:
-    """Write a shape as in ``1x80x412``; ``scalar`` for no dimensions."""
-    return "x".join(map(str, shape)) or "scalar"

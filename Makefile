@@ -1,0 +1,59 @@
+# Everything happens in .venv; a stamp file per set of packages keeps repeated calls fast.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --disable-pip-version-check
+# Extra flags for pytest: make test ARGS="-k golden -x"
+ARGS   ?=
+TORCH  ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench wheel clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1: /p' $(MAKEFILE_LIST) | sed 's/: /\t/' | expand -t 16
+
+demo: $(VENV)/.demo ## write goldens of a real TTS, compare, plant a bug, read the report
+	$(BIN)/python examples/tts_real/demo.py
+
+test: $(VENV)/.test $(if $(TORCH),$(VENV)/.torch) ## run the whole test suite; TORCH=1 adds torch and its tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.lint ## ruff, mypy --strict, import directions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.test ## benchmarks, as ratios against peers in the same run
+	$(BIN)/python -m benchmarks
+
+wheel: $(VENV)/.lint ## build the distribution into dist/
+	rm -rf build/lib dist
+	$(BIN)/python -m build --wheel
+
+clean: ## remove .venv and everything built
+	rm -rf $(VENV) build dist *.egg-info
+
+$(VENV)/.base:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade pip
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.base pyproject.toml
+	$(PIP) --editable . --group demo
+	touch $@
+
+$(VENV)/.test: $(VENV)/.base pyproject.toml
+	$(PIP) --editable '.[pesq]' --group test
+	$(PIP) --no-deps silero-vad==6.2.3  # its dependencies include torch; its ONNX file needs none of them
+	touch $@
+
+$(VENV)/.torch: $(VENV)/.test
+	$(PIP) --group torch
+	touch $@
+
+$(VENV)/.lint: $(VENV)/.base pyproject.toml
+	$(PIP) --editable . --group lint
+	touch $@

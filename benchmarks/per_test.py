@@ -1,0 +1,120 @@
+"""What a test that records four stages costs beside the same test without us."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from benchmarks.pytest_process import PYTEST, WITHOUT_PLUGIN, children_seconds, make_root, run_python
+from benchmarks.sizes import Sizes
+from benchmarks.tables import milliseconds, note, ratio, section, table
+from benchmarks.timing import Rounds, measure
+
+# Every test makes the same four tensors of 80 x 100; GAIN keeps them from being equal to what is stored.
+_COMMON = """
+import os
+from pathlib import Path
+import numpy as np
+import pytest
+
+NAMES = ("encoder", "ode", "mel", "decoder")
+BASE = np.random.default_rng(0).standard_normal((4, 80, 100), np.float32)
+GAIN = np.float32(os.environ.get("GAIN", "1"))
+each = pytest.mark.parametrize("number", range(int(os.environ["TESTS"])))
+
+def tensors(number):
+    return zip(NAMES, (BASE + np.float32(number)) * GAIN)
+"""
+_SUITES = {
+    "bare": """
+@each
+def test_model(number):
+    for name, tensor in tensors(number):
+        pass
+""",
+    "allclose": """
+STORED = Path("stored")
+STORED.mkdir(exist_ok=True)
+
+@each
+def test_model(number):
+    for name, tensor in tensors(number):
+        path = STORED / f"{number}-{name}.npy"
+        if "WRITE" in os.environ:
+            np.save(path, tensor)
+        np.testing.assert_allclose(tensor, np.load(path), rtol=1e-3, atol=1e-3)
+""",
+    "parity": """
+@each
+def test_model(stages, number):
+    for name, tensor in tensors(number):
+        stages[name] = tensor
+""",
+}
+_BARE, _BLOCKED = "bare", "bare, plugin blocked"
+_CANDIDATES = {
+    _BARE: ("bare", ()),
+    _BLOCKED: ("bare", WITHOUT_PLUGIN),
+    "`np.load` + `assert_allclose`, four `.npy`": ("allclose", ()),
+    "recording four stages": ("parity", ()),
+}
+
+
+def run(sizes: Sizes) -> str:
+    """Compare suites of the two sizes; the slope is the cost of a test, the rest is paid once per run."""
+    few, many = sizes.tests
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _make_suites(folder, many)
+        runs = {
+            f"{title} {tests}": partial(_run_suite, folder, suite, tests, arguments)
+            for title, (suite, arguments) in _CANDIDATES.items()
+            for tests in (few, many)
+        }
+        rounds = measure(runs, rounds=sizes.suite_rounds, warm_up=0, clock=children_seconds)
+    per_test, once = _split(rounds, few, many)
+    base = per_test.median(_BARE)
+    rows = [
+        (
+            title,
+            milliseconds(per_test.median(title)),
+            milliseconds(per_test.added(title, _BARE)),
+            ratio(max(0.0, per_test.median(title) / base)),
+            milliseconds(once.added(title, _BARE)),
+        )
+        for title in _CANDIDATES
+    ]
+    return section(
+        "per_test: tests with four float32 tensors of 80x100 that pass",
+        table(("", "CPU ms per test", "added ms per test", "ratio", "added ms once per run"), rows),
+        note(f"whole pytest processes of {few} and {many} tests; per test is the slope between them"),
+    )
+
+
+def _make_suites(folder: Path, tests: int) -> None:
+    """Write the suites and what they compare with, and run each once, so that all are compiled."""
+    make_root(folder)
+    for name, text in _SUITES.items():
+        folder.joinpath(f"test_{name}.py").write_text(_COMMON + text)
+    _run_suite(folder, "bare", tests, ())
+    _run_suite(folder, "parity", tests, ("--update-golden",), {"GAIN": "1"})
+    _run_suite(folder, "allclose", tests, (), {"GAIN": "1", "WRITE": "1"})
+
+
+def _run_suite(
+    folder: Path, suite: str, tests: int, arguments: tuple[str, ...], environment: dict[str, str] | None = None
+) -> None:
+    given = {"TESTS": str(tests), "GAIN": "1.00001", **(environment or {})}
+    run_python(folder, (*PYTEST, f"test_{suite}.py", *arguments), given)
+
+
+def _split(rounds: Rounds, few: int, many: int) -> tuple[Rounds, Rounds]:
+    """Return the seconds per test and those once per run, round by round."""
+    per_test: dict[str, list[float]] = {}
+    once: dict[str, list[float]] = {}
+    for title in _CANDIDATES:
+        pairs = list(zip(rounds.seconds[f"{title} {few}"], rounds.seconds[f"{title} {many}"], strict=True))
+        per_test[title] = [(high - low) / (many - few) for low, high in pairs]
+        once[title] = [low - slope * few for (low, _), slope in zip(pairs, per_test[title], strict=True)]
+    return Rounds(per_test), Rounds(once)

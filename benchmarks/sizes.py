@@ -1,0 +1,37 @@
+"""How much each benchmark measures: in full, and just enough to show that it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Sizes and repetitions.
+
+    Parameters
+    ----------
+    large_mb : megabytes (10^6 bytes) of each large array or file
+    small_mb : megabytes of a golden as a TTS test has it
+    rounds : how often every candidate of a comparison runs
+    small_rounds : the same for what takes milliseconds
+    suite_rounds : the same for pytest runs of a whole suite
+    start_rounds : the same for bare starts of pytest, which differ by less than their noise
+    tests : two sizes of a generated suite; the cost of a test is the slope between them
+    """
+
+    large_mb: int
+    small_mb: int
+    rounds: int
+    small_rounds: int
+    suite_rounds: int
+    start_rounds: int
+    tests: tuple[int, int]
+
+    def with_large(self, megabytes: int) -> Sizes:
+        """Return the same with large arrays of another size."""
+        return replace(self, large_mb=megabytes)
+
+
+FULL = Sizes(large_mb=200, small_mb=2, rounds=11, small_rounds=101, suite_rounds=15, start_rounds=101, tests=(30, 330))
+QUICK = Sizes(large_mb=20, small_mb=2, rounds=3, small_rounds=5, suite_rounds=1, start_rounds=3, tests=(5, 25))

@@ -1,0 +1,40 @@
+"""Which test owns which golden, and which ports have to wait for their owner. Knows nothing of pytest."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(slots=True)
+class Claims:
+    """The owners of goldens in one run, and what became of their goldens so far in this process."""
+
+    _owners: dict[str, str] = field(default_factory=dict)
+    _kept: set[str] = field(default_factory=set)
+
+    def claim(self, path: Path, test: str) -> str:
+        """Enter a test as the owner of a golden and return who owns it: the first one that claimed it."""
+        return self._owners.setdefault(_key(path), test)
+
+    def settle(self, path: Path, *, written: bool) -> None:
+        """Note that the owner has run, and whether it rewrote its golden."""
+        (self._kept.discard if written else self._kept.add)(_key(path))
+
+    def waits(self, path: Path) -> bool:
+        """Whether a port of this golden has nothing to compare with yet.
+
+        It has not when the owner is in this run and either rewrote the golden, or has not run in this process: it may
+        come later, or run in another process of pytest-xdist.
+        """
+        key = _key(path)
+        return key in self._owners and key not in self._kept
+
+
+def _key(path: Path) -> str:
+    """Two paths that some file system takes for one file have one key."""
+    return unicodedata.normalize("NFC", str(path)).casefold()

@@ -1,0 +1,301 @@
+"""The comparison kernel: all sums of two arrays in one pass, block by block.
+
+Both arrays are walked in C order in blocks that stay in the processor's cache; each block is widened to float64,
+subtracted, and reduced. Nothing of the size of the arrays is allocated, so a memory-mapped golden is read where it
+lies. What bounds it is the arithmetic of a dozen numpy calls per block, not memory (benchmarks/kernel.py); threads were
+tried and left out: the calls are so short that the interpreter lock ate the gain.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    Array = np.ndarray[Any, Any]
+    Blocks = Iterator[tuple[int, Array, Array]]
+
+# Long enough to hide the interpreter's cost per numpy call, short enough for two float64 buffers to stay in cache.
+# Times are flat between 2^18 and 2^19 elements.
+BLOCK = 1 << 18
+# OpenBLAS starts threads for a dot product above 10 000 elements, which costs more than it gains at this size.
+_DOT = 1 << 13
+# Squares of float64 values beyond these would overflow or vanish; they are scaled by a power of two first.
+_LARGEST, _SMALLEST = 1e150, 1e-140
+# Subnormal values are scaled up by no more than this power of two: 2^1024 is infinite, and any square is then in range.
+_LARGEST_EXPONENT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Sums over all pairs of elements.
+
+    Attributes
+    ----------
+    size, count : elements, and the real numbers they are made of (twice as many for complex elements)
+    expected_min … actual_max, difference_max, worst, excess : of the values themselves; `worst` is a flat C-order index
+    expected_sum … difference_abs : of scale·x − shift, with a `scale` and a `shift` for expected and for actual
+    finite : False when there is a NaN or an infinity, and the other numbers are meaningless
+    """
+
+    size: int
+    count: int
+    expected_min: float
+    expected_max: float
+    actual_min: float
+    actual_max: float
+    expected_sum: float
+    difference_sum: float
+    expected_squares: float
+    actual_squares: float
+    difference_squares: float
+    difference_abs: float
+    difference_max: float
+    worst: int
+    excess: float
+    finite: bool
+    scales: tuple[float, float] = (1.0, 1.0)
+    shifts: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def scale(self) -> float:
+        """What `measure` has multiplied both sides with."""
+        return self.scales[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one pass computes: what `measure` was asked for, and what each side is shifted and scaled by."""
+
+    absolute: bool = False
+    rtol: float | None = None
+    scales: tuple[float, float] = (1.0, 1.0)
+    shifts: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def plain(self) -> bool:
+        """Whether values are summed as they are."""
+        return self.scales == (1.0, 1.0) and self.shifts == (0.0, 0.0)
+
+
+def measure(expected: Array, actual: Array, *, absolute: bool = False, rtol: float | None = None) -> Sums:
+    """Return the sums of two arrays of equal shape.
+
+    Parameters
+    ----------
+    expected, actual : arrays of equal shape, at least one element, any numeric dtype, strides and byte order. Of
+        complex arrays the sums are over real and imaginary parts, and differences of single elements are moduli
+    absolute : also sum |actual − expected|
+    rtol : also find the largest |actual − expected| − rtol·|expected|
+
+    Returns
+    -------
+    Sums : with one `scale` for both sides, which is not 1 where squares would overflow or vanish
+    """
+    sums = run(expected, actual, Job(absolute=absolute, rtol=rtol))
+    if not sums.finite:
+        return sums
+    if sums.difference_max == 0 and all(side.dtype.kind in "iu" and side.itemsize == 8 for side in (expected, actual)):
+        sums = _with_lost_difference(expected, actual, sums)
+    largest = max(map(abs, (sums.expected_min, sums.expected_max, sums.actual_min, sums.actual_max)))
+    if largest == 0 or _SMALLEST < largest < _LARGEST:
+        return sums
+    scale = power_of_two_for(largest)
+    scaled = run(expected, actual, Job(absolute=absolute, scales=(scale, scale)))
+    # Scaling flushes what is tiny beside the largest value to zero, so single elements keep their first numbers.
+    return replace(scaled, difference_max=sums.difference_max, worst=sums.worst, excess=sums.excess)
+
+
+def power_of_two_for(largest: float) -> float:
+    """Return the power of two that brings a positive number into [0.5, 1), or as near as float64 allows."""
+    return math.ldexp(1.0, min(_LARGEST_EXPONENT, -math.frexp(largest)[1]))
+
+
+def run(expected: Array, actual: Array, job: Job) -> Sums:
+    """Make one pass over two arrays."""
+    aligned = all(side.flags.c_contiguous and side.dtype.isnative for side in (expected, actual))
+    blocks = _blocks(expected, actual) if aligned else _strided_blocks(expected, actual)
+    parts = 2 if "c" in (expected.dtype.kind, actual.dtype.kind) else 1
+    with np.errstate(all="ignore"):
+        return _reduce(_real_blocks(blocks) if parts == 2 else blocks, job, expected.size, parts)
+
+
+def _blocks(expected: Array, actual: Array) -> Blocks:
+    flat_e, flat_a = expected.reshape(-1), actual.reshape(-1)
+    for place in range(0, flat_e.size, BLOCK):
+        yield place, flat_e[place : place + BLOCK], flat_a[place : place + BLOCK]
+
+
+def _strided_blocks(expected: Array, actual: Array) -> Blocks:
+    """Yield blocks in C order of arrays with any strides and byte order; the iterator copies a block at a time."""
+    place = 0
+    iterator = np.nditer(
+        [expected, actual],
+        flags=["external_loop", "buffered"],
+        op_flags=[["readonly"], ["readonly"]],
+        op_dtypes=[expected.dtype.newbyteorder("="), actual.dtype.newbyteorder("=")],
+        order="C",
+        casting="equiv",
+        buffersize=BLOCK,
+    )
+    for block_e, block_a in iterator:
+        yield place, block_e, block_a
+        place += len(block_e)
+
+
+def _real_blocks(blocks: Blocks) -> Blocks:
+    """Turn blocks of which one is complex into blocks of real and imaginary parts in turn."""
+    for place, *sides in blocks:
+        wide = [side if np.iscomplexobj(side) else side.astype(np.complex128) for side in sides]
+        block_e, block_a = (np.ascontiguousarray(side).view(side.real.dtype) for side in wide)
+        yield place, block_e, block_a
+
+
+@dataclass(slots=True)
+class _Running:
+    """What a pass has found so far; the lists hold expected first."""
+
+    low: list[float] = field(default_factory=lambda: [math.inf, math.inf])
+    high: list[float] = field(default_factory=lambda: [-math.inf, -math.inf])
+    expected_sum: float = 0.0
+    difference_sum: float = 0.0
+    expected_squares: float = 0.0
+    actual_squares: float = 0.0
+    difference_squares: float = 0.0
+    difference_abs: float = 0.0
+    difference_max: float = -1.0
+    worst: int = 0
+    excess: float = -math.inf
+    finite: bool = True
+
+
+def _reduce(blocks: Iterable[tuple[int, Array, Array]], job: Job, size: int, parts: int) -> Sums:
+    running = _Running()
+    buffers = np.empty((2, parts * min(size, BLOCK)))
+    for place, block_e, block_a in blocks:
+        if job.plain and job.rtol is None and _same_bits(block_e, block_a):
+            _add_same(running, block_e, buffers[:1, : len(block_e)], place)
+        else:
+            _add(running, (block_e, block_a), buffers[:, : len(block_e)], place, job, parts)
+        if not running.finite:
+            break
+    return Sums(
+        size=size,
+        count=size * parts,
+        expected_min=running.low[0],
+        expected_max=running.high[0],
+        actual_min=running.low[1],
+        actual_max=running.high[1],
+        expected_sum=running.expected_sum,
+        difference_sum=running.difference_sum,
+        expected_squares=running.expected_squares,
+        actual_squares=running.actual_squares,
+        difference_squares=running.difference_squares,
+        difference_abs=running.difference_abs,
+        difference_max=running.difference_max,
+        worst=running.worst,
+        excess=running.excess,
+        finite=running.finite,
+        scales=job.scales,
+        shifts=job.shifts,
+    )
+
+
+def _same_bits(block_e: Array, block_a: Array) -> bool:
+    """Whether two blocks are equal bit by bit, as all are when nothing has changed; the first element tells most."""
+    if block_e[0] != block_a[0] or block_e.dtype != block_a.dtype:
+        return False
+    bits = f"u{block_e.dtype.itemsize}"
+    return bool((block_e.view(bits) == block_a.view(bits)).all())
+
+
+def _add_same(running: _Running, block: Array, wide: Array, place: int) -> None:
+    """Add a block whose two sides are the same: the work of one side, and no difference."""
+    np.copyto(wide[0], block)
+    (squares,) = _squares(wide)
+    # A sum of squares is finite unless an element is not, or squares overflow: only then is a closer look needed.
+    running.finite = math.isfinite(squares) or bool(np.isfinite(wide).all())
+    _add_extremes(running, block, wide[0], (0, 1))
+    running.expected_squares += squares
+    running.actual_squares += squares
+    running.expected_sum += _totals(wide)[0]
+    if running.difference_max < 0:
+        running.difference_max, running.worst = 0.0, place
+
+
+def _add(running: _Running, sides: tuple[Array, Array], wide: Array, place: int, job: Job, parts: int) -> None:
+    """Add a block. The two rows of `wide` are expected and actual first, expected and difference from half-way on."""
+    for side in (0, 1):
+        np.copyto(wide[side], sides[side])
+        _add_extremes(running, sides[side], wide[side], (side,))
+    if not job.plain:
+        wide *= np.reshape(job.scales, (2, 1))
+        wide -= np.reshape(job.shifts, (2, 1))
+    squares_e, squares_a = _squares(wide)
+    running.finite = math.isfinite(squares_e + squares_a) or bool(np.isfinite(wide).all())
+    running.expected_squares += squares_e
+    running.actual_squares += squares_a
+    difference = np.subtract(wide[1], wide[0], out=wide[1])
+    running.difference_squares += _squares(wide[1:])[0]
+    sum_e, sum_difference = _totals(wide)
+    running.expected_sum += sum_e
+    running.difference_sum += sum_difference
+    _add_elements(running, place, wide[0], difference, job, parts)
+
+
+def _add_extremes(running: _Running, block: Array, wide: Array, sides: tuple[int, ...]) -> None:
+    # float32 is scanned as it is, twice as fast; other types may have no vectorised comparison.
+    values = block if block.dtype.char == "f" else wide
+    low, high = float(np.minimum.reduce(values)), float(np.maximum.reduce(values))
+    for side in sides:
+        running.low[side] = min(running.low[side], low)
+        running.high[side] = max(running.high[side], high)
+
+
+def _add_elements(running: _Running, place: int, wide_e: Array, difference: Array, job: Job, parts: int) -> None:
+    """Add what concerns single elements. `difference` is overwritten by its magnitude where that is needed."""
+    if parts == 2:
+        difference, wide_e = (np.hypot(wide[::2], wide[1::2]) for wide in (difference, wide_e))
+    largest = max(float(np.maximum.reduce(difference)), -float(np.minimum.reduce(difference)))
+    if largest > running.difference_max:
+        running.difference_max = largest
+        running.worst = place + int(np.abs(difference, out=difference).argmax())
+    if job.absolute:
+        running.difference_abs += _totals(np.abs(difference, out=difference)[np.newaxis])[0]
+    if job.rtol is not None:
+        excess = np.abs(difference) - job.rtol * np.abs(wide_e)
+        running.excess = max(running.excess, float(excess.max()))
+
+
+def _squares(rows: Array) -> list[float]:
+    """Sum the squares of each row of a float64 array, as dot products of pieces that BLAS does not split further."""
+    size = rows.shape[1]
+    whole = size - size % _DOT
+    totals = [float(np.dot(rest, rest)) for rest in rows[:, whole:]]
+    if whole:
+        pieces = rows[:, :whole].reshape(len(rows), -1, 1, _DOT)
+        # matmul calls BLAS' dot for a row by a column; einsum takes three times as long.
+        sums = np.matmul(pieces, pieces.swapaxes(2, 3)).sum(axis=(1, 2, 3))
+        totals = [total + float(more) for total, more in zip(totals, sums, strict=True)]
+    return totals
+
+
+def _totals(rows: Array) -> list[float]:
+    """Sum each row of a float64 array; einsum takes two thirds of the time of `np.add.reduce`."""
+    totals: list[float] = np.einsum("ij->i", rows).tolist()
+    return totals
+
+
+def _with_lost_difference(expected: Array, actual: Array, sums: Sums) -> Sums:
+    """Find the largest difference of integers that differ, but are the same once rounded to float64."""
+    largest, worst = 0.0, sums.worst
+    for place, block_e, block_a in _strided_blocks(expected, actual):
+        for i in np.flatnonzero(np.not_equal(block_e, block_a)):
+            if (difference := float(abs(int(block_a[i]) - int(block_e[i])))) > largest:
+                largest, worst = difference, place + int(i)
+    return replace(sums, difference_max=largest, worst=worst, excess=max(sums.excess, largest))

@@ -1,0 +1,62 @@
+"""How a failed test is shown: the report or the misuse alone, pointing at the test, without frames of this package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_audioparity.errors import AudioparityError, ParityError
+from pytest_audioparity.updates import shown
+
+if TYPE_CHECKING:
+    from _pytest.outcomes import Failed as _PytestFailed
+else:
+    # pytest exports this class only as an attribute. Deriving from it makes pytest print our text and nothing else.
+    _PytestFailed = pytest.fail.Exception
+
+
+class Failure(ParityError, _PytestFailed):  # noqa: N818 - it is renamed below
+    """A parity failure, shown as its text alone."""
+
+    __module__ = "builtins"
+
+    def __init__(self, message: str) -> None:
+        _PytestFailed.__init__(self, message, pytrace=False)
+
+
+Failure.__name__ = Failure.__qualname__ = "ParityError"
+
+
+def shape(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException], report: pytest.TestReport) -> None:
+    """Let a failure point at the test, and show the misuse of a recorder as one line without our own frames."""
+    error = excinfo.value
+    if isinstance(error, AudioparityError):
+        place = _place(item, excinfo)
+        if not str(error).startswith(place):
+            error.args = (f"{place}{error}",)
+        representation = excinfo.getrepr(style="value", chain=False)
+        if representation.reprcrash is not None:
+            representation.reprcrash.message = f"{type(error).__name__}: {error}"
+        report.longrepr = representation
+    elif isinstance(error, Failure):
+        # What tools for annotations read would be the line here that raised.
+        crash = getattr(report.longrepr, "reprcrash", None)
+        if crash is not None:
+            crash.path, crash.lineno = str(item.path), (item.location[1] or 0) + 1
+
+
+def _place(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> str:
+    """Return file and line of the deepest frame in the test's file, else in a file of the project, as a prefix."""
+    frames = [(Path(entry.path), entry.lineno + 1) for entry in excinfo.traceback]
+    package, root = Path(__file__).parent, item.config.rootpath
+    own = [frame for frame in frames if frame[0] == item.path]
+    near = [
+        (path, line)
+        for path, line in frames
+        if path.is_relative_to(root) and package not in path.parents and "site-packages" not in path.parts
+    ]
+    for path, line in (own or near)[-1:]:
+        return f"{shown(path, root).as_posix()}:{line}: "
+    return ""

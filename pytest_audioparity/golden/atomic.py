@@ -1,0 +1,67 @@
+"""Replacing a file so that a kill at any moment leaves the old one or the new one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def replace_file(path: Path, write: Callable[[BinaryIO], None]) -> int:
+    """Write a file beside the target, flush it to the disk, put it in the target's place; return its size in bytes.
+
+    A mapping of the old file stays valid. A symbolic link is replaced, not followed: what it points to may be shared,
+    or be a store addressed by content (git-annex, DVC) that a write would corrupt.
+
+    Parameters
+    ----------
+    path : the target; missing folders are made, permissions are kept or, for a new file, what the umask gives
+    write : writes the content
+
+    Raises
+    ------
+    OSError : the file system refused; as after any other exception, the old file is as it was
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # 60 characters are at most 240 bytes, so the name stays within the 255 that most file systems take.
+    temporary = path.with_name(f".{path.stem[:60]}-{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            write(file)
+            size = file.tell()
+            file.flush()
+            if (mode := _mode(path)) is not None:
+                temporary.chmod(mode)
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    _sync_folder(path.parent)
+    return size
+
+
+def _mode(path: Path) -> int | None:
+    """Permissions of the regular file that is replaced, or None when there is none."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return None
+    return stat.S_IMODE(mode) & 0o777 if stat.S_ISREG(mode) else None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the renaming itself durable; file systems and platforms that cannot, order it well enough."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,59 @@
+"""Numbers as text: few digits, and never a text that says something else than the number."""
+
+from __future__ import annotations
+
+import math
+
+# Longest text of `short`: a column of the stage table less the space before it.
+SHORT = 7
+
+
+def short(value: float | None) -> str:
+    """Write a number in at most seven characters, four significant digits where they fit."""
+    if value is None:
+        return "-"
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    for digits in (4, 3, 2, 1):
+        text = f"{value:.{digits}g}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
+        if len(text) <= SHORT:
+            return text
+    return text
+
+
+def decibel(value: float | None) -> str:
+    """Write a deviation: never rounded to zero unless it is zero, and no more digits than one reads."""
+    if value is None:
+        return "-"
+    if value == 0:
+        return "0"
+    if value < 0.001:
+        return f"{value:.1e}".replace("e-0", "e-")
+    return f"{value:.4f}" if value < 1 else f"{value:.2f}"
+
+
+def percent(share: float) -> str:
+    """Write a share as a percentage that says neither 0 nor 100 % unless it is."""
+    if share in (0.0, 1.0):
+        return f"{share:.0%}".replace("%", " %")
+    return f"{min(99.99, max(0.01, 100 * share)):.2f} %"
+
+
+def round_up(value: float) -> str:
+    """Write a number with three digits, rounded so that the text is not smaller than the number."""
+    return _rounded(value, +1)
+
+
+def round_down(value: float) -> str:
+    """Write a number with three digits, rounded so that the text is not larger than the number."""
+    return _rounded(value, -1)
+
+
+def _rounded(value: float, direction: int) -> str:
+    if value == 0:
+        return "0"
+    step = 10.0 ** (math.floor(math.log10(abs(value))) - 2)
+    text = f"{(math.ceil if direction > 0 else math.floor)(value / step) * step:.3g}"
+    while (float(text) - value) * direction < 0:
+        text = f"{float(text) + direction * step:.3g}"
+    return text

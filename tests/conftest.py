@@ -1,0 +1,53 @@
+"""What the whole suite shares: a clean environment, and an account of every skip.
+
+A skipped test that nobody sees is a defect. Tests that need an optional runtime call ``needs("torch")``; what that left
+out is said in one line at the end, and where everything is installed (``--no-skips``, as CI runs it) any skip fails
+the run.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+HOW = {"torch": "make test TORCH=1"}
+_LEFT_OUT = "left out for lack of "
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="fail when a test is skipped")
+
+
+@pytest.fixture(autouse=True)
+def _no_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our tests update goldens of their own; whether that is allowed in CI is tested where it matters."""
+    for name in ("CI", "GITHUB_ACTIONS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def needs():
+    """Skip a test whose optional package is not installed, so that the summary can say what was left out."""
+
+    def check(package: str) -> None:
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{_LEFT_OUT}{package}")
+
+    return check
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if session.config.getoption("--no-skips") and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = exitstatus or pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reasons = [report.longrepr[2] for report in terminalreporter.stats.get("skipped", ()) if report.longrepr]
+    for package in sorted({r.partition(_LEFT_OUT)[2] for r in reasons if _LEFT_OUT in r}):
+        count = sum(reason.endswith(_LEFT_OUT + package) for reason in reasons)
+        how = HOW.get(package, f"pip install {package}")
+        terminalreporter.write_line(f"{count} tests {_LEFT_OUT}{package}; to run them: {how}")
+    if terminalreporter.config.getoption("--no-skips") and reasons:
+        terminalreporter.write_line(f"--no-skips: {len(reasons)} tests were skipped, which fails this run", red=True)

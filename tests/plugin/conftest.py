@@ -1,0 +1,97 @@
+"""A project in a temporary folder whose tests are run by pytest with the plugin, as a user would."""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import ml_dtypes  # noqa: F401 - extension modules load once; pytester drops what an inner run imports first
+import numpy as np
+import pytest
+import xxhash  # noqa: F401
+
+import pytest_audioparity.api
+import pytest_audioparity.golden.provenance
+import pytest_audioparity.recording
+import pytest_audioparity.session
+import pytest_audioparity.stages  # noqa: F401
+from pytest_audioparity.golden.file import Golden
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HEADER = """\
+import unittest
+import numpy as np
+import pytest
+from pytest_audioparity import codec_roundtrip, parity
+"""
+
+
+class Project:
+    """The folder of a user's project and what running pytest there left behind."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self._pytester = pytester
+        self.path = pytester.path
+
+    def write(self, source: str, name: str = "test_model.py") -> Path:
+        """Write a test file; the usual imports come first."""
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(HEADER + textwrap.dedent(source))
+        return path
+
+    def ini(self, *lines: str) -> None:
+        """Write pytest.ini."""
+        (self.path / "pytest.ini").write_text("\n".join(["[pytest]", *lines]) + "\n")
+
+    def run(self, *arguments: str | Path) -> pytest.RunResult:
+        """Run pytest in this process; whatever happens, the user sees no traceback of ours."""
+        return self._clean(self._pytester.runpytest_inprocess(*arguments))
+
+    def run_apart(self, *arguments: str | Path) -> pytest.RunResult:
+        """Run pytest in a process of its own."""
+        return self._clean(self._pytester.runpytest_subprocess(*arguments))
+
+    def _clean(self, result: pytest.RunResult) -> pytest.RunResult:
+        output = result.stdout.str() + result.stderr.str()
+        assert "INTERNALERROR" not in output
+        assert "Traceback (most recent call last)" not in output
+        assert f"pytest_audioparity{os.sep}" not in output, "a frame of ours is shown"
+        return result
+
+    def golden(self, name: str = "test_model/test_model", directory: str = "golden") -> Path:
+        """Return the path of a golden."""
+        return self.path / directory / f"{name}.safetensors"
+
+    def goldens(self) -> list[str]:
+        """Return every golden below the project, by its path."""
+        return sorted(path.relative_to(self.path).as_posix() for path in self.path.rglob("*.safetensors"))
+
+    def tensors(self, name: str = "test_model/test_model") -> Mapping[str, np.ndarray]:
+        """Return the stages of a golden in data-flow order."""
+        return {stage.meta.name: np.array(stage.array) for stage in Golden(self.golden(name))}
+
+    def state(self) -> dict[str, tuple[bytes, int]]:
+        """Return bytes and time of every golden, to tell that nothing was rewritten."""
+        paths = {name: self.path / name for name in self.goldens()}
+        return {name: (path.read_bytes(), path.stat().st_mtime_ns) for name, path in paths.items()}
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Give an empty project in a clean environment."""
+    for name in ("CI", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "GITHUB_ACTIONS"):
+        monkeypatch.delenv(name, raising=False)
+    # Durability is the business of the golden files' own tests; here it would be half of the time.
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    # Its plugin imports hypothesis anew in every inner run, which takes a second.
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")
+    # Sources are rewritten within one second, which the time in a .pyc does not tell apart.
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    return Project(pytester)

@@ -1,0 +1,96 @@
+"""Ports: tests that compare with a golden another test owns."""
+
+from __future__ import annotations
+
+import pytest
+
+OWNER = "def test_owner(stages): stages['mel'] = np.full(9, {value})\n"
+PORT = (
+    "@parity(port=True, golden='test_model/test_owner')\ndef test_port(stages): stages['mel'] = np.full(9, {value})\n"
+)
+
+
+@pytest.fixture
+def golden(project):
+    """Write the owner's golden with the value 1."""
+    project.write(OWNER.format(value=1.0))
+    assert project.run("--update-golden").ret == 0
+    return project
+
+
+@pytest.mark.parametrize(("value", "passes"), [(1.0, True), (2.0, False)])
+def test_a_port_compares(golden, value, passes):
+    """A port passes when it agrees with the owner's golden and fails when it does not, alone or beside the owner."""
+    golden.write(OWNER.format(value=1.0) + PORT.format(value=value))
+    golden.run("-k", "port").assert_outcomes(passed=int(passes), failed=int(not passes), deselected=1)
+    golden.run().assert_outcomes(passed=1 + passes, failed=int(not passes))
+
+
+def test_a_failing_port_points_to_the_owner(golden):
+    """The accept line of a port names the test that owns the golden, and the command with it works."""
+    golden.write(OWNER.format(value=2.0) + PORT.format(value=2.0))
+    result = golden.run("-k", "port")
+    result.stdout.fnmatch_lines("accept: pytest test_model.py::test_owner --update-golden (the golden's owner;*port)")
+    assert golden.run("test_model.py::test_owner", "--update-golden").parseoutcomes() == {"updated": 1}
+    golden.run().assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize("flags", [(), ("--update-golden",)])
+def test_a_port_without_its_golden_fails_and_writes_nothing(project, flags):
+    """A port whose golden does not exist fails, with --update-golden too."""
+    project.write(PORT.format(value=1.0))
+    result = project.run(*flags)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines("accept: update the golden with the test that owns it; this test is a port")
+    assert project.goldens() == []
+
+
+@pytest.mark.parametrize("order", ["owner first", "port first"])
+def test_a_port_of_a_golden_that_changes_is_not_run(golden, order):
+    """The owner runs first; its port is skipped with the reason, not compared with either golden."""
+    parts = [OWNER.format(value=2.0), PORT.format(value=1.0)]
+    golden.write("".join(parts if order == "owner first" else reversed(parts)))
+    result = golden.run("--update-golden", "-rs")
+    assert result.parseoutcomes() == {"updated": 1, "skipped": 1}
+    result.stdout.fnmatch_lines("SKIPPED*not run: its golden is being updated in this run; run it again afterwards")
+    golden.run().assert_outcomes(passed=1, failed=1)
+
+
+@pytest.mark.parametrize(("value", "passes"), [(1.0, True), (2.0, False)])
+def test_a_port_of_a_golden_that_stays_is_run(golden, value, passes):
+    """When the owner passes or fails without an update, the port is compared in the same run."""
+    golden.write(PORT.format(value=value) + OWNER.format(value=1.0))
+    golden.run("--update-golden").assert_outcomes(passed=1 + passes, failed=int(not passes))
+    golden.write(PORT.format(value=value) + OWNER.format(value=5.0).replace("\n", "; assert 0\n"))
+    golden.run("--update-golden").assert_outcomes(passed=int(passes), failed=1 + (not passes))
+
+
+def test_a_port_waits_for_an_owner_that_other_plugins_put_behind_it(golden):
+    """An order that a conftest forces, port before owner, does not compare the port with the outdated golden."""
+    golden.write(OWNER.format(value=2.0) + PORT.format(value=2.0))
+    (golden.path / "conftest.py").write_text(
+        "import pytest\n@pytest.hookimpl(wrapper=True, tryfirst=True)\n"
+        "def pytest_collection_modifyitems(items):\n    yield\n    items.reverse()\n"
+    )
+    assert golden.run("--update-golden").parseoutcomes() == {"updated": 1, "skipped": 1}
+    golden.run().assert_outcomes(passed=2)
+
+
+def test_an_owner_that_is_skipped_does_not_hold_up_its_port(golden):
+    """The owner of a golden may not run here; its port is then compared with the golden as it is."""
+    golden.write("@pytest.mark.skip\n" + OWNER.format(value=1.0) + PORT.format(value=1.0))
+    golden.run("--update-golden").assert_outcomes(passed=1, skipped=1)
+
+
+def test_other_tests_keep_their_order(golden):
+    """Without an update ports stay where they are, and with one everything else does."""
+    golden.write(
+        PORT.format(value=1.0) + "def test_1(): pass\n" + OWNER.format(value=1.0) + "def test_2(): pass\n",
+        "test_model.py",
+    )
+    order = [line.split()[0].partition("::")[2] for line in golden.run("-v").outlines if "PASSED" in line]
+    assert order == ["test_port", "test_1", "test_owner", "test_2"]
+    order = [
+        line.split()[0].partition("::")[2] for line in golden.run("-v", "--update-golden").outlines if "PASSED" in line
+    ]
+    assert order == ["test_1", "test_owner", "test_2", "test_port"]

@@ -1,0 +1,70 @@
+"""What the plugin costs those who do not use it: nothing of ours or of numpy is loaded before a parity test."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import pytest_audioparity
+
+DUMP = """
+import sys
+def pytest_sessionfinish():
+    names = [name for name in sys.modules if name.partition(".")[0] in ("pytest_audioparity", "numpy", "torch", "mlx",
+             "safetensors", "xxhash", "ml_dtypes", "soundfile", "scipy")]
+    print("LOADED", *sorted(names))
+"""
+AT_START = {"pytest_audioparity", "pytest_audioparity.plugin", "pytest_audioparity.options"}
+
+
+def loaded(project, *arguments):
+    """Run pytest in a process of its own and return the modules of interest that it loaded."""
+    (project.path / "conftest.py").write_text(DUMP)
+    result = project.run_apart("-s", *arguments)
+    line = next(line for line in result.outlines if "LOADED" in line)
+    return set(line[line.index("LOADED") :].split()[1:])
+
+
+@pytest.mark.parametrize("source", [None, "def test_other(): pass\nclass TestA:\n    def test_b(self): pass"])
+def test_a_suite_without_parity_tests_loads_two_small_modules(project, source):
+    """An empty suite and one of ordinary tests load the entry point and its table of options, and nothing else."""
+    if source:
+        (project.path / "test_other.py").write_text(source)
+    assert loaded(project) == AT_START
+
+
+def test_a_parity_test_loads_what_it_needs(project):
+    """The same question asked of a suite with a parity test is answered with the modules that compare."""
+    project.write("def test_model(stages): stages['mel'] = [1.0]")
+    assert {"numpy", "pytest_audioparity.check"} <= loaded(project)
+
+
+def test_collecting_needs_no_numpy(project):
+    """Marks are checked at collection without numpy or the comparison."""
+    (project.path / "test_model.py").write_text(
+        "from pytest_audioparity import parity\n@parity(tol_db=1)\ndef test_model(stages): pass\n"
+    )
+    names = loaded(project, "--collect-only")
+    assert "pytest_audioparity.session" in names
+    assert not {"numpy", "pytest_audioparity.check", "pytest_audioparity.recording"} & names
+
+
+def test_importing_the_package_loads_no_numpy():
+    """`import pytest_audioparity` and its marks come without numpy."""
+    code = "import sys, pytest_audioparity as p; p.parity; p.__version__; assert 'numpy' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", pytest_audioparity.__all__)
+def test_public_names_resolve(name):
+    """Every name in __all__ exists and dir() lists it."""
+    assert getattr(pytest_audioparity, name) is not None
+    assert name in dir(pytest_audioparity)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    """A misspelt name is refused as in any module."""
+    with pytest.raises(AttributeError, match="module 'pytest_audioparity' has no attribute 'partiy'"):
+        _ = pytest_audioparity.partiy

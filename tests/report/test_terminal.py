@@ -1,0 +1,108 @@
+"""The text of a result: complete, in data-flow order, at most 80 columns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pytest_audioparity.api import compare
+from pytest_audioparity.report.terminal import WIDTH, render
+
+rng = np.random.default_rng(0)
+HEALTHY = {
+    "ids": np.arange(12),
+    "encoder": rng.standard_normal((1, 192, 37)).astype(np.float32),
+    "decoder.layers.3.self_attn.out_proj": rng.standard_normal((1, 192, 37)).astype(np.float32),
+    "mel": rng.standard_normal((1, 80, 120)).astype(np.float32),
+}
+
+
+def changed(**stages):
+    return {name: stages.get(name, value) for name, value in HEALTHY.items()}
+
+
+def rows(text):
+    return {line.split()[0]: line for line in text.splitlines() if line.endswith(("ok", "FAIL", "FAIL<", "N/M"))}
+
+
+def test_a_passing_result_is_told_in_its_first_line():
+    text = render(compare(HEALTHY, HEALTHY))
+    assert text.splitlines()[0] == "4 of 4 stages pass"
+    assert "divergence" not in text
+    assert all(line.endswith("ok") for line in rows(text).values())
+
+
+def test_a_gain_is_told_with_stage_amount_place_fit_and_tolerance():
+    text = render(compare(HEALTHY, changed(encoder=HEALTHY["encoder"] * np.float32(1.5)), axes=None))
+    assert text.splitlines()[:2] == ["stage 'encoder' is off by 3.52 dB, allowed 0.01 dB", "1 of 4 stages fail"]
+    assert "encoder (first divergence)" in text
+    assert "actual = 1.5 * expected, correlation 1.000000" in text
+    assert "actual is +3.52 dB from expected (rms)" in text
+    assert "tol_db=3.53, the smallest that does" in text
+    worst = np.unravel_index(np.abs(HEALTHY["encoder"]).argmax(), (1, 192, 37))
+    assert f"worst at   : {list(map(int, worst))}: expected" in text
+
+
+def test_the_smallest_tolerance_told_does_pass():
+    actual = changed(mel=HEALTHY["mel"] + np.float32(0.07))
+    text = render(compare(HEALTHY, actual))
+    told = float(text.partition("tol_db=")[2].partition(",")[0])
+    assert compare(HEALTHY, actual, tol_db=told).passed
+    assert not compare(HEALTHY, actual, tol_db=told * 0.97).passed
+
+
+def test_stages_stand_in_data_flow_order():
+    text = render(compare(HEALTHY, dict(reversed(HEALTHY.items()))))
+    places = [text.index(f"\n{name}") for name in HEALTHY]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    "actual",
+    [
+        changed(encoder=HEALTHY["encoder"] * np.float32(-7e-20)),
+        changed(mel=np.full((1, 80, 120), np.nan, np.float32)),
+        changed(mel=np.zeros((1, 80, 120), np.float32)),
+        changed(ids=np.arange(12)[::-1]),
+        changed(encoder=HEALTHY["encoder"][:, :, :30]),
+        {"ids": HEALTHY["ids"], "surplus": np.ones(3)},
+        {**HEALTHY, "a" * 90: np.ones((1, 2048, 100000, 1)[:2])},
+    ],
+)
+def test_every_line_fits_the_width_or_is_a_name_alone(actual):
+    expected = {**HEALTHY, **{name: actual[name] for name in actual if name.startswith("aa")}}
+    for line in render(compare(expected, actual)).splitlines():
+        assert len(line) <= WIDTH or line.strip().startswith("aa")
+        assert line == line.rstrip()
+
+
+def test_a_long_shape_does_not_push_its_row_out_of_the_table():
+    big = {"waveform": np.zeros((1, 2, 1234567), np.float32)}
+    line = next(line for line in render(compare(big, big)).splitlines() if line.endswith("ok"))
+    assert len(line) <= WIDTH
+
+
+def test_a_click_is_told_by_its_peak_and_marked_in_the_table():
+    actual = HEALTHY["mel"].copy()
+    actual[0, 3, 7] += 1.2
+    result = compare({"mel": HEALTHY["mel"]}, {"mel": actual}, tol_db=0.2, tol_peak_db=1.0, axes="BCT")
+    text = render(result)
+    assert "(largest single element), allowed 1 dB" in text.splitlines()[0]
+    assert "pk" in rows(text)["mel"]
+    assert "B=0 C=3 T=7" in text
+
+
+def test_missing_and_extra_stages_have_a_row_each():
+    text = render(compare({"a": np.ones(3), "b": np.ones(3)}, {"b": np.ones(3), "c": np.ones(3)}))
+    assert "missing" in rows(text)["a"]
+    assert "extra" in rows(text)["c"]
+    assert rows(text)["b"].endswith("ok")
+
+
+def test_wrong_codes_are_counted_and_located():
+    actual = HEALTHY["ids"].copy()
+    actual[[4, 9]] = 0
+    text = render(compare({"ids": HEALTHY["ids"]}, {"ids": actual}))
+    assert "is off by 16.67 % of its codes, allowed 0 %" in text.splitlines()[0]
+    assert "first at   : [4]: expected 4, actual 0" in text
+    assert "min_match=0.833" in text

@@ -1,0 +1,296 @@
+"""A stage passes only when it was measured, every criterion held, and nothing about it was out of order."""
+
+from __future__ import annotations
+
+import math
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from pytest_audioparity.check import check_stage, merge_order, result_of, without_golden
+from pytest_audioparity.comparison.tolerances import layered
+from pytest_audioparity.records import FAIL, NOT_MEASURED, PASS, StageMeta, StageTensor
+
+
+def stage(array, name="x", **declared):
+    return StageTensor(StageMeta(name, **declared), np.asarray(array))
+
+
+def check(expected, actual, declared=None, **tolerance):
+    sides = (stage(side, **(declared or {})) for side in (expected, actual))
+    return check_stage(*sides, layered([tolerance], "x"))
+
+
+def codes(result):
+    return [finding.code for finding in result.findings]
+
+
+SIGNAL = np.sin(np.arange(600.0)).reshape(6, 100)
+
+
+def test_equal_stages_pass_with_the_whole_tolerance_left():
+    result = check(SIGNAL, SIGNAL.copy())
+    assert (result.verdict, result.findings, result.reason) == (PASS, (), None)
+    assert (result.deviation_db, result.smallest_tol_db, result.margin_db) == (0.0, 0.0, 0.01)
+    assert [(c.name, c.passed) for c in result.criteria] == [("deviation_db", True), ("peak_db", True)]
+
+
+@pytest.mark.parametrize(("db", "verdict"), [(0.0099, PASS), (0.0101, FAIL)])
+def test_a_gain_just_inside_the_tolerance_passes_and_just_outside_fails(db, verdict):
+    result = check(SIGNAL, SIGNAL * 10 ** (db / 20))
+    assert result.verdict == verdict
+    assert result.margin_db == pytest.approx(0.01 - db, abs=1e-9)
+
+
+def test_a_click_fails_by_its_peak_although_the_deviation_passes():
+    actual = SIGNAL.copy()
+    actual[3, 50] += 2
+    result = check(SIGNAL, actual, tol_db=1.0, tol_peak_db=3.0)
+    assert [(c.name, c.passed) for c in result.criteria] == [("deviation_db", True), ("peak_db", False)]
+    assert (result.verdict, result.smallest_tol_db) == (FAIL, None)
+
+
+@given(
+    hnp.arrays(np.float64, 16, elements=st.floats(-1e3, 1e3)),
+    hnp.arrays(np.float64, 16, elements=st.floats(-1e3, 1e3)),
+    st.sampled_from([None, "log_spectrum"]),
+)
+def test_judging_again_with_the_smallest_tolerance_passes_and_with_less_fails(e, a, kind):
+    declared = {"kind": kind, "unit": "db"} if kind else {}
+    smallest = check(e, a, declared).smallest_tol_db
+    if smallest is None:
+        assert not check(e, a, declared, tol_db=1e9).passed
+        return
+    assert check(e, a, declared, tol_db=smallest).passed
+    if smallest > 0:
+        assert not check(e, a, declared, tol_db=math.nextafter(smallest, 0)).passed
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_smallest_difference_fails_a_tolerance_of_zero(dtype):
+    actual = SIGNAL.astype(dtype)
+    actual[0, 0] = np.nextafter(dtype(0), dtype(1)) * dtype(2) ** 60
+    assert not check(SIGNAL.astype(dtype), actual, tol_db=0).passed
+    assert check(actual, actual.copy(), tol_db=0).passed
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e-200, 1e-310])
+def test_extreme_values_fail_when_they_differ_and_pass_when_they_do_not(scale):
+    assert check(SIGNAL * scale, SIGNAL * scale).passed
+    assert check(SIGNAL * scale, SIGNAL * scale * (1 + 1e-6)).passed
+    assert not check(SIGNAL * scale, SIGNAL * scale * 1.01).passed
+    assert not check(SIGNAL * scale, SIGNAL * 0).passed
+    assert not check(SIGNAL * 0, SIGNAL * scale, tol_db=1e9).passed
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("sides", ["expected", "actual", "both"])
+@pytest.mark.parametrize("tolerance", [{}, {"tol_db": 1e9}, {"tol_db": None}, {"tol_db": None, "atol": 1e9}])
+def test_values_that_are_not_finite_fail_under_every_tolerance(bad, sides, tolerance):
+    e, a = SIGNAL.copy(), SIGNAL.copy()
+    if sides != "actual":
+        e[2, 7] = bad
+    if sides != "expected":
+        a[2, 7] = bad
+    result = check(e, a, **tolerance)
+    assert (result.verdict, result.criteria, result.deviation_db) == (FAIL, (), None)
+    assert set(codes(result)) == {"nonfinite"}
+    assert all(finding.detail["first"] == [2, 7] for finding in result.findings)
+    assert len(result.findings) == (2 if sides == "both" else 1)
+
+
+def test_values_that_are_not_finite_fail_a_log_spectrum_even_without_a_unit():
+    result = check(SIGNAL, np.where(SIGNAL > 0.99, -math.inf, SIGNAL), {"kind": "log_spectrum"})
+    assert (result.verdict, codes(result)) == (FAIL, ["nonfinite"])
+    assert "of 600 values" in result.findings[0].message
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 0, 4)])
+def test_an_empty_stage_is_not_measured_unless_that_is_allowed(shape):
+    empty = np.zeros(shape, np.float32)
+    result = check(empty, empty)
+    assert (result.verdict, result.passed) == (NOT_MEASURED, False)
+    assert "allow_empty=True" in result.reason
+    assert check(empty, empty, allow_empty=True).verdict == PASS
+
+
+def test_an_empty_stage_of_another_shape_or_type_fails_even_if_empty_is_allowed():
+    empty = np.zeros((0, 3), np.float32)
+    assert codes(check(empty, np.zeros((0, 4), np.float32), allow_empty=True)) == ["shape"]
+    assert codes(check(empty, np.zeros((0, 3)), allow_empty=True)) == ["dtype"]
+    assert check(empty, np.zeros((0, 3)), allow_empty=True).verdict == FAIL
+    assert check(np.zeros((1, 3), np.float32), empty, allow_empty=True).verdict == FAIL
+
+
+def test_a_log_spectrum_without_a_unit_is_not_measured():
+    result = check(SIGNAL, SIGNAL, {"kind": "log_spectrum"})
+    assert (result.verdict, result.deviation_db) == (NOT_MEASURED, None)
+    assert "ln_power" in result.reason
+    assert check(SIGNAL, SIGNAL, {"kind": "log_spectrum", "unit": "ln"}).verdict == PASS
+
+
+def test_a_stage_that_no_criterion_judges_is_not_measured():
+    result = check(SIGNAL, SIGNAL, tol_db=None)
+    assert (result.verdict, result.criteria) == (NOT_MEASURED, ())
+    assert "no tolerance applies" in result.reason
+    assert check(SIGNAL, SIGNAL, tol_db=None, min_snr_db=20).verdict == PASS
+
+
+@pytest.mark.parametrize("tolerance", [{}, {"tol_db": None}])
+def test_a_dtype_that_differs_fails_although_the_values_agree(tolerance):
+    result = check(SIGNAL.astype(np.float32), SIGNAL.astype(np.float32).astype(np.float64), **tolerance)
+    assert (result.verdict, codes(result), result.deviation_db) == (FAIL, ["dtype"], 0.0)
+
+
+@pytest.mark.parametrize("tolerance", [{}, {"tol_db": None}])
+def test_declarations_in_conflict_fail_although_the_values_agree(tolerance):
+    sides = stage(SIGNAL, sample_rate=24000), stage(SIGNAL, sample_rate=22050)
+    result = check_stage(*sides, layered([tolerance], "x"))
+    assert result.verdict == FAIL
+    assert "sample_rate=22050" in result.reason
+
+
+def test_a_size_of_one_is_not_broadcast():
+    result = check(np.ones(1), np.ones(5))
+    assert (result.verdict, codes(result), result.deviation_db) == (FAIL, ["shape"], None)
+
+
+def test_a_port_that_declares_another_axis_order_passes_and_one_that_does_not_fails():
+    expected = stage(SIGNAL, axes="CT")
+    assert check_stage(expected, stage(SIGNAL.T, axes="TC"), layered([], "x")).passed
+    assert not check_stage(expected, stage(SIGNAL.T), layered([], "x")).passed
+    square = SIGNAL[:, :6]
+    assert not check_stage(stage(square, axes="CT"), stage(square.T), layered([], "x")).passed
+
+
+def test_one_wrong_code_fails_and_no_tolerance_in_db_excuses_it():
+    expected = np.arange(1000).reshape(1, 8, 125) % 1024
+    actual = expected.copy()
+    actual[0, 7, 124] += 1
+    assert check(expected, expected.copy()).passed
+    result = check(expected, actual, tol_db=1e9)
+    assert (result.verdict, result.comparison.match, result.smallest_tol_db) == (FAIL, 0.999, None)
+    assert check(expected, actual, min_match=0.999).passed
+    assert not check(expected, actual, min_match=0.9991).passed
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (np.array([2**63 - 1], np.int64), np.array([2**63 - 2], np.int64)),
+        (np.array([2**63 - 1], np.int64), np.array([2**63], np.uint64)),
+        (np.array([-1], np.int64), np.array([2**64 - 1], np.uint64)),
+    ],
+)
+def test_codes_at_the_ends_of_64_bits_fail_when_they_differ(left, right):
+    assert not check(left, right, dtype="any").passed
+    assert not check(right, left, dtype="any").passed
+    assert check(left, left.copy()).passed
+    assert not check(left[[0]], right[[0]], {"kind": "tensor"}, dtype="any", tol_db=0, atol=0).passed
+
+
+def test_only_a_failure_costs_the_details_along_the_axes():
+    declared = {"axes": "CT"}
+    assert dict(check(SIGNAL, SIGNAL * 1.0001, declared).comparison.details) == {}
+    assert set(check(SIGNAL, SIGNAL * 2, declared).comparison.details) == {
+        "per_channel",
+        "bias_per_channel",
+        "time_piece",
+        "over_time",
+    }
+
+
+def test_a_late_waveform_fails_and_its_lag_is_told():
+    long = np.random.default_rng(0).standard_normal(900).astype(np.float32)
+    result = check(long[50:850], long[43:843], {"kind": "waveform"})
+    assert (result.verdict, result.comparison.details["lag_samples"]) == (FAIL, 7)
+
+
+def test_a_stage_that_one_side_lacks_fails_as_missing_or_extra():
+    tolerance = layered([], "x")
+    missing, extra = check_stage(stage(SIGNAL), None, tolerance), check_stage(None, stage(SIGNAL), tolerance)
+    assert (missing.verdict, codes(missing)) == (FAIL, ["missing_stage"])
+    assert (extra.verdict, codes(extra)) == (FAIL, ["extra_stage"])
+    assert (missing.comparison.expected.shape, missing.comparison.actual.dtype) == ((6, 100), "")
+    assert not missing.has_both_sides
+    assert not extra.has_both_sides
+
+
+def test_a_stage_without_a_golden_is_described_and_does_not_pass():
+    result = without_golden(stage(SIGNAL), layered([], "x"))
+    assert (result.verdict, result.comparison.actual.shape) == (NOT_MEASURED, (6, 100))
+
+
+@pytest.mark.parametrize(
+    ("leading", "following", "merged"),
+    [
+        ("abc", "abc", "abc"),
+        ("abc", "", "abc"),
+        ("", "abc", "abc"),
+        ("abc", "cba", "abc"),
+        ("abc", "axbc", "axbc"),
+        ("abc", "xyabc", "xyabc"),
+        ("abc", "abcxy", "abcxy"),
+        ("abc", "axcyb", "axbcy"),
+    ],
+)
+def test_what_only_one_side_has_stands_behind_its_predecessor_there(leading, following, merged):
+    assert merge_order(leading, following) == list(merged)
+
+
+def results(**verdicts):
+    e = SIGNAL
+    made = {
+        "ok": lambda name: check_stage(stage(e, name), stage(e, name), layered([], name)),
+        "bad": lambda name: check_stage(stage(e, name), stage(2 * e, name), layered([], name)),
+        "missing": lambda name: check_stage(stage(e, name), None, layered([], name)),
+        "extra": lambda name: check_stage(None, stage(e, name), layered([], name)),
+        "unmeasured": lambda name: check_stage(stage(e, name), stage(e, name), layered([{"tol_db": None}], name)),
+    }
+    return {name: made[verdict](name) for name, verdict in verdicts.items()}
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "verdict", "first"),
+    [
+        ({"a": "ok", "b": "ok"}, PASS, None),
+        ({"a": "ok", "b": "bad", "c": "bad"}, FAIL, "b"),
+        ({"a": "missing", "b": "ok", "c": "bad"}, FAIL, "c"),
+        ({"a": "ok", "b": "missing", "c": "extra"}, FAIL, "b"),
+        ({"a": "unmeasured", "b": "bad"}, FAIL, "b"),
+        ({"a": "ok", "b": "unmeasured"}, NOT_MEASURED, "b"),
+    ],
+)
+def test_the_first_divergence_is_the_first_stage_whose_numbers_fail(verdicts, verdict, first):
+    result = result_of(results(**verdicts), expected_order=verdicts, actual_order=verdicts)
+    assert (result.verdict, result.first_divergence, result.passed) == (verdict, first, verdict == PASS)
+
+
+def test_the_expected_side_gives_the_order_of_the_stages():
+    made = results(c="ok", a="bad", b="bad")
+    result = result_of(made, expected_order="abc", actual_order="cba")
+    assert [one.name for one in result.stages] == ["a", "b", "c"]
+    assert result.first_divergence == "a"
+
+
+def test_a_result_without_stages_or_with_a_reason_never_passes():
+    empty = result_of({}, expected_order=(), actual_order=())
+    assert (empty.passed, empty.verdict, empty.reason) == (False, FAIL, "no stage was compared")
+    flawed = result_of(results(a="ok"), expected_order="a", actual_order="a", reason="the golden is damaged")
+    assert (flawed.passed, flawed.verdict, flawed.first_divergence) == (False, FAIL, None)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_passing_check_of_40_mb_against_40_mb_allocates_less_than_16_mb(order):
+    e = np.asarray(np.random.default_rng(0).random((2000, 5000), np.float32), order=order)
+    a = e * np.float32(1.0001)
+    tracemalloc.start()
+    result = check(e, a, {"axes": "CT"})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert result.passed
+    assert peak < 16e6
