@@ -41,7 +41,7 @@ def golden_name(nodeid: str) -> str:
     """
     file, separator, test = nodeid.partition("::")
     *folders, module = file.split("/")
-    name = _test(test) if separator else _safe("", original=nodeid + "::")
+    name = _test(test) if separator else _safe("", original="\0no test")
     return "/".join([*(_safe(part, original=part, capitals=True) for part in folders), _module(module), name])
 
 
