@@ -1,18 +1,14 @@
-"""Command-line flags and ini options, each written once, and their reading into one frozen `Settings`.
+"""Command-line flags, ini options and marks, each written once. `settings` reads them.
 
 pytest imports this module on every start, so it holds plain tables and imports nothing.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pytest
-
-    from pytest_audioparity.settings import Settings
 
 # flag -> (kind, metavar, help)
 FLAGS: dict[str, tuple[str, str | None, str]] = {
@@ -26,7 +22,6 @@ FLAGS: dict[str, tuple[str, str | None, str]] = {
 INI_NUMBERS = ("tol_db", "tol_peak_db", "min_snr_db", "atol", "rtol", "min_match")
 INI_WORDS = ("precision", "dtype")
 INI_TOLERANCES = tuple(f"audioparity_{keyword}" for keyword in (*INI_NUMBERS, *INI_WORDS, "stages"))
-_CONSTANTS = {"none": None, "true": True, "false": False}
 
 MARKERS = (
     "parity(tol_db=0.01, tol_peak_db=100*tol_db, min_snr_db=None, atol=None, rtol=None, min_match=1.0, "
@@ -57,65 +52,3 @@ def add_options(parser: pytest.Parser) -> None:
 def is_configured(config: pytest.Config) -> bool:
     """Whether the project sets any tolerance as an ini option."""
     return any(config.getini(name) for name in INI_TOLERANCES)
-
-
-def read_settings(config: pytest.Config) -> Settings:
-    """Read flags and ini options.
-
-    The ini option is relative to the root directory, the flag to the directory where pytest was started.
-
-    Raises
-    ------
-    pytest.UsageError : an ini option has a value that its keyword does not take
-    """
-    from pytest_audioparity.settings import Settings
-
-    project = _project(config)
-    flag, ini = config.getoption("--golden-dir"), config.getini("audioparity_golden_dir")
-    return Settings(
-        root=config.rootpath,
-        golden_dir=config.invocation_params.dir / flag if flag else config.rootpath / (ini or "golden"),
-        update=bool(config.getoption("--update-golden")),
-        reason=config.getoption("--golden-reason"),
-        project=project,
-    )
-
-
-def _project(config: pytest.Config) -> Mapping[str, Any]:
-    import pytest
-
-    from pytest_audioparity.comparison.tolerances import problem_with
-
-    texts = {keyword: config.getini(f"audioparity_{keyword}") for keyword in (*INI_NUMBERS, *INI_WORDS)}
-    values = {keyword: _value(keyword, text) for keyword, text in texts.items() if text not in (None, "")}
-    if (problem := problem_with(values)) is not None:
-        raise pytest.UsageError(f"ini option audioparity_{problem}")
-    stages: dict[str, dict[str, Any]] = {}
-    for line in config.getini("audioparity_stages"):
-        # A stage may have a colon in its name, a tolerance has none.
-        glob, _, rest = line.rpartition(":")
-        pairs = dict(_pair(part) for part in rest.split(",") if part.strip())
-        problem = problem_with(pairs) if glob.strip() and pairs else "write it as 'glob: keyword=value, keyword=value'"
-        if problem is not None:
-            raise pytest.UsageError(f"ini option audioparity_stages, line {line!r}: {problem}")
-        stages.setdefault(glob.strip(), {}).update(pairs)
-    return {**values, "stages": stages}
-
-
-def _pair(part: str) -> tuple[str, Any]:
-    keyword, _, text = part.partition("=")
-    return keyword.strip(), _value(keyword.strip(), text.strip())
-
-
-def _value(keyword: str, text: Any) -> Any:
-    """Read a number, None or a truth value; what is none of them is left for the check that names it."""
-    if not isinstance(text, str):
-        return text
-    if text.lower() in _CONSTANTS:
-        return _CONSTANTS[text.lower()]
-    if keyword not in INI_NUMBERS:
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        return text

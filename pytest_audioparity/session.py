@@ -15,7 +15,7 @@ import pytest
 from pytest_audioparity.claims import Claims
 from pytest_audioparity.failures import Failure, shape
 from pytest_audioparity.golden.names import golden_name, golden_path
-from pytest_audioparity.options import read_settings
+from pytest_audioparity.settings import Settings, read_settings
 from pytest_audioparity.spec import Spec, mark_problem, resolve
 from pytest_audioparity.updates import REPORT_KEY, refusal, shown, write
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from pytest_audioparity.recording import Recording
     from pytest_audioparity.records import ParityResult
-    from pytest_audioparity.settings import Settings
     from pytest_audioparity.stages import Stages
 
 

@@ -1,13 +1,20 @@
-"""The settings of one run. Apart from `options`, which pytest imports at every start and must stay weightless."""
+"""The settings of one run, read from flags and ini options into one frozen record."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from pytest_audioparity.comparison.tolerances import problem_with
+from pytest_audioparity.options import INI_NUMBERS, INI_WORDS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+_CONSTANTS = {"none": None, "true": True, "false": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +26,59 @@ class Settings:
     update: bool = False
     reason: str | None = None
     project: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """Read flags and ini options.
+
+    The ini option is relative to the root directory, the flag to the directory where pytest was started.
+
+    Raises
+    ------
+    pytest.UsageError : an ini option has a value that its keyword does not take
+    """
+    project = _project(config)
+    flag, ini = config.getoption("--golden-dir"), config.getini("audioparity_golden_dir")
+    return Settings(
+        root=config.rootpath,
+        golden_dir=config.invocation_params.dir / flag if flag else config.rootpath / (ini or "golden"),
+        update=bool(config.getoption("--update-golden")),
+        reason=config.getoption("--golden-reason"),
+        project=project,
+    )
+
+
+def _project(config: pytest.Config) -> Mapping[str, Any]:
+    texts = {keyword: config.getini(f"audioparity_{keyword}") for keyword in (*INI_NUMBERS, *INI_WORDS)}
+    values = {keyword: _value(keyword, text) for keyword, text in texts.items() if text not in (None, "")}
+    if (problem := problem_with(values)) is not None:
+        raise pytest.UsageError(f"ini option audioparity_{problem}")
+    stages: dict[str, dict[str, Any]] = {}
+    for line in config.getini("audioparity_stages"):
+        # A stage may have a colon in its name, a tolerance has none.
+        glob, _, rest = line.rpartition(":")
+        pairs = dict(_pair(part) for part in rest.split(",") if part.strip())
+        problem = problem_with(pairs) if glob.strip() and pairs else "write it as 'glob: keyword=value, keyword=value'"
+        if problem is not None:
+            raise pytest.UsageError(f"ini option audioparity_stages, line {line!r}: {problem}")
+        stages.setdefault(glob.strip(), {}).update(pairs)
+    return {**values, "stages": stages}
+
+
+def _pair(part: str) -> tuple[str, Any]:
+    keyword, _, text = part.partition("=")
+    return keyword.strip(), _value(keyword.strip(), text.strip())
+
+
+def _value(keyword: str, text: Any) -> Any:
+    """Read a number, None or a truth value; what is none of them is left for the check that names it."""
+    if not isinstance(text, str):
+        return text
+    if text.lower() in _CONSTANTS:
+        return _CONSTANTS[text.lower()]
+    if keyword not in INI_NUMBERS:
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        return text
