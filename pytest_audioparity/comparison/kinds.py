@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.comparison.codes import match_per_codebook, match_rate
+from pytest_audioparity.comparison.decibels import deviation_db, excess_db, ratio_db
 from pytest_audioparity.comparison.moments import Fit, cosine, moments
+from pytest_audioparity.comparison.profile import profiles
 from pytest_audioparity.comparison.values import Sums, measure
 from pytest_audioparity.records import DB_PER_UNIT, Comparison, Side, StageMeta, Tolerance, Worst
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
-# More points than this along time say nothing more to a reader; longer stages are cut into equal pieces.
-TIME_PIECES = 200
 # Samples that the search for a lag looks at: 44 s at 24 kHz, in about 0.3 s.
 _LAG_SAMPLES = 1 << 20
 
@@ -49,8 +49,8 @@ def compare_values(expected: Array, actual: Array, meta: StageMeta, tolerance: T
         sums.size,
         deviation_db=deviation,
         peak_db=peak,
-        snr_db=math.inf if sums.difference_max == 0 else _ratio_db(sums.expected_squares, sums.difference_squares),
-        level_db=_ratio_db(sums.actual_squares, sums.expected_squares),
+        snr_db=math.inf if sums.difference_max == 0 else ratio_db(sums.expected_squares, sums.difference_squares),
+        level_db=ratio_db(sums.actual_squares, sums.expected_squares),
         bias=sums.difference_sum / sums.count / sums.scale,
         correlation=fit.correlation,
         gain=fit.gain,
@@ -84,40 +84,17 @@ def describe(array: Array) -> Side:
 
 
 def along_axes(expected: Array, actual: Array, meta: StageMeta) -> dict[str, Any]:
-    """Say where along channels and time two arrays differ. Costs another pass, so it is asked for on failure only.
+    """Say where along channels and time two finite arrays differ, for failing stages: it costs further passes.
 
     Returns
     -------
-    `per_channel` (with `bias_per_channel`, signed) if an axis C is declared, `over_time` if an axis T is (deviations in
-    dB of equal pieces, `pieces` frames each), and `lag_samples` for a waveform
+    What `profiles` returns for the axes C and T, and `lag_samples` for a waveform
     """
-    found: dict[str, Any] = {}
-    axes = meta.axes or ""
-    if "C" in axes:
-        axis = axes.index("C")
-        parts = [measure_part(expected, actual, meta, axis, i, i + 1) for i in range(expected.shape[axis])]
-        found["per_channel"] = [deviation for deviation, _ in parts]
-        found["bias_per_channel"] = [bias for _, bias in parts]
-    if "T" in axes:
-        axis = axes.index("T")
-        frames = expected.shape[axis]
-        step = -(-frames // TIME_PIECES)
-        found["time_piece"] = step
-        found["over_time"] = [
-            measure_part(expected, actual, meta, axis, i, min(i + step, frames))[0] for i in range(0, frames, step)
-        ]
+    found = profiles(expected, actual, meta)
     if meta.kind == "waveform":
+        axes = meta.axes or ""
         found["lag_samples"] = lag_samples(expected, actual, axes.index("T") if "T" in axes else None)
     return found
-
-
-def measure_part(
-    expected: Array, actual: Array, meta: StageMeta, axis: int, start: int, stop: int
-) -> tuple[float, float]:
-    """Return the deviation in dB and the signed mean difference of one stretch along an axis."""
-    where = (slice(None),) * axis + (slice(start, stop),)
-    sums = measure(expected[where], actual[where], absolute=meta.kind == "log_spectrum")
-    return _decibels(sums, meta)[0], sums.difference_sum / sums.count / sums.scale
 
 
 def lag_samples(expected: Array, actual: Array, axis: int | None) -> int | None:
@@ -166,37 +143,15 @@ def _rtol(tolerance: Tolerance) -> float | None:
 
 
 def _decibels(sums: Sums, meta: StageMeta) -> tuple[float, float]:
-    """Return deviation and peak in dB.
-
-    Of linear values, 0 for equal sides and infinite when only one is silent; of two sides more than 10^150 apart the
-    smaller one counts as silent.
-    """
-    if meta.kind == "log_spectrum":
-        factor = DB_PER_UNIT[meta.unit or ""]
-        return sums.difference_abs / sums.size / sums.scale * factor, sums.difference_max * factor
+    """Return deviation and peak in dB."""
     if sums.difference_max == 0:
         return 0.0, 0.0
-    smaller = math.sqrt(min(sums.expected_squares, sums.actual_squares))
-    if smaller == 0:
-        return math.inf, math.inf
-    deviation = math.sqrt(sums.difference_squares) / smaller
-    peak = sums.difference_max * sums.scale / smaller * math.sqrt(sums.size)
-    return _gain_db(deviation), _gain_db(peak)
-
-
-def _gain_db(excess: float) -> float:
-    """20·log10(1 + excess); below 0.5 by way of log1p, since 1 + excess would swallow what is small."""
-    return 20 * math.log10(1 + excess) if excess >= 0.5 else 20 * math.log1p(excess) / math.log(10)
-
-
-def _ratio_db(numerator: float, denominator: float) -> float | None:
-    """20·log10 of a ratio of amplitudes given as squares; None when both are zero."""
-    if numerator == 0 and denominator == 0:
-        return None
-    if denominator == 0:
-        return math.inf
-    # Of the roots, since a ratio of squares can leave the range of float64.
-    return 20 * math.log10(math.sqrt(numerator) / math.sqrt(denominator)) if numerator else -math.inf
+    squares = sums.expected_squares, sums.actual_squares, sums.difference_squares
+    deviation = deviation_db(squares, sums.difference_abs / sums.size / sums.scale, meta)
+    if meta.kind == "log_spectrum":
+        return deviation, sums.difference_max * DB_PER_UNIT[meta.unit or ""]
+    rms = math.sqrt(min(squares[:2]) / sums.size)
+    return deviation, excess_db(sums.difference_max * sums.scale, rms)
 
 
 def _sides(expected: Array, actual: Array, sums: Sums) -> tuple[Side, Side, Fit]:
