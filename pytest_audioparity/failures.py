@@ -45,6 +45,8 @@ def shape(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException], repor
         crash = getattr(report.longrepr, "reprcrash", None)
         if crash is not None:
             crash.path, crash.lineno = str(item.path), (item.location[1] or 0) + 1
+            # In CI pytest does not cut the message for its short summary, and would print the report a second time.
+            crash.message = crash.message.partition("\n")[0]
 
 
 def _place(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> str:

@@ -73,7 +73,7 @@ class Recording:
         if not result.passed:
             self._kept[name] = StageTensor(actual.meta, snapshot(actual.array))
 
-    def finish(self, *, shown_path: Path, accept: str | None) -> ParityResult:
+    def finish(self, *, shown_path: Path, accept: str | None = None, owner: str | None = None) -> ParityResult:
         """Judge the whole test: what the golden has and the test did not record is missing.
 
         The command that accepts is left out where it would be refused.
@@ -88,14 +88,22 @@ class Recording:
         except GoldenError as error:
             self.golden_error = self.golden_error or error
         reason = None if self.golden_error is None else str(self.golden_error).replace(str(self.path), str(shown_path))
+        if self.spec.port and self.golden_error is not None and self.golden_error.cause == "missing":
+            reason = f"golden {shown_path} does not exist; write it with the test that owns it and --update-golden"
         return result_of(
             results,
             expected_order=golden_order,
             actual_order=self._recorded,
             golden=shown_path,
             accept=accept if self.refusal() is None else None,
+            owner=owner,
             reason=self._not_judged() or reason,
         )
+
+    def so_far(self) -> ParityResult:
+        """Return what was judged until now, of a test that ended early; what is missing may have been to come."""
+        results = {name: result for name, result in self._recorded.items() if result is not None}
+        return result_of(results, expected_order=self._golden_order(), actual_order=self._recorded)
 
     def close(self) -> None:
         """Take no more stages: what comes after the judgement would be judged by nobody."""

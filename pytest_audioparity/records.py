@@ -184,6 +184,13 @@ class StageResult:
         return None if self.comparison is None else self.comparison.deviation_db
 
     @property
+    def is_only_too_far(self) -> bool:
+        """Whether a larger `tol_db` would let the stage pass: nothing but the criteria that follow from it failed."""
+        over = {criterion.name for criterion in self.criteria if not criterion.passed}
+        flawed = self.reason is not None or any(finding.explains is None for finding in self.findings)
+        return bool(over) and over <= {"deviation_db", "peak_db"} and self.smallest_tol_db is not None and not flawed
+
+    @property
     def margin_db(self) -> float | None:
         """How much of the tolerance is left, in dB; negative when it was exceeded."""
         if self.smallest_tol_db is None or self.tolerance.tol_db is None:
@@ -195,13 +202,15 @@ class StageResult:
 class ParityResult:
     """The verdict on one test or one pair of files: its stages in data-flow order.
 
-    `reason` says why the result fails as a whole, beside what its stages say: no golden, nothing recorded.
+    `reason` says why the result fails as a whole, beside what its stages say: no golden, nothing recorded. `accept` is
+    the command that accepts the change; a port has none, but an `owner`, the test that writes its golden.
     """
 
     title: str
     stages: tuple[StageResult, ...]
     golden: Path | None = None
     accept: str | None = None
+    owner: str | None = None
     reason: str | None = None
 
     @property

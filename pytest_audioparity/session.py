@@ -17,7 +17,7 @@ from pytest_audioparity.failures import Failure, shape
 from pytest_audioparity.golden.names import golden_name, golden_path
 from pytest_audioparity.settings import Settings, read_settings
 from pytest_audioparity.spec import Spec, mark_problem, resolve
-from pytest_audioparity.updates import REPORT_KEY, refusal, shown, write
+from pytest_audioparity.updates import REPORT_KEY, owner_of, refusal, shown, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -152,16 +152,20 @@ def conclude(item: pytest.Item) -> None:
             raise Failure("the test is marked parity but records nothing; use the fixture 'stages'")
         return
     recording, settings = trial.recording, run_of(item.config).settings
-    result = recording.finish(shown_path=shown(recording.path, settings.root), accept=_accept(item, recording))
+    refused = refusal(item, recording, failed=trial.failed)
+    result = recording.finish(
+        shown_path=shown(recording.path, settings.root),
+        accept=None if refused else _update_command(item.config, item.nodeid),
+        owner=owner_of(recording) if recording.spec.port else None,
+    )
     if result.passed:
         return
-    refused = refusal(item, recording, failed=trial.failed) if settings.update else ""
-    if refused is None:
+    if settings.update and refused is None:
         trial.planned = result
         return
     from pytest_audioparity.report.terminal import render
 
-    raise Failure(render(result) + (f"\nnot updated: {refused}" if refused else ""))
+    raise Failure(render(result) + (f"\nnot updated: {refused}" if settings.update else ""))
 
 
 def settle(item: pytest.Item) -> None:
@@ -177,6 +181,8 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
     if report.failed and call.excinfo is not None:
         shape(item, call.excinfo, report)
     trial = item.stash.get(_TRIAL, None)
+    if trial is not None and report.when == "call" and report.failed and not isinstance(_error(call), Failure):
+        _add_stages_so_far(trial.recording, report)
     if trial is not None:
         trial.failed |= report.failed
         if not report.passed:
@@ -187,6 +193,19 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
             setattr(report, REPORT_KEY, {"planned": True})
     if report.when == "teardown":
         _forget(item, trial)
+
+
+def _error(call: pytest.CallInfo[None]) -> BaseException | None:
+    return None if call.excinfo is None else call.excinfo.value
+
+
+def _add_stages_so_far(recording: Recording, report: pytest.TestReport) -> None:
+    """Show what was judged before a test failed for another reason: a crash is often the end of a divergence."""
+    result = recording.so_far()
+    if recording.golden is not None and result.stages:
+        from pytest_audioparity.report.terminal import render
+
+        report.sections.append(("stages recorded before this failure", render(result)))
 
 
 def _forget(item: pytest.Item, trial: _Trial | None) -> None:
@@ -217,15 +236,6 @@ def _problem_of(item: pytest.Item) -> str | None:
         if spec.port and spec.golden is None:
             return f"{item.nodeid}: mark parity: port=True needs golden=, the name of the golden that another test owns"
     return None
-
-
-def _accept(item: pytest.Item, recording: Recording) -> str:
-    if not recording.spec.port:
-        return _update_command(item.config, item.nodeid)
-    owner = recording.golden.provenance.get("test") if recording.golden else None
-    if isinstance(owner, str):
-        return f"{_update_command(item.config, owner)} (the golden's owner; this test is a port)"
-    return "update the golden with the test that owns it; this test is a port"
 
 
 def _update_command(config: pytest.Config, nodeid: str) -> str:

@@ -38,6 +38,12 @@ def refuse_in_ci(config: pytest.Config) -> None:
         )
 
 
+def owner_of(recording: Recording) -> str | None:
+    """Return the test that wrote a golden, where the golden says so."""
+    owner = None if recording.golden is None else recording.golden.provenance.get("test")
+    return owner if isinstance(owner, str) else None
+
+
 def refusal(item: pytest.Item, recording: Recording, *, failed: bool) -> str | None:
     """Say why the golden of a test may not be written although that was asked for, or return None.
 
@@ -53,6 +59,12 @@ def refusal(item: pytest.Item, recording: Recording, *, failed: bool) -> str | N
         return "this test is expected to fail (xfail), so its output is no reference"
     if failed:
         return "this test failed otherwise as well"
+    owner = owner_of(recording)
+    if recording.spec.golden is not None and owner not in (None, item.nodeid):
+        return (
+            f"its golden was written by {owner}; if this test only compares, give it port=True; "
+            f"if it is the new owner, delete the golden first"
+        )
     return recording.refusal()
 
 

@@ -64,7 +64,7 @@ def as_array(value: Any, name: str) -> Array:
         raise StageError(f"stage {name!r}: {error}") from None
     except Exception as error:  # whatever a foreign object raises while it is converted is the caller's news
         if "inhomogeneous" in str(error):
-            raise StageError(f"stage {name!r}: the rows of this {_type(value)} differ in length; pad them") from None
+            raise StageError(f"stage {name!r}: the rows of this {_type(value)} differ in length") from None
         raise StageError(f"stage {name!r}: {_type(value)} is not array-like: {first_line(error)}") from None
     # A golden stores complex128 as pairs, so the format's lack of it is no matter.
     if name_from_dtype(array.dtype) is None and array.dtype.name != "complex128":
@@ -133,6 +133,9 @@ def _convert(value: Any) -> Array:
             return convert(value)
     if isinstance(value, str | bytes | dict | set | frozenset) or value is None:
         raise StageError(f"{_type(value)} is not array-like")
+    if isinstance(value, tuple) and any(getattr(element, "shape", ()) for element in value):
+        # What a recurrent layer returns would otherwise be stacked when its parts happen to have one shape.
+        raise StageError("a tuple of tensors; record each as a stage of its own, such as 'lstm/h' and 'lstm/c'")
     if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
         return np.from_dlpack(value)
     return np.asarray(value)

@@ -201,6 +201,8 @@ def _worst(flat: int, expected: Array, actual: Array, meta: StageMeta) -> Worst:
     else:
         label = str(list(index)) if index else "the scalar"
     rate = meta.sample_rate if meta.kind == "waveform" else meta.frame_rate
+    if letters is None and meta.kind == "waveform" and len(index) == 1:
+        letters = "T"  # the only axis of a mono waveform
     seconds = index[letters.index("T")] / rate if letters and "T" in letters and rate else None
     return Worst(index, label, seconds, _number(expected[index]), _number(actual[index]))
 

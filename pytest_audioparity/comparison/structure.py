@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.comparison.tolerances import accepted_dtypes
+from pytest_audioparity.comparison.tolerances import FLOAT_OF_PRECISION, accepted_dtypes
 from pytest_audioparity.records import Finding, StageMeta, StageTensor, Tolerance, shape_text
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def pair(expected: StageTensor, actual: StageTensor, tolerance: Tolerance) -> Pa
         meta = replace(meta, axes=None)
     findings = [
         finding
-        for finding in (_shape(expected.array, array), _dtype(expected.array, array, tolerance))
+        for finding in (_shape(expected, actual, array), _dtype(expected.array, array, tolerance))
         if finding is not None
     ]
     comparable = expected.array.shape == array.shape
@@ -79,14 +79,19 @@ def _in_order(actual: StageTensor, axes: str | None) -> tuple[Array, str | None]
     return actual.array.transpose([own.index(letter) for letter in axes]), None
 
 
-def _shape(expected: Array, actual: Array) -> Finding | None:
-    if expected.shape == actual.shape:
+def _shape(expected: StageTensor, actual: StageTensor, array: Array) -> Finding | None:
+    """Compare shapes, those of actual in the axis order of expected."""
+    shape = expected.array.shape
+    if shape == array.shape:
         return None
-    detail = {"expected": list(expected.shape), "actual": list(actual.shape)}
-    message = f"shape {shape_text(actual.shape)} where {shape_text(expected.shape)} is expected"
-    if sorted(expected.shape) == sorted(actual.shape):
-        message += "; the same sizes in another order: if the layouts differ, declare axes= on both sides"
-    return Finding("shape", message, detail=detail)
+    message = f"shape {shape_text(array.shape)} where {shape_text(shape)} is expected"
+    if sorted(shape) == sorted(array.shape):
+        declared = [f"axes={side.meta.axes!r}" if side.meta.axes else "no axes" for side in (expected, actual)]
+        message += (
+            f"; the same sizes in another order: expected declares {declared[0]}, actual {declared[1]}; "
+            f"with axes= declared on both sides the layouts are brought together"
+        )
+    return Finding("shape", message, detail={"expected": list(shape), "actual": list(array.shape)})
 
 
 def _dtype(expected: Array, actual: Array, tolerance: Tolerance) -> Finding | None:
@@ -95,5 +100,14 @@ def _dtype(expected: Array, actual: Array, tolerance: Tolerance) -> Finding | No
     accepted = accepted_dtypes(expected.dtype.name, tolerance)
     if not accepted or actual.dtype.name in accepted:
         return None
-    message = f"dtype {actual.dtype.name} where {' or '.join(accepted)} is expected; if that is meant: dtype='any'"
+    message = f"dtype {actual.dtype.name} where {' or '.join(accepted)} is expected"
+    message += f"; if that is meant: {_allow(expected, actual)}"
     return Finding("dtype", message, detail={"expected": expected.dtype.name, "actual": actual.dtype.name})
+
+
+def _allow(expected: Array, actual: Array) -> str:
+    """Return the keyword that lets a dtype pass: the precision it belongs to, or any."""
+    for precision, dtype in FLOAT_OF_PRECISION.items():
+        if (expected.dtype.name, actual.dtype.name) == ("float32", dtype):
+            return f"precision={precision!r} in the mark or record"
+    return "dtype='any' in the mark or record"

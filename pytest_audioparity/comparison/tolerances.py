@@ -5,7 +5,6 @@ Nothing here needs numpy: marks are checked at collection, when no runtime may b
 
 from __future__ import annotations
 
-import difflib
 import math
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -52,12 +51,22 @@ def problem_with(keywords: Mapping[str, Any], known: Mapping[str, Any] = TOLERAN
     """Say in one sentence what is wrong with keyword arguments, the nearest known one included, or return None."""
     for name, value in keywords.items():
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
-            return f"unknown keyword {name!r}" + (f", did you mean {near[0]!r}?" if near else f" ({', '.join(known)})")
+            near = nearest(str(name), known)
+            return f"unknown keyword {name!r}" + (f", did you mean {near!r}?" if near else f" ({', '.join(known)})")
         expected, accepts = known[name]
         if not accepts(value):
             return f"{name}={value!r} is not {expected}"
     return None
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known word that was most likely meant, or None: much alike, else the shortest that begins alike."""
+    import difflib
+
+    words = sorted(known, key=len)
+    begins = [word for word in words if len(name) > 2 and word.startswith(name[:3])]
+    much, little = (difflib.get_close_matches(name, words, n=1, cutoff=cutoff) for cutoff in (0.75, 0.5))
+    return next(iter([*much, *begins, *little]), None)
 
 
 def layered(layers: Iterable[Mapping[str, Any]], stage: str) -> Tolerance:

@@ -6,6 +6,7 @@ its own; pytest colours the failure as a whole.
 
 from __future__ import annotations
 
+import math
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -20,17 +21,26 @@ if TYPE_CHECKING:
 WIDTH = 80
 _NAME, _SHAPE, _NUMBER, _JUDGED = 15, 10, SHORT + 1, 8
 _UNIT = {"deviation_db": " dB", "peak_db": " dB", "snr_db": " dB", "match": "", "excess": ""}
-# Behind a number of the table that is not the deviation: the peak, the signal-to-error ratio, an elementwise excess.
-_MARK = {"deviation_db": "", "peak_db": "pk", "snr_db": "sn", "excess": "el"}
+# Before a number of the table that is not the deviation.
+_MARK = {"deviation_db": "", "peak_db": "pk ", "snr_db": "snr ", "excess": "el "}
 _SAY = {
     "deviation_db": "deviation",
-    "peak_db": "largest single element",
+    "peak_db": "largest single element against the rms",
     "snr_db": "signal-to-error ratio",
     "match": "share of equal codes",
     "excess": "|actual - expected| - rtol*|expected|",
 }
+_STRUCTURE = {
+    "missing_stage": "is missing in actual",
+    "extra_stage": "is not among the expected ones",
+    "shape": "has another shape",
+    "nonfinite": "has values that are not finite",
+    "dtype": "has another dtype",
+}
 # An offset below this share of the spread is rounding of the fit, and reads as one.
 _NO_OFFSET = 1e-6
+# Levels are shown with two decimals; below this there is nothing to see.
+_SEEN_DB = 0.005
 
 
 def render(result: ParityResult) -> str:
@@ -54,28 +64,22 @@ def headline(result: ParityResult) -> str:
 def _what(stage: StageResult) -> str:
     if stage.verdict == "not_measured":
         return f"cannot be measured: {stage.reason}"
-    code = next(
-        (f.code for f in stage.findings if f.code in ("missing_stage", "extra_stage", "shape", "nonfinite")), None
-    )
-    if code:
-        return {
-            "missing_stage": "is missing in actual",
-            "extra_stage": "is not among the expected ones",
-            "shape": "has another shape",
-            "nonfinite": "has values that are not finite",
-        }[code]
     failed = next((c for c in stage.criteria if not c.passed), None)
+    code = next((f.code for f in stage.findings if f.code in _STRUCTURE), None)
+    if code and (failed is None or code != "dtype"):
+        return _STRUCTURE[code]
+    if failed is not None and failed.name == "snr_db":
+        return f"has a signal-to-error ratio of {decibel(failed.value)} dB, at least {failed.limit:.6g} dB is asked for"
     if failed is not None:
         return f"is off by {_amount(failed)}, allowed {_limit(failed)}"
-    return stage.reason or (stage.findings[0].message if stage.findings else "fails")
+    return f"does not fit: {stage.reason}" if stage.reason else "fails"
 
 
 def _amount(criterion: Criterion) -> str:
     if criterion.name == "match":
         return f"{percent(1 - (criterion.value or 0.0))} of its codes"
-    return f"{decibel(criterion.value)}{_UNIT[criterion.name]}" + (
-        "" if criterion.name == "deviation_db" else f" ({_SAY[criterion.name]})"
-    )
+    amount = f"{decibel(criterion.value)}{_UNIT[criterion.name]}"
+    return amount if criterion.name == "deviation_db" else f"{amount} ({_SAY[criterion.name]})"
 
 
 def _limit(criterion: Criterion) -> str:
@@ -89,12 +93,14 @@ def _lines(result: ParityResult) -> Iterator[str]:
         yield result.title
     yield headline(result)
     failing = [stage for stage in result.stages if not stage.passed]
-    if failing:
-        yield f"{len(failing)} of {len(result.stages)} stages fail"
-    if result.stages:
-        yield ""
-        yield from table(result)
-    yield from _told(result, failing)
+    # Without a golden nothing was compared, and a table would look as if something had been.
+    if any(stage.has_both_sides for stage in result.stages) or result.reason is None:
+        if failing:
+            yield f"{len(failing)} of {len(result.stages)} stages fail"
+        if result.stages:
+            yield ""
+            yield from table(result)
+        yield from _told(result, failing)
     yield ""
     if needed := _needed(failing):
         yield from textwrap.wrap(needed, WIDTH, break_long_words=False)
@@ -102,6 +108,8 @@ def _lines(result: ParityResult) -> Iterator[str]:
         yield f"golden: {result.golden}"
     if result.accept is not None:
         yield f"accept: {result.accept}"
+    if result.owner is not None:
+        yield f"owner: {result.owner} writes this golden, should the reference itself have changed"
 
 
 def _told(result: ParityResult, failing: list[StageResult]) -> Iterator[str]:
@@ -134,7 +142,8 @@ def _rows(stage: StageResult, mark: str) -> Iterator[str]:
         yield f"{name} {long_shape}"
         name, shapes[0] = "", "" if long_shape else shapes[0]
     status = {"pass": "ok", "fail": "FAIL", "not_measured": "N/M"}[stage.verdict]
-    judged = "".join(f"{text:>{_JUDGED}}" for text in _judged(stage))
+    value, limit = _judged(stage)
+    judged = f"{value:>{_JUDGED}}{limit:>{_JUDGED}}" if limit else f"{value:>{2 * _JUDGED}}"
     yield f"{name:<{_NAME}} {shapes[0]:<{_SHAPE}}{cells[0]:<{4 * _NUMBER}}{judged} {status}{mark}"
     if len(sides) == 2 and (cells[0] != cells[1] or sides[0].shape != sides[1].shape):
         yield f"{'actual':>{_NAME}} {shapes[1]:<{_SHAPE}}{cells[1]}"
@@ -152,12 +161,14 @@ def _judged(stage: StageResult) -> tuple[str, str]:
         return "missing" if "missing_stage" in codes else "extra" if "extra_stage" in codes else "new", ""
     criterion = next((c for c in stage.criteria if not c.passed), stage.criteria[0] if stage.criteria else None)
     if criterion is None:
-        return "-", "-"
+        return (stage.findings[0].code if stage.findings else "-"), ""
+    if criterion.passed and not stage.passed:  # what failed is no number: the finding's code says what it is
+        return (stage.findings[0].code if stage.findings else "declared"), ""
     if criterion.name == "match":
         return _wrong(criterion.value or 0.0), _wrong(criterion.limit)
-    mark = _MARK[criterion.name]
+    mark, sign = _MARK[criterion.name], "" if criterion.at_most else ">="
     value = decibel(criterion.value) if criterion.name in ("deviation_db", "peak_db") else short(criterion.value)
-    return f"{value}{mark}", f"{criterion.limit:.4g}{mark}"
+    return f"{mark}{value}", f"{sign}{short(criterion.limit)}"
 
 
 def _wrong(match: float) -> str:
@@ -169,11 +180,17 @@ def _details(stage: StageResult) -> Iterator[str]:
     for criterion in over:
         said = f"{_SAY[criterion.name]} {_value(criterion)}{_UNIT[criterion.name]}, allowed {_limit_value(criterion)}"
         yield from _wrapped("over", said)
-    if stage.comparison is not None:
-        for label, text in _numbers(stage.comparison, stage):
-            yield from _wrapped(label, text)
-    if stage.smallest_tol_db is not None and any(c.name in ("deviation_db", "peak_db") for c in over):
-        yield from _wrapped("would pass", f"tol_db={round_up(stage.smallest_tol_db)}, the smallest that does")
+    comparison = stage.comparison
+    assert comparison is not None
+    for label, text in _numbers(comparison, stage):
+        yield from _wrapped(label, text)
+    if stage.is_only_too_far:
+        yield from _wrapped("would pass", f"tol_db={round_up(stage.smallest_tol_db or 0.0)}, the smallest that does")
+    if stage.deviation_db == math.inf:
+        silent = "expected" if comparison.expected.max == comparison.expected.min == 0 else "actual"
+        yield from _wrapped(
+            "note", f"{silent} is silent, so there is no ratio; a limit in its unit: tol_db=None, atol=..."
+        )
     yield from _causes(stage)
 
 
@@ -186,8 +203,7 @@ def _causes(stage: StageResult) -> Iterator[str]:
 
 def _needed(failing: list[StageResult]) -> str:
     """Say what tolerance the whole test would need, if any would do."""
-    needs = [stage.smallest_tol_db for stage in failing if stage.meta.kind != "codes" and not stage.findings]
-    if len(failing) < 2 or len(needs) < len(failing) or any(need is None for need in needs):
+    if len(failing) < 2 or not all(stage.is_only_too_far for stage in failing):
         return ""
     most = max(failing, key=lambda stage: stage.smallest_tol_db or 0.0)
     return f"all stages would pass with tol_db={round_up(most.smallest_tol_db or 0.0)}, which {most.name!r} needs"
@@ -201,10 +217,11 @@ def _numbers(comparison: Comparison, stage: StageResult) -> Iterator[tuple[str, 
     factor = DB_PER_UNIT.get(stage.meta.unit or "") if stage.meta.kind == "log_spectrum" else None
     if factor is not None and comparison.bias is not None:
         yield "level", f"actual is {comparison.bias * factor:+.2f} dB from expected on average"
-    elif comparison.level_db is not None:
+    elif comparison.level_db is not None and abs(comparison.level_db) >= _SEEN_DB:
         yield "level", f"actual is {comparison.level_db:+.2f} dB from expected (rms)"
     if lag := comparison.details.get("lag_samples"):
-        yield "lag", f"actual comes {abs(lag)} samples {'later' if lag > 0 else 'earlier'}"
+        samples = "sample" if abs(lag) == 1 else "samples"
+        yield "lag", f"actual comes {abs(lag)} {samples} {'later' if lag > 0 else 'earlier'}"
     if "codebooks" in comparison.details:
         yield "codebooks", _codebooks(comparison)
     if comparison.match is not None and comparison.match < 1:
@@ -257,8 +274,12 @@ def change(stage: StageResult) -> str:
     comparison = stage.comparison
     if comparison is not None and comparison.expected.shape != comparison.actual.shape:
         return f"{shape_text(comparison.expected.shape)} -> {shape_text(comparison.actual.shape)}"
+    if (dtype := next((f for f in stage.findings if f.code == "dtype"), None)) is not None:
+        return f"{dtype.detail['expected']} -> {dtype.detail['actual']}"
+    if stage.reason is not None:
+        return stage.reason
     if comparison is not None and comparison.match is not None:
         return f"{percent(1 - comparison.match)} of the codes changed"
     if stage.deviation_db is not None:
         return f"changed by {decibel(stage.deviation_db)} dB"
-    return stage.reason or "changed"
+    return "changed"

@@ -101,6 +101,13 @@ class TestNumpy:
             assert "cast it" in refused(np.ones(1, name))
 
 
+class TestTuples:
+    def test_a_tuple_of_tensors_is_not_stacked_even_where_it_could_be(self):
+        assert "each as a stage of its own" in refused((np.ones(3), np.zeros(3)))
+        assert as_array((1.0, 2.0), "pair").shape == (2,)
+        assert as_array([np.ones(3), np.zeros(3)], "frames").shape == (2, 3)
+
+
 class TestPython:
     @pytest.mark.parametrize(
         ("value", "dtype"),

@@ -27,10 +27,11 @@ def test_a_port_compares(golden, value, passes):
 
 
 def test_a_failing_port_points_to_the_owner(golden):
-    """The accept line of a port names the test that owns the golden, and the command with it works."""
+    """A port is not told to accept anything; it names the test that owns the golden, where an update works."""
     golden.write(OWNER.format(value=2.0) + PORT.format(value=2.0))
     result = golden.run("-k", "port")
-    result.stdout.fnmatch_lines("accept: pytest test_model.py::test_owner --update-golden (the golden's owner;*port)")
+    result.stdout.fnmatch_lines("owner: test_model.py::test_owner writes this golden*")
+    result.stdout.no_fnmatch_line("accept:*")
     assert golden.run("test_model.py::test_owner", "--update-golden").parseoutcomes() == {"updated": 1}
     golden.run().assert_outcomes(passed=2)
 
@@ -41,7 +42,8 @@ def test_a_port_without_its_golden_fails_and_writes_nothing(project, flags):
     project.write(PORT.format(value=1.0))
     result = project.run(*flags)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines("accept: update the golden with the test that owns it; this test is a port")
+    result.stdout.fnmatch_lines("golden *test_owner.safetensors does not exist; write it with the test that owns it*")
+    result.stdout.no_fnmatch_line("accept:*")
     assert project.goldens() == []
 
 
@@ -94,3 +96,15 @@ def test_other_tests_keep_their_order(golden):
         line.split()[0].partition("::")[2] for line in golden.run("-v", "--update-golden").outlines if "PASSED" in line
     ]
     assert order == ["test_1", "test_owner", "test_2", "test_port"]
+
+
+def test_a_port_that_forgot_to_say_so_does_not_overwrite_the_golden_of_its_owner(golden):
+    """Run alone, nothing shows that two tests claim the golden, but the golden says who wrote it."""
+    before = golden.state()
+    golden.write(OWNER.format(value=1.0) + PORT.format(value=2.0).replace(", port=True", "").replace("port=True, ", ""))
+    result = golden.run("-k", "port", "--update-golden")
+    result.assert_outcomes(failed=1, deselected=1)
+    result.stdout.fnmatch_lines("not updated: *written by test_model.py::test_owner*port=True*delete the golden first")
+    assert golden.state() == before
+    golden.golden("test_model/test_owner").unlink()
+    assert golden.run("-k", "port", "--update-golden").parseoutcomes() == {"updated": 1, "deselected": 1}

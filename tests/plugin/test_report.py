@@ -126,3 +126,38 @@ def test_pytest_twice_in_one_process(project):
     result = project._pytester.runpython(project.path / "twice.py")
     assert result.ret == 0
     assert len(project.goldens()) == 2
+
+
+def test_a_crash_in_the_middle_shows_what_had_diverged_before(project):
+    """The table of the stages recorded so far stands below the test's own traceback."""
+    source = "def test_model(stages):\n    stages['a'] = np.ones(3) * {gain}\n    {then}\n    stages['b'] = np.ones(3)"
+    project.write(source.format(gain=1.0, then="pass"))
+    project.run("--update-golden")
+    project.write(source.format(gain=2.0, then="raise ValueError('shapes do not fit')"))
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["*ValueError: shapes do not fit", "*stages recorded before*", "stage 'a' is off by 6.02 dB*"]
+    )
+    result.stdout.no_fnmatch_line("*missing*")
+
+
+def test_the_short_summary_is_one_line_in_ci_too(project, monkeypatch):
+    """Pytest does not cut messages under CI; the report must not appear twice."""
+    project.write("def test_model(stages): stages['a'] = np.ones(3)")
+    project.run("--update-golden")
+    project.write("def test_model(stages): stages['a'] = np.ones(3) * 2")
+    monkeypatch.setenv("CI", "true")
+    text = project.run().stdout.str()
+    assert text.count("off by 6.02 dB") == 2
+    assert text.count("over       :") == 2
+
+
+def test_a_golden_that_cannot_be_used_is_one_line_and_no_table(project):
+    """Nothing was compared, so nothing looks as if it had been."""
+    project.write("def test_model(stages):\n    stages['a'] = np.ones(3)\n    stages['b'] = np.ones(3)")
+    project.golden().parent.mkdir(parents=True)
+    project.golden().write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    text = project.run().stdout.str()
+    assert "run: git lfs pull" in text
+    assert "stages fail" not in text

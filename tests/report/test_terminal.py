@@ -87,7 +87,7 @@ def test_a_click_is_told_by_its_peak_and_marked_in_the_table():
     actual[0, 3, 7] += 1.2
     result = compare({"mel": HEALTHY["mel"]}, {"mel": actual}, tol_db=0.2, tol_peak_db=1.0, axes="BCT")
     text = render(result)
-    assert "(largest single element), allowed 1 dB" in text.splitlines()[0]
+    assert "(largest single element against the rms), allowed 1 dB" in text.splitlines()[0]
     assert "pk" in rows(text)["mel"]
     assert "B=0 C=3 T=7" in text
 
@@ -106,3 +106,32 @@ def test_wrong_codes_are_counted_and_located():
     assert "is off by 16.67 % of its codes, allowed 0 %" in text.splitlines()[0]
     assert "first at   : [4]: expected 4, actual 0" in text
     assert "min_match=0.833" in text
+
+
+def test_a_tolerance_is_proposed_only_where_it_would_do():
+    e = HEALTHY["encoder"]
+    near = {"encoder": e * np.float32(1.01), "mel": HEALTHY["mel"] * np.float32(1.02)}
+    expected = {"encoder": e, "mel": HEALTHY["mel"]}
+    text = render(compare(expected, near))
+    told = float(text.partition("all stages would pass with tol_db=")[2].partition(",")[0])
+    assert compare(expected, near, tol_db=told).passed
+    for keywords, actual in [
+        ({}, {"encoder": near["encoder"].astype(np.float64), "mel": near["mel"].astype(np.float64)}),
+        ({"min_snr_db": 200}, near),
+        ({"atol": 0.0}, near),
+    ]:
+        assert "would pass" not in render(compare(expected, actual, **keywords))
+
+
+def test_a_dtype_stands_in_the_table_and_says_what_would_allow_it():
+    half = {"encoder": HEALTHY["encoder"].astype(np.float16)}
+    text = render(compare({"encoder": HEALTHY["encoder"]}, half, tol_db=1.0))
+    assert text.splitlines()[0] == "stage 'encoder' has another dtype"
+    assert rows(text)["encoder"].split()[-2:] == ["dtype", "FAIL<"]
+    assert "precision='fp16'" in text
+
+
+def test_a_silent_reference_is_met_with_the_way_to_judge_it():
+    text = render(compare({"mask": np.zeros(9)}, {"mask": np.full(9, 1e-9)}))
+    assert "expected is silent" in text
+    assert compare(np.zeros(9), np.full(9, 1e-9), tol_db=None, atol=1e-6).passed
