@@ -65,13 +65,11 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", metavar="P", help="fp32, fp16, bf16 or int8: presets of --tol-db")
     parser.add_argument("--dtype", metavar="same|any", help="whether dtypes must agree (default same)")
     parser.add_argument("--only", metavar="GLOB", action="append", help="compare only stages like this; repeatable")
-    parser.add_argument(
-        "--rename",
-        metavar="A=B",
-        action="append",
-        default=[],
-        help="ACTUAL's tensor A is EXPECTED's stage B; repeatable",
-    )
+    for flag, metavar, text in (
+        ("--rename", "A=B", "ACTUAL's tensor A is EXPECTED's stage B; repeatable"),
+        ("--axes", "GLOB=AXES", "axes of ACTUAL's stages, such as mel=BTC, where the file declares none; repeatable"),
+    ):
+        parser.add_argument(flag, metavar=metavar, action="append", default=[], help=text)
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
     parser.set_defaults(run=_compare)
 
@@ -106,7 +104,7 @@ def _compared(parsed: argparse.Namespace) -> ParityResult:
     if (problem := problem_with(keywords)) is not None:
         raise StageError(problem)
     spec = Spec(layers=(keywords,), only=tuple(parsed.only) if parsed.only else None)
-    expected, actual = _both_sides(parsed.expected, parsed.actual, dict(map(_renaming, parsed.rename)))
+    expected, actual = _both_sides(parsed)
     results = {
         name: check_stage(expected.get(name), actual.get(name), spec.tolerance(name))
         for name in {**expected, **actual}
@@ -116,23 +114,22 @@ def _compared(parsed: argparse.Namespace) -> ParityResult:
     return result_of(results, expected_order=expected, actual_order=actual, title=title)
 
 
-def _both_sides(
-    expected: Path, actual: Path, rename: dict[str, str]
-) -> tuple[dict[str, StageTensor], dict[str, StageTensor]]:
+def _both_sides(parsed: argparse.Namespace) -> tuple[dict[str, StageTensor], dict[str, StageTensor]]:
     """Read both files. A .npy file holds one tensor without a name, so two of them pair whatever they are called."""
     from pytest_audioparity.adapters.dumps import load
 
-    if expected.suffix.lower() == actual.suffix.lower() == ".npy" and not rename:
-        rename = {actual.stem: expected.stem}
-    sides = load(expected), load(actual, rename)
-    return tuple({stage.meta.name: stage for stage in side} for side in sides)  # type: ignore[return-value]
+    rename = dict(_pair("--rename", text) for text in parsed.rename)
+    if parsed.expected.suffix.lower() == parsed.actual.suffix.lower() == ".npy" and not rename:
+        rename = {parsed.actual.stem: parsed.expected.stem}
+    actual = load(parsed.actual, rename, dict(_pair("--axes", text) for text in parsed.axes))
+    return {s.meta.name: s for s in load(parsed.expected)}, {s.meta.name: s for s in actual}
 
 
-def _renaming(text: str) -> tuple[str, str]:
-    old, equals, new = text.partition("=")
-    if not (old and equals and new):
-        raise StageError(f"--rename {text!r} is not of the form A=B")
-    return old, new
+def _pair(flag: str, text: str) -> tuple[str, str]:
+    left, equals, right = text.rpartition("=")
+    if not (left and equals and right):
+        raise StageError(f"{flag} {text!r} is not of the form A=B")
+    return left, right
 
 
 def _inspect(parsed: argparse.Namespace) -> int:

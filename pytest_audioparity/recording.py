@@ -15,7 +15,7 @@ from pytest_audioparity.check import check_stage, merge_order, result_of, withou
 from pytest_audioparity.comparison.structure import kind_of
 from pytest_audioparity.errors import GoldenError, StageError
 from pytest_audioparity.golden.file import Golden
-from pytest_audioparity.records import ParityResult, StageResult, StageTensor
+from pytest_audioparity.records import DB_PER_UNIT, ParityResult, StageResult, StageTensor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,6 +90,8 @@ class Recording:
         reason = None if self.golden_error is None else str(self.golden_error).replace(str(self.path), str(shown_path))
         if self.spec.port and self.golden_error is not None and self.golden_error.cause == "missing":
             reason = f"golden {shown_path} does not exist; write it with the test that owns it and --update-golden"
+            if shown_path.parts[:1] == shown_path.parts[1:2]:
+                reason += f", or leave the leading {shown_path.parts[0] + '/'!r} out of golden="
         return result_of(
             results,
             expected_order=golden_order,
@@ -146,6 +148,8 @@ class Recording:
         name = actual.meta.name
         tolerance = self.spec.tolerance(name, overrides)
         if self.golden is None:
+            if actual.meta.kind == "log_spectrum" and actual.meta.unit is None:
+                raise StageError(f"stage {name!r}: a log_spectrum needs unit=, one of {', '.join(DB_PER_UNIT)}")
             return without_golden(actual, tolerance)
         expected = self.golden.read(name) if name in self.golden else None
         return check_stage(expected, actual, tolerance)

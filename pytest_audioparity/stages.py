@@ -9,6 +9,7 @@ from pytest_audioparity.adapters.arrays import as_array, declare
 from pytest_audioparity.adapters.dumps import load
 from pytest_audioparity.comparison.tolerances import problem_with
 from pytest_audioparity.errors import StageError
+from pytest_audioparity.golden.declarations import DECLARED
 from pytest_audioparity.records import StageTensor
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Stages:
         StageError : no tensor, a name used twice, a declaration that does not fit, an unknown keyword
         """
         __tracebackhide__ = True
-        if (problem := problem_with(tolerance)) is not None:
+        if (problem := problem_with(tolerance, also=DECLARED)) is not None:
             raise StageError(f"stage {name!r}: {problem}")
         array = as_array(tensor, name)
         meta = declare(name, array, kind=kind, axes=axes, unit=unit, sample_rate=sample_rate, frame_rate=frame_rate)
@@ -83,22 +84,30 @@ class Stages:
         __tracebackhide__ = True
         return self.record(name, function(*args, **kwargs))
 
-    def load(self, path: str | os.PathLike[str], *, rename: Mapping[str, str] | None = None, **tolerance: Any) -> None:
+    def load(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        rename: Mapping[str, str] | None = None,
+        axes: Mapping[str, str] | None = None,
+        **tolerance: Any,
+    ) -> None:
         """Record every tensor of a file that another program wrote.
 
         Parameters
         ----------
         path : a .safetensors, .npz or .npy file; declarations in a golden-like .safetensors file count
         rename : from names in the file to stage names
+        axes : from globs of stage names to axes, for files that declare none: ``{"mel": "BTC", "ode/*": "BTC"}``
         **tolerance : as for `record`, for all of them
 
         Raises
         ------
         TensorFileError : the file is missing, damaged or of an unknown kind
-        StageError : a renaming of something that is not there, or a name used twice
+        StageError : a renaming of something that is not there, a name used twice, axes that do not fit
         """
         __tracebackhide__ = True
         if (problem := problem_with(tolerance)) is not None:
             raise StageError(f"load({str(path)!r}): {problem}")
-        for stage in load(Path(path), rename):
+        for stage in load(Path(path), rename, axes):
             self._recording.take(stage, tolerance)

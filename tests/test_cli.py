@@ -11,6 +11,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from pytest_audioparity.cli import main
+from pytest_audioparity.golden.file import write_golden
+from pytest_audioparity.records import StageMeta, StageTensor
 
 rng = np.random.default_rng(0)
 H, MEL = rng.standard_normal((8, 20)).astype(np.float32), rng.standard_normal((4, 20)).astype(np.float32)
@@ -127,3 +129,15 @@ def test_the_installed_command_runs_and_help_imports_no_numpy(files):
     code = "import sys; from pytest_audioparity.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
     code += "assert 'numpy' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).returncode == 0
+
+
+def test_a_dump_in_another_layout_is_compared_once_its_axes_are_declared(tmp_path, capsys):
+    golden = tmp_path / "golden.safetensors"
+    stage = StageTensor(StageMeta("mel", axes="BCT"), np.arange(24.0).reshape(1, 4, 6))
+    write_golden(golden, [stage], settings={}, provenance={})
+    np.savez(tmp_path / "port.npz", mel=stage.array.swapaxes(1, 2))
+    files = str(golden), str(tmp_path / "port.npz")
+    assert run(capsys, "compare", *files)[0] == 1
+    assert run(capsys, "compare", *files, "--axes", "mel=BTC")[0] == 0
+    status, _, err = run(capsys, "compare", *files, "--axes", "mel")
+    assert (status, err.count("\n")) == (2, 1)

@@ -52,10 +52,11 @@ def main() -> int:
         if status != wanted or (fault and f"{FIRST} (first divergence)" not in output):
             print(f"\nThe demonstration went wrong: pytest ended with {status}, {wanted} was expected.")
             return 1
+    command = os.path.relpath(Path(sys.executable).with_name("audioparity"), ROOT)
     print(
         f"\nThe bug sits in '{FIRST}', and that is the stage the report names first: everything before it agrees to the"
         f"\nlast bit, everything after it has inherited the deviation. The goldens: {GOLDENS.relative_to(ROOT)}"
-        f"\nLook into one: audioparity inspect {next(GOLDENS.rglob('*.safetensors')).relative_to(ROOT)}"
+        f"\nLook into one: {command} inspect {next(GOLDENS.rglob('*.safetensors')).relative_to(ROOT)}"
     )
     return 0
 

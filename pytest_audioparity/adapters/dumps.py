@@ -6,12 +6,14 @@ The table `READERS` maps a suffix to its reader; a new format is one function an
 from __future__ import annotations
 
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from pytest_audioparity.adapters.arrays import as_array, check_name, first_line
 from pytest_audioparity.errors import GoldenError, StageError, TensorFileError
+from pytest_audioparity.golden.declarations import declaration_problem
 from pytest_audioparity.golden.file import Golden
 from pytest_audioparity.records import StageMeta, StageTensor
 from pytest_audioparity.tensorfile import open_file
@@ -34,23 +36,28 @@ _NPY_START = b"\x93NUMPY"
 _ZIP_START = b"PK"
 
 
-def load(path: Path, rename: Mapping[str, str] | None = None) -> list[StageTensor]:
+def load(
+    path: Path, rename: Mapping[str, str] | None = None, axes: Mapping[str, str] | None = None
+) -> list[StageTensor]:
     """Read every tensor of a file, in the file's order, without unpickling anything.
 
     Parameters
     ----------
     path : a .safetensors, .npz or .npy file; the tensor of a .npy file is named after the file
     rename : from names in the file to stage names
+    axes : from globs of stage names to axes, for tensors whose file declares none
 
     Raises
     ------
     TensorFileError : the file is missing, damaged, or of an unknown kind
-    StageError : a tensor or a name that cannot be a stage, a renaming of something that is not there
+    StageError : a tensor or a name that cannot be a stage, a renaming of something that is not there, axes that
+        do not fit or that contradict the file
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise TensorFileError(f"{path} is none of the files that can be read: {', '.join(READERS)}")
-    return _renamed(reader(path), rename or {}, path)
+    stages = _renamed(reader(path), rename or {}, path)
+    return _declared(stages, axes, path) if axes else stages
 
 
 def _renamed(stages: list[StageTensor], rename: Mapping[str, str], path: Path) -> list[StageTensor]:
@@ -67,6 +74,28 @@ def _renamed(stages: list[StageTensor], rename: Mapping[str, str], path: Path) -
         twice = next(name for name in names if names.count(name) > 1)
         raise StageError(f"{path}: two tensors would be named {twice!r}; give rename= a new name for one of them")
     return renamed
+
+
+def _declared(stages: list[StageTensor], axes: Mapping[str, str], path: Path) -> list[StageTensor]:
+    names = [stage.meta.name for stage in stages]
+    for glob in axes:
+        if not any(fnmatchcase(name, glob) for name in names):
+            held = ", ".join(map(repr, names))
+            raise StageError(f"{path} has no stage like {glob!r} to declare axes of; it has {held}")
+    return [_with_axes(stage, axes, path) for stage in stages]
+
+
+def _with_axes(stage: StageTensor, axes: Mapping[str, str], path: Path) -> StageTensor:
+    """Declare the axes of the last glob that a stage's name matches."""
+    meta = stage.meta
+    given = next((letters for glob, letters in reversed(list(axes.items())) if fnmatchcase(meta.name, glob)), meta.axes)
+    if given == meta.axes:
+        return stage
+    if meta.axes is not None:
+        raise StageError(f"{path} itself declares axes={meta.axes!r} of stage {meta.name!r}, not {given!r}")
+    if (problem := declaration_problem(stage.array, {"axes": given})) is not None:
+        raise StageError(f"stage {meta.name!r} of {path}: {problem}")
+    return replace(stage, meta=replace(meta, axes=given))
 
 
 def _as_stage(stage: StageTensor, name: str) -> StageTensor:

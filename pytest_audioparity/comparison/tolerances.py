@@ -47,12 +47,22 @@ TOLERANCE_KEYWORDS = {
 }
 
 
-def problem_with(keywords: Mapping[str, Any], known: Mapping[str, Any] = TOLERANCE_KEYWORDS) -> str | None:
-    """Say in one sentence what is wrong with keyword arguments, the nearest known one included, or return None."""
+def problem_with(
+    keywords: Mapping[str, Any], known: Mapping[str, Any] = TOLERANCE_KEYWORDS, also: Sequence[str] = ()
+) -> str | None:
+    """Say in one sentence what is wrong with keyword arguments, or return None.
+
+    Parameters
+    ----------
+    keywords : the arguments to check
+    known : what is accepted, in the form of `TOLERANCE_KEYWORDS`
+    also : further keywords that the caller takes, for the suggestion of what was meant
+    """
     for name, value in keywords.items():
         if name not in known:
-            near = nearest(str(name), known)
-            return f"unknown keyword {name!r}" + (f", did you mean {near!r}?" if near else f" ({', '.join(known)})")
+            near = nearest(str(name), [*known, *also])
+            choice = f", did you mean {near!r}?" if near else f" ({', '.join([*also, *known])})"
+            return f"unknown keyword {name!r}{choice}"
         expected, accepts = known[name]
         if not accepts(value):
             return f"{name}={value!r} is not {expected}"

@@ -350,3 +350,33 @@ class TestRename:
     )
     def test_a_renaming_that_does_not_work_out_is_refused(self, path, rename, said):
         assert said in str(refused(path, StageError, **rename))
+
+
+class TestAxes:
+    @pytest.fixture
+    def dump(self, tmp_path):
+        np.savez(tmp_path / "dump.npz", mel=np.ones((1, 5, 80)), ids=np.arange(5))
+        return tmp_path / "dump.npz"
+
+    def test_axes_are_declared_for_stages_by_glob_and_the_last_glob_wins(self, dump):
+        stages = {stage.meta.name: stage.meta.axes for stage in load(dump, axes={"*el": "BCT", "mel": "BTC"})}
+        assert stages == {"mel": "BTC", "ids": None}
+
+    def test_axes_go_by_the_new_names(self, dump):
+        assert load(dump, rename={"mel": "log_mel"}, axes={"log_mel": "BTC"})[0].meta.axes == "BTC"
+
+    @pytest.mark.parametrize(
+        ("axes", "said"),
+        [({"mle": "BTC"}, "no stage like 'mle'"), ({"mel": "BT"}, "must name each"), ({"*": "BTC"}, "must name each")],
+    )
+    def test_axes_that_fit_nothing_are_refused(self, dump, axes, said):
+        with pytest.raises(StageError, match=said):
+            load(dump, axes=axes)
+
+    def test_axes_that_contradict_the_file_are_refused(self, tmp_path):
+        golden = tmp_path / "golden.safetensors"
+        stage = StageTensor(StageMeta("mel", axes="BCT"), np.ones((1, 80, 5)))
+        write_golden(golden, [stage], settings={}, provenance={})
+        assert load(golden, axes={"mel": "BCT"})[0].meta.axes == "BCT"
+        with pytest.raises(StageError, match="itself declares axes='BCT'"):
+            load(golden, axes={"mel": "BTC"})

@@ -98,6 +98,12 @@ def test_other_tests_keep_their_order(golden):
     assert order == ["test_1", "test_owner", "test_2", "test_port"]
 
 
+def test_a_port_that_names_the_golden_folder_is_told_to_leave_it_out(golden):
+    """golden= is relative to the golden directory."""
+    golden.write(PORT.format(value=1.0).replace("test_model/test_owner", "golden/test_model/test_owner"))
+    golden.run().stdout.fnmatch_lines("golden golden/golden/*does not exist*leave the leading 'golden/' out of golden=")
+
+
 def test_a_port_that_forgot_to_say_so_does_not_overwrite_the_golden_of_its_owner(golden):
     """Run alone, nothing shows that two tests claim the golden, but the golden says who wrote it."""
     before = golden.state()

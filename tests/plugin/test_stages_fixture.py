@@ -435,3 +435,23 @@ def test_subtests_of_pytest_and_unittest(project, kind, flags):
     project.write(sources[kind].format(ok=True))
     assert project.run("--update-golden").ret == 0
     assert len(project.goldens()) == 1
+
+
+def test_a_log_spectrum_without_a_unit_is_refused_before_it_can_become_a_golden(project):
+    """The unit is missed when the stage is recorded, also in a plain run without a golden; a golden can supply it."""
+    project.write("def test_model(stages): stages.record('mel', np.ones(3), kind='log_spectrum')")
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines("test_model.py:5: stage 'mel': a log_spectrum needs unit=*")
+    project.write("def test_model(stages): stages.record('mel', np.ones(3), kind='log_spectrum', unit='ln')")
+    assert project.run("--update-golden").ret == 0
+    project.write("def test_model(stages): stages.record('mel', np.ones(3), kind='log_spectrum')")
+    project.run().assert_outcomes(passed=1)
+
+
+def test_a_misspelt_declaration_is_met_with_the_declaration_that_was_meant(project):
+    """The suggestion knows declarations as well as tolerances."""
+    project.write("def test_model(stages): stages.record('mel', np.ones(3), framerate=3)")
+    project.run().stdout.fnmatch_lines(
+        "test_model.py:5: stage 'mel': unknown keyword 'framerate', did you mean 'frame_rate'?"
+    )
