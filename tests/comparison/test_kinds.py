@@ -8,7 +8,7 @@ import warnings
 import ml_dtypes
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -84,10 +84,11 @@ def test_deviation_and_peak_of_linear_values_are_those_of_the_formula(e, a):
 def test_neither_scaling_nor_permuting_both_sides_alike_changes_a_deviation(e, a, exponent, random):
     order = random.sample(range(12), 12)
     factor = 2.0**exponent
+    # Beside values of ordinary size, squares of values below 1e-154 lose their digits on the way to zero.
+    assume(min((abs(x) * f for x in (*e, *a) if x for f in (1.0, factor)), default=1.0) > 1e-150)
     plain, moved = numbers(e, a), numbers(e[order] * factor, a[order] * factor)
-    # Squares of values below 1e-154 lose digits on their way to zero; the deviation is then thousands of dB.
-    assert moved.deviation_db == pytest.approx(plain.deviation_db, rel=1e-7)
-    assert moved.peak_db == pytest.approx(plain.peak_db, rel=1e-7)
+    assert moved.deviation_db == pytest.approx(plain.deviation_db, rel=1e-9)
+    assert moved.peak_db == pytest.approx(plain.peak_db, rel=1e-9)
 
 
 def test_two_silent_sides_deviate_by_nothing_and_one_silent_side_infinitely():
