@@ -7,7 +7,7 @@ from typing import Any, overload
 
 from pytest_audioparity.adapters.arrays import as_array, declare
 from pytest_audioparity.check import check_stage, result_of
-from pytest_audioparity.comparison.tolerances import TOLERANCE_KEYWORDS, layered, problem_with
+from pytest_audioparity.comparison.tolerances import TOLERANCE_KEYWORDS, layered, problem_with, unmatched
 from pytest_audioparity.errors import ParityError, StageError
 from pytest_audioparity.records import ParityResult, StageResult, StageTensor
 from pytest_audioparity.report.terminal import render
@@ -55,6 +55,8 @@ def compare(expected: Any, actual: Any, **keywords: Any) -> StageResult | Parity
         )
 
     if isinstance(expected, Mapping) and isinstance(actual, Mapping):
+        if (problem := unmatched(tolerance.get("stages", ()), {**expected, **actual})) is not None:
+            raise StageError(f"compare: stages= {problem}")
         results = {name: checked(name, expected, actual) for name in {**expected, **actual}}
         return result_of(results, expected_order=expected, actual_order=actual)
     return checked("tensor", {"tensor": expected}, {"tensor": actual})

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 class Claims:
     """The owners of goldens in one run, and what became of their goldens so far in this process."""
 
-    _owners: dict[str, str] = field(default_factory=dict)
+    _owners: dict[str, tuple[str, Path]] = field(default_factory=dict)
     _kept: set[str] = field(default_factory=set)
 
-    def claim(self, path: Path, test: str) -> str:
-        """Enter a test as the owner of a golden and return who owns it: the first one that claimed it."""
+    def claim(self, path: Path, test: tuple[str, Path]) -> tuple[str, Path]:
+        """Enter a test, by node id and file, as the owner of a golden; return who owns it: the first to claim it."""
         return self._owners.setdefault(_key(path), test)
 
     def settle(self, path: Path, *, written: bool) -> None:

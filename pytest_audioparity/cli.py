@@ -96,7 +96,7 @@ def _compare(parsed: argparse.Namespace) -> int:
 
 def _compared(parsed: argparse.Namespace) -> ParityResult:
     from pytest_audioparity.check import check_stage, result_of
-    from pytest_audioparity.comparison.tolerances import TOLERANCE_KEYWORDS, problem_with
+    from pytest_audioparity.comparison.tolerances import TOLERANCE_KEYWORDS, problem_with, unmatched
     from pytest_audioparity.spec import Spec
 
     given = {key: getattr(parsed, key, None) for key in TOLERANCE_KEYWORDS}
@@ -105,6 +105,8 @@ def _compared(parsed: argparse.Namespace) -> ParityResult:
         raise StageError(problem)
     spec = Spec(layers=(keywords,), only=tuple(parsed.only) if parsed.only else None)
     expected, actual = _both_sides(parsed)
+    if (problem := unmatched(parsed.only or (), {**expected, **actual})) is not None:
+        raise StageError(f"--only {problem}")
     results = {
         name: check_stage(expected.get(name), actual.get(name), spec.tolerance(name))
         for name in {**expected, **actual}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_audioparity.adapters.arrays import snapshot
 from pytest_audioparity.check import check_stage, merge_order, result_of, without_golden
 from pytest_audioparity.comparison.structure import kind_of
+from pytest_audioparity.comparison.tolerances import unmatched
 from pytest_audioparity.errors import GoldenError, StageError
 from pytest_audioparity.golden.file import Golden
 from pytest_audioparity.records import DB_PER_UNIT, ParityResult, StageResult, StageTensor
@@ -59,8 +60,7 @@ class Recording:
         if self._closed:
             raise StageError(f"stage {name!r} comes after its test was judged; record it before the test returns")
         if name in self._recorded:
-            self._misuse = f"stage {name!r} was recorded twice; number repeated steps, as in f'ode/{{i}}'"
-            raise StageError(self._misuse)
+            raise StageError(f"stage {name!r} was recorded twice; number repeated steps, as in f'ode/{{i}}'")
         self._recorded[name] = None
         if not self.spec.covers(name):
             return
@@ -72,6 +72,10 @@ class Recording:
         self._recorded[name] = result
         if not result.passed:
             self._kept[name] = StageTensor(actual.meta, snapshot(actual.array))
+
+    def misused(self, problem: str) -> None:
+        """Remember a mistake, so that a test which swallows the exception still fails and updates nothing."""
+        self._misuse = self._misuse or problem
 
     def finish(self, *, shown_path: Path, accept: str | None = None, owner: str | None = None) -> ParityResult:
         """Judge the whole test: what the golden has and the test did not record is missing.
@@ -122,9 +126,9 @@ class Recording:
             return "the golden that is there has to be put right first"
         for name, stage in self._kept.items():
             result = self._recorded[name]
-            against_itself = check_stage(stage, stage, result.tolerance) if result else None
+            against_itself = None if result is None else check_stage(stage, stage, result.tolerance)
             if against_itself is not None and not against_itself.passed:
-                why = against_itself.reason or "; ".join(finding.message for finding in against_itself.findings)
+                why = against_itself.reason or against_itself.findings[-1].message
                 return f"stage {name!r} would not pass against itself: {why}"
         return None
 
@@ -134,9 +138,8 @@ class Recording:
         Stages that pass keep the golden's tensor, so that repeated updates cannot carry it away within the tolerance;
         stages that `only` leaves out stay as they are; stages that were not recorded go.
         """
-        held = [] if self.golden is None else [stage.name for stage in self.golden.stages]
         stages = []
-        for name in merge_order(self._recorded, held):
+        for name in merge_order(self._recorded, self._held()):
             if name in self._kept:
                 stage = self._kept[name]
                 stages.append(replace(stage, meta=replace(stage.meta, kind=kind_of(stage.meta, stage.array))))
@@ -166,15 +169,19 @@ class Recording:
         covered = [name for name in self._recorded if self.spec.covers(name)]
         if not covered:
             return f"only={list(self.spec.only or ())} leaves out every stage that the test recorded"
+        problem = unmatched(self.spec.must_match, [*self._recorded, *self._held()])
+        if problem is not None:
+            return f"{problem}; globs that several tests share belong to their class or the ini options"
         undone = [name for name in covered if self._recorded[name] is None]
         if undone and (self.golden_error is None or self.golden_error.cause == "missing"):
             return f"stage {undone[0]!r} was not compared: an exception interrupted its comparison"
         return None
 
+    def _held(self) -> list[str]:
+        return [] if self.golden is None else [stage.name for stage in self.golden.stages]
+
     def _golden_order(self) -> list[str]:
-        if self.golden is None:
-            return []
-        return [stage.name for stage in self.golden.stages if self.spec.covers(stage.name)]
+        return [name for name in self._held() if self.spec.covers(name)]
 
     def _stays(self, name: str) -> bool:
         return name in self._recorded or not self.spec.covers(name)

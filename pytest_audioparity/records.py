@@ -163,6 +163,10 @@ class StageResult:
     smallest_tol_db: float | None = None
     reason: str | None = None
 
+    def __bool__(self) -> bool:
+        """Be true only when passed, so that ``assert compare(...)`` means what it says."""
+        return self.passed
+
     @property
     def name(self) -> str:
         """The stage's name."""
@@ -212,6 +216,10 @@ class ParityResult:
     accept: str | None = None
     owner: str | None = None
     reason: str | None = None
+
+    def __bool__(self) -> bool:
+        """Be true only when passed, so that ``assert compare(...)`` means what it says."""
+        return self.passed
 
     @property
     def passed(self) -> bool:

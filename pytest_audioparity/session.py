@@ -75,7 +75,9 @@ def is_parity(item: pytest.Item) -> bool:
 
 def spec_of(item: pytest.Item) -> Spec:
     """Resolve the marks of a test as they are now: other plugins and the test itself may add some."""
-    return resolve(run_of(item.config).settings.project, [mark.kwargs for mark in _marks(item)])
+    marks = _marks(item)
+    own = sum(mark in item.own_markers for mark in marks)
+    return resolve(run_of(item.config).settings.project, [mark.kwargs for mark in marks], own=own)
 
 
 def path_of(item: pytest.Item, spec: Spec) -> Path:
@@ -105,13 +107,16 @@ def arrange(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 def _claim(item: pytest.Item) -> None:
     path = path_of(item, spec_of(item))
-    owner = run_of(item.config).claims.claim(path, item.nodeid)
-    if owner != item.nodeid:
+    # Test files outside the root directory that have one name have one node id, so the file is part of who claims.
+    claimed = run_of(item.config).claims.claim(path, (item.nodeid, item.path))
+    if claimed != (item.nodeid, item.path):
+        both = (claimed, (item.nodeid, item.path))
+        owners = [f"{file}::{item.name}" if claimed[0] == item.nodeid else test for test, file in both]
         problem = (
-            f"two tests claim the golden {shown(path, item.config.rootpath)}: {owner} and {item.nodeid}; "
+            f"two tests claim the golden {shown(path, item.config.rootpath)}: {owners[0]} and {owners[1]}; "
             f"give the one that only compares port=True, or another golden="
         )
-        _refuse(item.config, problem, owner, item.nodeid)
+        _refuse(item.config, problem, claimed[0], item.nodeid)
 
 
 def _refuse(config: pytest.Config, problem: str, *tests: str) -> None:

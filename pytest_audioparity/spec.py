@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.comparison.tolerances import TOLERANCE_KEYWORDS, layered, problem_with
+from pytest_audioparity.comparison.tolerances import TOLERANCE_KEYWORDS, layered, matches, problem_with
 from pytest_audioparity.errors import GoldenError
 from pytest_audioparity.golden.names import golden_path
 
@@ -41,16 +40,21 @@ MARK_KEYWORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """Resolved marks of one test. `layers` are tolerance keywords, the project's first, the test's last."""
+    """Resolved marks of one test.
+
+    `layers` are tolerance keywords, the project's first, the test's last. `must_match` are the globs that the test's
+    own marks name; each has to mean a stage, since a misspelt one would leave a stage uncompared, or too loosely.
+    """
 
     layers: tuple[Mapping[str, Any], ...] = ()
     golden: str | None = None
     port: bool = False
     only: tuple[str, ...] | None = None
+    must_match: tuple[str, ...] = ()
 
     def covers(self, stage: str) -> bool:
         """Whether a stage is compared at all."""
-        return self.only is None or any(fnmatchcase(stage, glob) for glob in self.only)
+        return self.only is None or any(matches(stage, glob) for glob in self.only)
 
     def tolerance(self, stage: str, overrides: Mapping[str, Any] | None = None) -> Tolerance:
         """Resolve what one stage is allowed."""
@@ -70,15 +74,24 @@ def mark_problem(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
     return None
 
 
-def resolve(project: Mapping[str, Any], marks: Sequence[Mapping[str, Any]]) -> Spec:
-    """Merge the marks of a test, the closest first, over the project's defaults: per keyword the closest mark wins."""
+def resolve(project: Mapping[str, Any], marks: Sequence[Mapping[str, Any]], *, own: int = 0) -> Spec:
+    """Merge the marks of a test over the project's defaults: per keyword the closest mark wins.
+
+    Parameters
+    ----------
+    project : tolerance keywords of the ini options
+    marks : keyword arguments of the marks, the closest first
+    own : how many of them are the test's own; those of a class or module need not fit each of their tests
+    """
     merged: dict[str, Any] = {}
     for kwargs in reversed(marks):
         merged.update(kwargs)
     only = merged.get("only")
+    must_match = [glob for kwargs in marks[:own] for key in ("only", "stages") for glob in kwargs.get(key) or ()]
     return Spec(
         layers=(project, merged),
         golden=merged.get("golden"),
         port=merged.get("port", False),
         only=None if only is None else tuple(only),
+        must_match=tuple(must_match),
     )

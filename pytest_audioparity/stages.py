@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.adapters.arrays import as_array, declare
 from pytest_audioparity.adapters.dumps import load
 from pytest_audioparity.comparison.tolerances import problem_with
-from pytest_audioparity.errors import StageError
+from pytest_audioparity.errors import AudioparityError, StageError
 from pytest_audioparity.golden.declarations import DECLARED
 from pytest_audioparity.records import StageTensor
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import TypeVar
 
     from pytest_audioparity.recording import Recording
@@ -72,11 +73,12 @@ class Stages:
         StageError : no tensor, a name used twice, a declaration that does not fit, an unknown keyword
         """
         __tracebackhide__ = True
-        if (problem := problem_with(tolerance, also=DECLARED)) is not None:
-            raise StageError(f"stage {name!r}: {problem}")
-        array = as_array(tensor, name)
-        meta = declare(name, array, kind=kind, axes=axes, unit=unit, sample_rate=sample_rate, frame_rate=frame_rate)
-        self._recording.take(StageTensor(meta, array), tolerance)
+        with self._noting_misuse():
+            if (problem := problem_with(tolerance, also=DECLARED)) is not None:
+                raise StageError(f"stage {name!r}: {problem}")
+            array = as_array(tensor, name)
+            meta = declare(name, array, kind=kind, axes=axes, unit=unit, sample_rate=sample_rate, frame_rate=frame_rate)
+            self._recording.take(StageTensor(meta, array), tolerance)
         return tensor
 
     def step(self, name: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -107,7 +109,18 @@ class Stages:
         StageError : a renaming of something that is not there, a name used twice, axes that do not fit
         """
         __tracebackhide__ = True
-        if (problem := problem_with(tolerance)) is not None:
-            raise StageError(f"load({str(path)!r}): {problem}")
-        for stage in load(Path(path), rename, axes):
-            self._recording.take(stage, tolerance)
+        with self._noting_misuse():
+            if (problem := problem_with(tolerance)) is not None:
+                raise StageError(f"load({str(path)!r}): {problem}")
+            for stage in load(Path(path), rename, axes):
+                self._recording.take(stage, tolerance)
+
+    @contextmanager
+    def _noting_misuse(self) -> Iterator[None]:
+        """Let the recording know of a mistake that the model's own code may swallow on its way to the test."""
+        __tracebackhide__ = True
+        try:
+            yield
+        except AudioparityError as error:
+            self._recording.misused(str(error))
+            raise

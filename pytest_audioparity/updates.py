@@ -60,9 +60,10 @@ def refusal(item: pytest.Item, recording: Recording, *, failed: bool) -> str | N
     if failed:
         return "this test failed otherwise as well"
     owner = owner_of(recording)
-    if recording.spec.golden is not None and owner not in (None, item.nodeid):
+    if recording.spec.golden is not None and recording.golden is not None and owner != item.nodeid:
         return (
-            f"its golden was written by {owner}; if this test only compares, give it port=True; "
+            f"its golden was written by {owner or 'something else than a test'}; "
+            f"if this test only compares, give it port=True; "
             f"if it is the new owner, delete the golden first"
         )
     return recording.refusal()

@@ -70,11 +70,11 @@ def test_stages_are_paired_by_name_and_renamed_only_on_request(files, capsys):
     assert run(capsys, "compare", "ref.safetensors", "renamed.safetensors", "--rename", "hidden=h")[0] == 0
 
 
-def test_only_leaves_other_stages_out_and_nothing_left_is_a_failure(files, capsys):
+def test_only_leaves_other_stages_out_and_a_glob_that_means_none_is_wrong_use(files, capsys):
     assert run(capsys, "compare", "ref.safetensors", "loud.safetensors", "--only", "h")[0] == 0
-    status, out, _ = run(capsys, "compare", "ref.safetensors", "loud.safetensors", "--only", "nothing")
-    assert status == 1
-    assert "no stage was compared" in out
+    status, _, err = run(capsys, "compare", "ref.safetensors", "loud.safetensors", "--only", "h", "--only", "mle")
+    assert status == 2
+    assert "'mle' matches no stage, did you mean 'mel'?" in err
 
 
 def test_two_npy_files_are_a_pair_whatever_their_names(files, capsys):

@@ -6,12 +6,12 @@ The table `READERS` maps a suffix to its reader; a new format is one function an
 from __future__ import annotations
 
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from pytest_audioparity.adapters.arrays import as_array, check_name, first_line
+from pytest_audioparity.comparison.tolerances import matches, unmatched
 from pytest_audioparity.errors import GoldenError, StageError, TensorFileError
 from pytest_audioparity.golden.declarations import declaration_problem
 from pytest_audioparity.golden.file import Golden
@@ -77,18 +77,15 @@ def _renamed(stages: list[StageTensor], rename: Mapping[str, str], path: Path) -
 
 
 def _declared(stages: list[StageTensor], axes: Mapping[str, str], path: Path) -> list[StageTensor]:
-    names = [stage.meta.name for stage in stages]
-    for glob in axes:
-        if not any(fnmatchcase(name, glob) for name in names):
-            held = ", ".join(map(repr, names))
-            raise StageError(f"{path} has no stage like {glob!r} to declare axes of; it has {held}")
+    if (problem := unmatched(axes, [stage.meta.name for stage in stages])) is not None:
+        raise StageError(f"{path}: axes={dict(axes)}: {problem}")
     return [_with_axes(stage, axes, path) for stage in stages]
 
 
 def _with_axes(stage: StageTensor, axes: Mapping[str, str], path: Path) -> StageTensor:
     """Declare the axes of the last glob that a stage's name matches."""
     meta = stage.meta
-    given = next((letters for glob, letters in reversed(list(axes.items())) if fnmatchcase(meta.name, glob)), meta.axes)
+    given = next((letters for glob, letters in reversed(list(axes.items())) if matches(meta.name, glob)), meta.axes)
     if given == meta.axes:
         return stage
     if meta.axes is not None:

@@ -6,6 +6,7 @@ Nothing here needs numpy: marks are checked at collection, when no runtime may b
 from __future__ import annotations
 
 import math
+import numbers
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +27,11 @@ DTYPES = ("same", "any")
 
 
 def _at_least_zero(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and 0 <= float(value) < math.inf
 
 
 def _finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 # Keyword -> (what is accepted, in words; the test for it). One table serves marks, ini options, `record` and `compare`.
@@ -69,6 +70,21 @@ def problem_with(
     return None
 
 
+def matches(stage: str, glob: str) -> bool:
+    """Whether a stage's name is meant by a glob; its own name always means it, brackets or not."""
+    return stage == glob or fnmatchcase(stage, glob)
+
+
+def unmatched(globs: Iterable[str], stages: Iterable[str]) -> str | None:
+    """Say which glob means none of the stages, or return None."""
+    names = list(stages)
+    for glob in globs:
+        if not any(matches(name, glob) for name in names):
+            near = nearest(glob, names)
+            return f"{glob!r} matches no stage" + (f", did you mean {near!r}?" if near else f" ({', '.join(names)})")
+    return None
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known word that was most likely meant, or None: much alike, else the shortest that begins alike."""
     import difflib
@@ -89,7 +105,7 @@ def layered(layers: Iterable[Mapping[str, Any]], stage: str) -> Tolerance:
     for layer in layers:
         _overlay(values, layer)
         for pattern, overrides in (layer.get("stages") or {}).items():
-            if fnmatchcase(stage, pattern):
+            if matches(stage, pattern):
                 _overlay(values, overrides)
     precision = values.get("precision", "fp32")
     tol_db = values.get("tol_db", PRESET_DB[precision])
@@ -140,8 +156,7 @@ def smallest_tol_db(comparison: Comparison, tolerance: Tolerance) -> float | Non
         return None
     if not tolerance.peak_is_derived:
         return deviation if tolerance.tol_peak_db is None or peak <= tolerance.tol_peak_db else None
-    needed = max(deviation, _smallest_for_peak(peak))
-    return needed if math.isfinite(needed) else None
+    return max(deviation, _smallest_for_peak(peak)) if math.isfinite(peak) else None
 
 
 def _smallest_for_peak(peak_db: float) -> float:

@@ -27,6 +27,8 @@ BLOCK = 1 << 18
 _DOT = 1 << 13
 # Squares of float64 values beyond these would overflow or vanish; they are scaled by a power of two first.
 _LARGEST, _SMALLEST = 1e150, 1e-140
+# Above, float64 skips integers.
+_EXACT_INTEGERS = 2.0**53
 # Subnormal values are scaled up by no more than this power of two: 2^1024 is infinite, and any square is then in range.
 _LARGEST_EXPONENT = 1000
 
@@ -100,9 +102,9 @@ def measure(expected: Array, actual: Array, *, absolute: bool = False, rtol: flo
     sums = run(expected, actual, Job(absolute=absolute, rtol=rtol))
     if not sums.finite:
         return sums
-    if sums.difference_max == 0 and all(side.dtype.kind in "iu" and side.itemsize == 8 for side in (expected, actual)):
-        sums = _with_lost_difference(expected, actual, sums)
     largest = max(map(abs, (sums.expected_min, sums.expected_max, sums.actual_min, sums.actual_max)))
+    if largest >= _EXACT_INTEGERS and all(side.dtype.kind in "iu" for side in (expected, actual)):
+        sums = _with_exact_difference(expected, actual, sums, rtol)
     if largest == 0 or _SMALLEST < largest < _LARGEST:
         return sums
     scale = power_of_two_for(largest)
@@ -291,11 +293,17 @@ def _totals(rows: Array) -> list[float]:
     return totals
 
 
-def _with_lost_difference(expected: Array, actual: Array, sums: Sums) -> Sums:
-    """Find the largest difference of integers that differ, but are the same once rounded to float64."""
-    largest, worst = 0.0, sums.worst
+def _with_exact_difference(expected: Array, actual: Array, sums: Sums, rtol: float | None) -> Sums:
+    """Correct what concerns single elements of 64-bit integers, of which float64 holds the first 53 bits alone."""
+    largest, worst, excess = -1.0, 0, -math.inf
     for place, block_e, block_a in _strided_blocks(expected, actual):
-        for i in np.flatnonzero(np.not_equal(block_e, block_a)):
-            if (difference := float(abs(int(block_a[i]) - int(block_e[i])))) > largest:
-                largest, worst = difference, place + int(i)
-    return replace(sums, difference_max=largest, worst=worst, excess=max(sums.excess, largest))
+        # Subtracting the smaller from the larger in uint64 is exact; where even that wraps around, no digit is missed.
+        wide_e, wide_a = block_e.astype(np.uint64), block_a.astype(np.uint64)
+        wrapped = np.where(np.greater(block_a, block_e), wide_a - wide_e, wide_e - wide_a).astype(np.float64)
+        rounded = np.abs(block_a.astype(np.float64) - block_e.astype(np.float64))
+        exact = np.where(rounded < 2.0**62, wrapped, rounded)
+        if (here := float(exact.max())) > largest:
+            largest, worst = here, place + int(exact.argmax())
+        if rtol is not None:
+            excess = max(excess, float((exact - rtol * np.abs(block_e.astype(np.float64))).max()))
+    return replace(sums, difference_max=largest, worst=worst, excess=excess)

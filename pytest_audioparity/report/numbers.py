@@ -36,7 +36,9 @@ def percent(share: float) -> str:
     """Write a share as a percentage that says neither 0 nor 100 % unless it is."""
     if share in (0.0, 1.0):
         return f"{share:.0%}".replace("%", " %")
-    return f"{min(99.99, max(0.01, 100 * share)):.2f} %"
+    if share < 0.0001 or share > 0.9999:
+        return "<0.01 %" if share < 0.5 else ">99.99 %"
+    return f"{100 * share:.2f} %"
 
 
 def round_up(value: float) -> str:
@@ -53,6 +55,8 @@ def _rounded(value: float, direction: int) -> str:
     if value == 0:
         return "0"
     step = 10.0 ** (math.floor(math.log10(abs(value))) - 2)
+    if step == 0:  # a subnormal number has no third digit
+        return f"{value!r}"
     text = f"{(math.ceil if direction > 0 else math.floor)(value / step) * step:.3g}"
     while (float(text) - value) * direction < 0:
         text = f"{float(text) + direction * step:.3g}"

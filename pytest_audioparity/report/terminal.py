@@ -11,7 +11,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from pytest_audioparity.records import DB_PER_UNIT, shape_text
-from pytest_audioparity.report.numbers import SHORT, decibel, percent, round_down, round_up, short
+from pytest_audioparity.report.numbers import SHORT, decibel, percent, round_up, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -225,7 +225,14 @@ def _numbers(comparison: Comparison, stage: StageResult) -> Iterator[tuple[str, 
     if "codebooks" in comparison.details:
         yield "codebooks", _codebooks(comparison)
     if comparison.match is not None and comparison.match < 1:
-        yield "would pass", f"min_match={round_down(comparison.match)}, the largest that does"
+        count = round((1 - comparison.match) * comparison.size)
+        yield "wrong", f"{count} of {comparison.size} codes; would pass: min_match={_match_limit(comparison.match)}"
+
+
+def _match_limit(match: float) -> str:
+    """Write a share with as many digits as its distance from 1 needs, never above it."""
+    digits = 2 - math.floor(math.log10(1 - match))
+    return f"{math.floor(match * 10**digits) / 10**digits:.{digits}f}"
 
 
 def _value(criterion: Criterion) -> str:

@@ -367,7 +367,11 @@ class TestAxes:
 
     @pytest.mark.parametrize(
         ("axes", "said"),
-        [({"mle": "BTC"}, "no stage like 'mle'"), ({"mel": "BT"}, "must name each"), ({"*": "BTC"}, "must name each")],
+        [
+            ({"mle": "BTC"}, "'mle' matches no stage, did you mean 'mel'"),
+            ({"mel": "BT"}, "must name each"),
+            ({"*": "BTC"}, "must name each"),
+        ],
     )
     def test_axes_that_fit_nothing_are_refused(self, dump, axes, said):
         with pytest.raises(StageError, match=said):
