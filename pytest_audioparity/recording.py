@@ -128,8 +128,7 @@ class Recording:
             result = self._recorded[name]
             against_itself = None if result is None else check_stage(stage, stage, result.tolerance)
             if against_itself is not None and not against_itself.passed:
-                why = against_itself.reason or against_itself.findings[-1].message
-                return f"stage {name!r} would not pass against itself: {why}"
+                return f"stage {name!r}: {against_itself.reason or against_itself.findings[-1].message}"
         return None
 
     def new_golden(self) -> list[StageTensor]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +14,6 @@ from pytest_audioparity.options import INI_NUMBERS, INI_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 _CONSTANTS = {"none": None, "true": True, "false": False}
 
@@ -38,10 +39,12 @@ def read_settings(config: pytest.Config) -> Settings:
     pytest.UsageError : an ini option has a value that its keyword does not take
     """
     project = _project(config)
-    flag, ini = config.getoption("--golden-dir"), config.getini("audioparity_golden_dir")
+    flag, ini = config.getoption("--golden-dir"), config.getini("audioparity_golden_dir") or "golden"
+    if flag == "":
+        raise pytest.UsageError("--golden-dir needs a folder")
     return Settings(
         root=config.rootpath,
-        golden_dir=config.invocation_params.dir / flag if flag else config.rootpath / (ini or "golden"),
+        golden_dir=Path(os.path.normpath(config.invocation_params.dir / flag if flag else config.rootpath / ini)),
         update=bool(config.getoption("--update-golden")),
         reason=config.getoption("--golden-reason"),
         project=project,

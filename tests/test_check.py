@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from pytest_audioparity.api import assert_parity, compare
 from pytest_audioparity.check import check_stage, merge_order, result_of, without_golden
 from pytest_audioparity.comparison.tolerances import layered
 from pytest_audioparity.records import FAIL, NOT_MEASURED, PASS, StageMeta, StageTensor
@@ -294,3 +295,65 @@ def test_a_passing_check_of_40_mb_against_40_mb_allocates_less_than_16_mb(order)
     tracemalloc.stop()
     assert result.passed
     assert peak < 16e6
+
+
+def test_results_are_true_only_when_they_passed():
+    same, other = {"a": np.ones(3)}, {"a": np.ones(3) * 2}
+    assert compare(np.ones(3), np.ones(3))
+    assert compare(same, same)
+    assert not compare(np.ones(3), np.ones(3) * 2)
+    assert not compare(same, other)
+    assert not compare(np.empty(0), np.empty(0))
+
+
+@pytest.mark.parametrize(
+    ("e", "a", "keywords"),
+    [
+        ([0.0, 0.0, 0.0], [0.0, float(np.finfo(np.float64).min), 0.0], {"kind": "log_spectrum", "unit": "ln"}),
+        ([1.7e308, 1.0], [-1.7e308, 1.0], {}),
+        ([0.0, 0.0], [1.0, 0.0], {}),
+    ],
+)
+def test_an_infinite_peak_fails_and_no_tolerance_is_proposed(e, a, keywords):
+    result = compare(np.array(e), np.array(a), **keywords)
+    assert not result.passed
+    assert result.smallest_tol_db is None or result.smallest_tol_db > 1
+
+
+@pytest.mark.parametrize(
+    ("e", "a"),
+    [
+        (np.array([2**62, 5]), np.array([2**62 + 100, 6])),
+        (np.array([-(2**63), 5]), np.array([2**63 - 1, 5])),
+        (np.array([2**53, 0]), np.array([2**53 + 1, 0])),
+        (np.array([-5, 0]), np.array([2**64 - 1, 0], np.uint64)),
+    ],
+)
+def test_elementwise_limits_hold_for_large_integers_too(e, a):
+    exact = max(abs(int(x) - int(y)) for x, y in zip(e, a, strict=True))
+    keywords = {"kind": "tensor", "tol_db": None, "dtype": "any"}
+    assert not compare(e, a, atol=exact * 0.99, **keywords)
+    assert compare(e, a, atol=exact * 1.01, **keywords)
+
+
+def test_codes_are_not_equal_to_floats_that_only_round_to_them():
+    codes = np.array([2**53 + 1, 5])
+    assert not compare(codes, codes.astype(np.float64), dtype="any")
+    assert compare(codes - 1, (codes - 1).astype(np.float64), dtype="any")
+
+
+def test_a_rate_may_be_written_with_fewer_digits():
+    def stage(rate):
+        return StageTensor(StageMeta("mel", axes="T", frame_rate=rate), np.ones(3))
+
+    tolerance = layered((), "mel")
+    assert check_stage(stage(86.13), stage(22050 / 256), tolerance)
+    assert not check_stage(stage(24000), stage(22050), tolerance)
+    assert not check_stage(stage(44100), stage(44056), tolerance)
+
+
+def test_a_report_can_be_written_of_the_smallest_numbers_there_are():
+    with pytest.raises(AssertionError):
+        assert_parity(np.array([1.0, 0.0]), np.array([1.0, 5e-324]), tol_db=0)
+    with pytest.raises(AssertionError):
+        assert_parity([1.0, 0.0], [1.0, 1e-322], tol_db=0, kind="log_spectrum", unit="db")

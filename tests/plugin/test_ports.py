@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import safetensors.numpy
 
 OWNER = "def test_owner(stages): stages['mel'] = np.full(9, {value})\n"
 PORT = (
@@ -114,3 +116,32 @@ def test_a_port_that_forgot_to_say_so_does_not_overwrite_the_golden_of_its_owner
     assert golden.state() == before
     golden.golden("test_model/test_owner").unlink()
     assert golden.run("-k", "port", "--update-golden").parseoutcomes() == {"updated": 1, "deselected": 1}
+
+
+def test_a_golden_written_by_hand_is_not_overwritten_by_a_test_that_forgot_to_be_a_port(project):
+    """Nobody's test wrote it, so no test may take it without being told."""
+    project.golden("hand/swift").parent.mkdir(parents=True)
+    safetensors.numpy.save_file({"mel": np.ones(9)}, project.golden("hand/swift"))
+    before = project.state()
+    project.write("@parity(golden='hand/swift')\ndef test_model(stages): stages['mel'] = np.ones(9) * 2")
+    result = project.run("--update-golden")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines("not updated: its golden was written by something else than a test*port=True*")
+    assert project.state() == before
+
+
+def test_test_files_of_one_name_outside_the_root_directory_do_not_share_a_golden(project):
+    """Pytest gives them one node id; they are two tests all the same."""
+    for folder in ("a", "b"):
+        project.write("def test_model(stages): stages['mel'] = np.ones(9)", f"{folder}/test_x.py")
+    (project.path / "inner").mkdir()
+    result = project.run(
+        f"--rootdir={project.path / 'inner'}",
+        "--import-mode=importlib",
+        "a/test_x.py",
+        "b/test_x.py",
+        "--update-golden",
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "two tests claim the golden" in result.stdout.str() + result.stderr.str()
+    assert project.goldens() == []
