@@ -34,11 +34,15 @@ def shape(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException], repor
     error = excinfo.value
     if isinstance(error, AudioparityError):
         place = _place(item, excinfo)
-        if not str(error).startswith(place):
-            error.args = (f"{place}{error}",)
+        prefix = "" if place is None else f"{shown(place[0], item.config.rootpath).as_posix()}:{place[1]}: "
+        if not str(error).startswith(prefix):
+            error.args = (f"{prefix}{error}",)
         representation = excinfo.getrepr(style="value", chain=False)
-        if representation.reprcrash is not None:
-            representation.reprcrash.message = f"{type(error).__name__}: {error}"
+        crash = representation.reprcrash
+        if crash is not None:
+            crash.message = f"{type(error).__name__}: {error}"
+            if place is not None:
+                crash.path, crash.lineno = str(place[0]), place[1]
         report.longrepr = representation
     elif isinstance(error, Failure):
         # What tools for annotations read would be the line here that raised.
@@ -49,8 +53,8 @@ def shape(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException], repor
             crash.message = crash.message.partition("\n")[0]
 
 
-def _place(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> str:
-    """Return file and line of the deepest frame in the test's file, else in a file of the project, as a prefix."""
+def _place(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> tuple[Path, int] | None:
+    """Return file and line of the deepest frame in the test's file, else in a file of the project, if there is one."""
     frames = [(Path(entry.path), entry.lineno + 1) for entry in excinfo.traceback]
     package, root = Path(__file__).parent, item.config.rootpath
     own = [frame for frame in frames if frame[0] == item.path]
@@ -59,6 +63,4 @@ def _place(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> s
         for path, line in frames
         if path.is_relative_to(root) and package not in path.parents and "site-packages" not in path.parts
     ]
-    for path, line in (own or near)[-1:]:
-        return f"{shown(path, root).as_posix()}:{line}: "
-    return ""
+    return next(reversed(own or near), None)

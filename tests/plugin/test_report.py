@@ -161,3 +161,9 @@ def test_a_golden_that_cannot_be_used_is_one_line_and_no_table(project):
     text = project.run().stdout.str()
     assert "run: git lfs pull" in text
     assert "stages fail" not in text
+
+
+def test_misuse_points_at_the_line_of_the_test_for_tools_that_read_only_that(project):
+    """--tb=line and annotations show where the test is wrong, not where the package noticed."""
+    project.write("def test_model(stages):\n    stages['a'] = 'text'")
+    project.run("--tb=line").stdout.fnmatch_lines("*test_model.py:6: StageError: test_model.py:6: stage 'a'*")
