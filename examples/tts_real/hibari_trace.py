@@ -64,6 +64,12 @@ class Stage:
     sample_rate: float | None
     frame_rate: float | None
 
+    @property
+    def declared(self) -> dict[str, Any]:
+        """What `stages.record` takes beside name and value."""
+        names = ("kind", "axes", "unit", "sample_rate", "frame_rate")
+        return {name: getattr(self, name) for name in names}
+
 
 @dataclass(frozen=True)
 class _Tap:
@@ -155,7 +161,7 @@ def trace(text: str, *, seed: int = 0, faults: Collection[str] = ()) -> list[Sta
     ValueError
         If a fault is unknown, or `text` is not exactly one sentence.
     """
-    model, own_outputs = _instrumented_model(_checked_faults(faults))
+    model, own_outputs = _instrumented_model(checked_faults(faults, FAULTS))
     # The package documents a path here; onnxruntime takes the serialised graph just as well.
     tts = Hibari(model=model, g2p=_g2p())
     session = tts.sess = _RecordingSession(tts.sess, own_outputs)
@@ -171,13 +177,13 @@ def _frame_rate(tap: _Tap) -> float | None:
     return FRAME_RATE if tap.framed else None
 
 
-def _checked_faults(faults: Collection[str]) -> frozenset[str]:
+def checked_faults(faults: Collection[str], known: Collection[str]) -> frozenset[str]:
     """Refuse a misspelt fault: it would otherwise make a test of the fault pass for no reason."""
     if isinstance(faults, str):
         raise ValueError(f"faults must be a collection of names, got the string {faults!r}")
     for fault in faults:
-        if fault not in _FAULTS:
-            nearest = difflib.get_close_matches(fault, FAULTS, n=1, cutoff=0.0)[0]
+        if fault not in known:
+            nearest = difflib.get_close_matches(fault, known, n=1, cutoff=0.0)[0]
             raise ValueError(f"unknown fault {fault!r}; the nearest is {nearest!r}")
     return frozenset(faults)
 

@@ -17,12 +17,4 @@ FAULTS = set(filter(None, os.environ.get("TTS_FAULT", "").split(",")))
 @pytest.mark.parametrize("text", ["Hello there.", "The train leaves at nine."], ids=["hello", "train"])
 def test_tts(stages, text):
     for stage in hibari_trace.trace(text, seed=0, faults=FAULTS):
-        stages.record(
-            stage.name,
-            stage.value,
-            kind=stage.kind,
-            axes=stage.axes,
-            unit=stage.unit,
-            sample_rate=stage.sample_rate,
-            frame_rate=stage.frame_rate,
-        )
+        stages.record(stage.name, stage.value, **stage.declared)

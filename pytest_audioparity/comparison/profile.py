@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_audioparity.comparison.blocks import BLOCK
 from pytest_audioparity.comparison.decibels import deviation_db
-from pytest_audioparity.comparison.values import BLOCK, measure
+from pytest_audioparity.comparison.values import measure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

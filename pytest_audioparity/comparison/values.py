@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_audioparity.comparison import blocks as cut
+from pytest_audioparity.comparison.blocks import flat_blocks, real_blocks, strided_blocks
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     Array = np.ndarray[Any, Any]
-    Blocks = Iterator[tuple[int, Array, Array]]
 
-# Long enough to hide the interpreter's cost per numpy call, short enough for two float64 buffers to stay in cache.
-# Times are flat between 2^18 and 2^19 elements.
-BLOCK = 1 << 18
 # OpenBLAS starts threads for a dot product above 10 000 elements, which costs more than it gains at this size.
 _DOT = 1 << 13
 # Squares of float64 values beyond these would overflow or vanish; they are scaled by a power of two first.
@@ -121,41 +120,10 @@ def power_of_two_for(largest: float) -> float:
 def run(expected: Array, actual: Array, job: Job) -> Sums:
     """Make one pass over two arrays."""
     aligned = all(side.flags.c_contiguous and side.dtype.isnative for side in (expected, actual))
-    blocks = _blocks(expected, actual) if aligned else _strided_blocks(expected, actual)
+    blocks = flat_blocks(expected, actual) if aligned else strided_blocks(expected, actual)
     parts = 2 if "c" in (expected.dtype.kind, actual.dtype.kind) else 1
     with np.errstate(all="ignore"):
-        return _reduce(_real_blocks(blocks) if parts == 2 else blocks, job, expected.size, parts)
-
-
-def _blocks(expected: Array, actual: Array) -> Blocks:
-    flat_e, flat_a = expected.reshape(-1), actual.reshape(-1)
-    for place in range(0, flat_e.size, BLOCK):
-        yield place, flat_e[place : place + BLOCK], flat_a[place : place + BLOCK]
-
-
-def _strided_blocks(expected: Array, actual: Array) -> Blocks:
-    """Yield blocks in C order of arrays with any strides and byte order; the iterator copies a block at a time."""
-    place = 0
-    iterator = np.nditer(
-        [expected, actual],
-        flags=["external_loop", "buffered"],
-        op_flags=[["readonly"], ["readonly"]],
-        op_dtypes=[expected.dtype.newbyteorder("="), actual.dtype.newbyteorder("=")],
-        order="C",
-        casting="equiv",
-        buffersize=BLOCK,
-    )
-    for block_e, block_a in iterator:
-        yield place, block_e, block_a
-        place += len(block_e)
-
-
-def _real_blocks(blocks: Blocks) -> Blocks:
-    """Turn blocks of which one is complex into blocks of real and imaginary parts in turn."""
-    for place, *sides in blocks:
-        wide = [side if np.iscomplexobj(side) else side.astype(np.complex128) for side in sides]
-        block_e, block_a = (np.ascontiguousarray(side).view(side.real.dtype) for side in wide)
-        yield place, block_e, block_a
+        return _reduce(real_blocks(blocks) if parts == 2 else blocks, job, expected.size, parts)
 
 
 @dataclass(slots=True)
@@ -178,7 +146,7 @@ class _Running:
 
 def _reduce(blocks: Iterable[tuple[int, Array, Array]], job: Job, size: int, parts: int) -> Sums:
     running = _Running()
-    buffers = np.empty((2, parts * min(size, BLOCK)))
+    buffers = np.empty((2, parts * min(size, cut.BLOCK)))
     for place, block_e, block_a in blocks:
         if job.plain and job.rtol is None and _same_bits(block_e, block_a):
             _add_same(running, block_e, buffers[:1, : len(block_e)], place)
@@ -296,7 +264,7 @@ def _totals(rows: Array) -> list[float]:
 def _with_exact_difference(expected: Array, actual: Array, sums: Sums, rtol: float | None) -> Sums:
     """Correct what concerns single elements of 64-bit integers, of which float64 holds the first 53 bits alone."""
     largest, worst, excess = -1.0, 0, -math.inf
-    for place, block_e, block_a in _strided_blocks(expected, actual):
+    for place, block_e, block_a in strided_blocks(expected, actual):
         # Subtracting the smaller from the larger in uint64 is exact; where even that wraps around, no digit is missed.
         wide_e, wide_a = block_e.astype(np.uint64), block_a.astype(np.uint64)
         wrapped = np.where(np.greater(block_a, block_e), wide_a - wide_e, wide_e - wide_a).astype(np.float64)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pytest_audioparity.comparison import values
+from pytest_audioparity.comparison import blocks
 from pytest_audioparity.comparison.moments import cosine, moments
 from pytest_audioparity.comparison.values import measure
 
@@ -117,7 +117,7 @@ LAYOUTS = {
 @pytest.mark.parametrize("name", ["float32", "float64", "int32", "complex64"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_memory_layout_does_not_change_the_sums(layout, name, monkeypatch):
-    monkeypatch.setattr(values, "BLOCK", 100)
+    monkeypatch.setattr(blocks, "BLOCK", 100)
     e, a = noise(23, 41, dtype=name), noise(23, 41, seed=1, dtype=name)
     arranged = LAYOUTS[layout](a)
     assert np.array_equal(arranged, a)
@@ -157,14 +157,14 @@ def test_the_block_size_changes_nothing_but_rounding(block, monkeypatch):
     a[5000:9000] = e[5000:9000]
     whole = as_dict(measure(e, a, absolute=True, rtol=0.25))
     strided = as_dict(measure(e[::-1], a[::-1], absolute=True))
-    monkeypatch.setattr(values, "BLOCK", block)
+    monkeypatch.setattr(blocks, "BLOCK", block)
     assert as_dict(measure(e, a, absolute=True, rtol=0.25)) == pytest.approx(whole, rel=1e-12)
     assert as_dict(measure(e[::-1], a[::-1], absolute=True)) == pytest.approx(strided, rel=1e-12)
 
 
 def test_of_equally_bad_elements_the_first_is_the_worst(monkeypatch):
     for block in (3, 7, 1000):
-        monkeypatch.setattr(values, "BLOCK", block)
+        monkeypatch.setattr(blocks, "BLOCK", block)
         a = np.zeros(50)
         a[[11, 12, 40]] = [-2.0, 2.0, 2.0]
         assert measure(np.zeros(50), a).worst == 11
@@ -172,7 +172,7 @@ def test_of_equally_bad_elements_the_first_is_the_worst(monkeypatch):
 
 
 def test_blocks_that_are_equal_bit_by_bit_sum_as_others_do(monkeypatch):
-    monkeypatch.setattr(values, "BLOCK", 16)
+    monkeypatch.setattr(blocks, "BLOCK", 16)
     e = noise(100, dtype="float32")
     for a in (e.copy(), np.where(np.arange(100) == 57, e + 1, e), np.where(np.arange(100) < 16, e + 1, e)):
         sums = as_dict(measure(e, a.astype(np.float32), absolute=True))
@@ -189,7 +189,7 @@ def test_equal_values_of_different_bits_are_equal():
 @pytest.mark.parametrize("sides", ["expected", "actual", "both"])
 @pytest.mark.parametrize("name", ["float32", "float64", "float16", "bfloat16", "complex64"])
 def test_a_value_that_is_not_finite_is_noticed_wherever_it_stands(place, bad, sides, name, monkeypatch):
-    monkeypatch.setattr(values, "BLOCK", 7)
+    monkeypatch.setattr(blocks, "BLOCK", 7)
     e, a = noise(100, dtype=name), noise(100, dtype=name)
     assert measure(e, a).finite
     if sides != "actual":

@@ -7,16 +7,15 @@ are needed; ``silero_vad`` itself is never imported, since its ``__init__`` impo
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime as ort
+from hibari_trace import Stage, checked_faults
 from onnx import helper
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -31,33 +30,6 @@ STATE_SHAPE = (2, 1, 128)
 FAULTS = ("state_reset",)
 
 _MODEL_FILE = "silero_vad/data/silero_vad_16k_op15.onnx"
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One named tensor of the data flow, all chunks joined along T.
-
-    Attributes
-    ----------
-    name : str
-        Name of the stage.
-    value : numpy.ndarray
-        The tensor as the model made it, float32.
-    kind, axes, unit : str or None
-        Vocabulary of pytest-audioparity: kind of numbers, one letter per axis, log unit.
-    sample_rate : float or None
-        None: no stage is a waveform.
-    frame_rate : float or None
-        Frames per second along T.
-    """
-
-    name: str
-    value: Array
-    kind: str | None
-    axes: str | None
-    unit: str | None
-    sample_rate: float | None
-    frame_rate: float | None
 
 
 #: Stage -> tensor of the graph, for those that are not already outputs. All are [B, C, T].
@@ -94,7 +66,7 @@ def trace(audio: Array, *, faults: Collection[str] = ()) -> list[Stage]:
     """
     if audio.dtype != np.float32 or audio.ndim != 1 or not audio.size:
         raise ValueError(f"audio must be float32 [T], got {audio.dtype} {list(audio.shape)}")
-    chunks = _run_chunks(audio, reset="state_reset" in _checked_faults(faults))
+    chunks = _run_chunks(audio, reset="state_reset" in checked_faults(faults, FAULTS))
     joined = {name: np.concatenate([chunk[tensor] for chunk in chunks], axis=2) for name, tensor in _TAPS.items()}
     hidden, cell = np.stack([chunk["stateN"] for chunk in chunks], axis=-1)
     probability = np.concatenate([chunk["output"] for chunk in chunks], axis=1)
@@ -125,17 +97,6 @@ def _run_chunks(audio: Array, *, reset: bool) -> list[dict[str, Array]]:
         state = tensors["stateN"]
         results.append(tensors)
     return results
-
-
-def _checked_faults(faults: Collection[str]) -> frozenset[str]:
-    """Refuse a misspelt fault: it would otherwise make a test of the fault pass for no reason."""
-    if isinstance(faults, str):
-        raise ValueError(f"faults must be a collection of names, got the string {faults!r}")
-    for fault in faults:
-        if fault not in FAULTS:
-            nearest = difflib.get_close_matches(fault, FAULTS, n=1, cutoff=0.0)[0]
-            raise ValueError(f"unknown fault {fault!r}; the nearest is {nearest!r}")
-    return frozenset(faults)
 
 
 @functools.cache

@@ -31,15 +31,7 @@ WAVEFORM_PEAK_DB = 20
 )
 def test_every_stage_is_the_golden_s(stages):
     for stage in hibari_trace.trace(TEXT):
-        stages.record(
-            stage.name,
-            stage.value,
-            kind=stage.kind,
-            axes=stage.axes,
-            unit=stage.unit,
-            sample_rate=stage.sample_rate,
-            frame_rate=stage.frame_rate,
-        )
+        stages.record(stage.name, stage.value, **stage.declared)
 
 
 @pytest.mark.parametrize(

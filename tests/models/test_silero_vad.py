@@ -28,7 +28,7 @@ def speech() -> np.ndarray:
 @parity
 def test_every_stage_is_the_golden_s(stages, speech):
     for stage in silero_trace.trace(speech):
-        stages.record(stage.name, stage.value, kind=stage.kind, axes=stage.axes, frame_rate=stage.frame_rate)
+        stages.record(stage.name, stage.value, **stage.declared)
 
 
 def test_a_state_reset_per_chunk_is_first_seen_in_the_recurrent_layer(speech):
