@@ -7,19 +7,19 @@ from typing import Any, overload
 
 from pytest_audioparity.adapters.arrays import as_array, declare
 from pytest_audioparity.check import check_stage, result_of
-from pytest_audioparity.comparison.tolerances import TOLERANCE_KEYWORDS, layered, problem_with, unmatched
+from pytest_audioparity.comparison.tolerances import (
+    STAGES_KEYWORD,
+    TOLERANCE_KEYWORDS,
+    layered,
+    problem_with,
+    problem_with_stages,
+    unmatched,
+)
 from pytest_audioparity.errors import ParityError, StageError
-from pytest_audioparity.records import ParityResult, StageResult, StageTensor
+from pytest_audioparity.records import DECLARED, ParityResult, StageResult, StageTensor
 from pytest_audioparity.report.terminal import render
 
-_DECLARATIONS = ("kind", "axes", "unit", "sample_rate", "frame_rate")
-_KNOWN = {
-    **TOLERANCE_KEYWORDS,
-    "stages": (
-        "a dictionary from stage globs to dictionaries of tolerance keywords",
-        lambda v: isinstance(v, dict) and all(isinstance(x, str) and isinstance(y, dict) for x, y in v.items()),
-    ),
-}
+_KNOWN = {**TOLERANCE_KEYWORDS, **STAGES_KEYWORD}
 
 
 @overload
@@ -81,15 +81,13 @@ def assert_parity(expected: Any, actual: Any, **keywords: Any) -> None:
 
 def _split(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Part keywords into declarations and tolerances, and refuse what is neither."""
-    declared = {key: keywords.get(key) for key in _DECLARATIONS}
-    tolerance = {key: value for key, value in keywords.items() if key not in (*_DECLARATIONS, "actual_axes")}
+    declared = {key: keywords.get(key) for key in DECLARED}
+    tolerance = {key: value for key, value in keywords.items() if key not in (*DECLARED, "actual_axes")}
     if keywords.get("actual_axes") is not None and declared["axes"] is None:
         raise StageError("compare: actual_axes= needs axes=, the order of the expected side")
-    if (problem := problem_with(tolerance, _KNOWN)) is not None:
+    problem = problem_with(tolerance, _KNOWN) or problem_with_stages(tolerance)
+    if problem is not None:
         raise StageError(f"compare: {problem}")
-    for glob, overrides in tolerance.get("stages", {}).items():
-        if (problem := problem_with(overrides)) is not None:
-            raise StageError(f"compare: stages[{glob!r}]: {problem}")
     return declared, tolerance
 
 

@@ -24,7 +24,10 @@ class TensorFileError(AudioparityError):
 
 
 class GoldenError(AudioparityError):
-    """A golden cannot be used. `cause` is one word of: missing, damaged, altered, lfs_pointer, newer_format, name."""
+    """A golden cannot be used.
+
+    `cause` is one word: missing, damaged, altered, lfs_pointer, newer_format, name or unwritable.
+    """
 
     def __init__(self, message: str, *, cause: str) -> None:
         super().__init__(message)

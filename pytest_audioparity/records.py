@@ -21,6 +21,9 @@ NOT_MEASURED = "not_measured"
 
 KINDS = ("tensor", "waveform", "log_spectrum", "logits", "probabilities", "embedding", "codes")
 
+# What may be declared of a stage beside its name, in the order of `StageMeta`.
+DECLARED = ("kind", "axes", "unit", "sample_rate", "frame_rate")
+
 # How many dB one unit of a logarithmic scale is worth. `ln` and `log10` are logarithms of an amplitude,
 # the `_power` units of a power: 20·log10(x) = (20/ln 10)·ln(x).
 DB_PER_UNIT = {

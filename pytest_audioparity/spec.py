@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.comparison.tolerances import TOLERANCE_KEYWORDS, layered, matches, problem_with
+from pytest_audioparity.comparison.tolerances import (
+    STAGES_KEYWORD,
+    TOLERANCE_KEYWORDS,
+    layered,
+    matches,
+    problem_with,
+    problem_with_stages,
+)
 from pytest_audioparity.errors import GoldenError
 from pytest_audioparity.golden.names import golden_path
 
@@ -31,10 +38,10 @@ def _globs(value: Any) -> bool:
 
 MARK_KEYWORDS = {
     **TOLERANCE_KEYWORDS,
+    **STAGES_KEYWORD,
     "golden": ("a path below the golden directory such as 'tests/test_decoder/test_decoder'", _golden_name),
     "port": ("True or False", lambda v: isinstance(v, bool)),
     "only": ("a list of stage globs or None", _globs),
-    "stages": ("a dictionary from stage globs to tolerance keywords", lambda v: isinstance(v, dict)),
 }
 
 
@@ -65,13 +72,7 @@ def mark_problem(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:
     """Say in one sentence what is wrong with the arguments of a parity mark, or return None."""
     if args:
         return f"takes keywords only, such as parity(tol_db=0.1), not {args[0]!r}"
-    if (problem := problem_with(kwargs, MARK_KEYWORDS)) is not None:
-        return problem
-    for glob, overrides in kwargs.get("stages", {}).items():
-        problem = problem_with(overrides) if isinstance(overrides, dict) else "the value must be a dictionary"
-        if not isinstance(glob, str) or problem is not None:
-            return f"stages[{glob!r}]: {problem or 'the key must be a glob'}"
-    return None
+    return problem_with(kwargs, MARK_KEYWORDS) or problem_with_stages(kwargs)
 
 
 def resolve(project: Mapping[str, Any], marks: Sequence[Mapping[str, Any]], *, own: int = 0) -> Spec:

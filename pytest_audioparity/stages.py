@@ -10,8 +10,7 @@ from pytest_audioparity.adapters.arrays import as_array, declare
 from pytest_audioparity.adapters.dumps import load
 from pytest_audioparity.comparison.tolerances import problem_with
 from pytest_audioparity.errors import AudioparityError, StageError
-from pytest_audioparity.golden.declarations import DECLARED
-from pytest_audioparity.records import StageTensor
+from pytest_audioparity.records import DECLARED, StageTensor
 
 if TYPE_CHECKING:
     import os

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.comparison.tolerances import FLOAT_OF_PRECISION, accepted_dtypes
-from pytest_audioparity.records import Finding, StageMeta, StageTensor, Tolerance, shape_text
+from pytest_audioparity.records import DECLARED, Finding, StageMeta, StageTensor, Tolerance, shape_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # Rates closer than this are one rate written with fewer digits; real ones differ by more (44 100 and 44 056 by 1e-3).
 _SAME_RATE = 1e-4
-# Declarations that must agree where both sides make them.
-_DECLARED = ("kind", "unit", "sample_rate", "frame_rate")
+# Declarations that must agree where both sides make them; axes may differ in their order.
+_IN_COMMON = tuple(name for name in DECLARED if name != "axes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +60,13 @@ def kind_of(meta: StageMeta, array: Array) -> str:
 
 
 def _merge(expected: StageMeta, actual: StageMeta, array: Array) -> StageMeta:
-    merged = {name: getattr(expected, name) or getattr(actual, name) for name in _DECLARED}
+    merged = {name: getattr(expected, name) or getattr(actual, name) for name in _IN_COMMON}
     merged["kind"] = merged["kind"] or kind_of(expected, array)
     return StageMeta(actual.name, axes=expected.axes or actual.axes, **merged)
 
 
 def _conflict(expected: StageMeta, actual: StageMeta) -> str | None:
-    for name in _DECLARED:
+    for name in _IN_COMMON:
         old, new = getattr(expected, name), getattr(actual, name)
         if old is not None and new is not None and not _agree(old, new):
             return f"declared {name}={new!r}, but the expected side has {name}={old!r}"

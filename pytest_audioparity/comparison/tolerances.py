@@ -47,6 +47,13 @@ TOLERANCE_KEYWORDS = {
     "allow_empty": ("True or False", lambda v: isinstance(v, bool)),
 }
 
+STAGES_KEYWORD = {
+    "stages": (
+        "a dictionary from stage globs to dictionaries of tolerance keywords",
+        lambda v: isinstance(v, dict) and all(isinstance(x, str) and isinstance(y, dict) for x, y in v.items()),
+    )
+}
+
 
 def problem_with(
     keywords: Mapping[str, Any], known: Mapping[str, Any] = TOLERANCE_KEYWORDS, also: Sequence[str] = ()
@@ -67,6 +74,14 @@ def problem_with(
         expected, accepts = known[name]
         if not accepts(value):
             return f"{name}={value!r} is not {expected}"
+    return None
+
+
+def problem_with_stages(keywords: Mapping[str, Any]) -> str | None:
+    """Say what is wrong with the overrides that `stages=` holds for globs, or return None."""
+    for glob, overrides in (keywords.get("stages") or {}).items():
+        if (problem := problem_with(overrides)) is not None:
+            return f"stages[{glob!r}]: {problem}"
     return None
 
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-DECLARED = ("kind", "axes", "unit", "sample_rate", "frame_rate")
 # No converter, radio receivers included, comes near; a rate above is a mistake of units.
 _MAX_RATE = 1e9
 
@@ -29,7 +28,7 @@ def declaration_problem(array: np.ndarray[Any, Any], said: Mapping[str, Any]) ->
     Parameters
     ----------
     array : the tensor
-    said : values by the names in `DECLARED`; None and absence mean not declared
+    said : values by the names in `records.DECLARED`; None and absence mean not declared
     """
     kind, axes, unit = said.get("kind"), said.get("axes"), said.get("unit")
     if kind is not None and not (isinstance(kind, str) and kind in KINDS):

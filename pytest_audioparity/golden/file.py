@@ -9,9 +9,9 @@ import numpy as np
 
 from pytest_audioparity.errors import GoldenError, StageError, TensorFileError
 from pytest_audioparity.golden.atomic import replace_file
-from pytest_audioparity.golden.declarations import DECLARED, declaration_problem, is_stage_name
+from pytest_audioparity.golden.declarations import declaration_problem, is_stage_name
 from pytest_audioparity.golden.hashes import content_hash, hash_matches
-from pytest_audioparity.records import StageMeta, StageTensor
+from pytest_audioparity.records import DECLARED, StageMeta, StageTensor
 from pytest_audioparity.tensorfile import TensorFile, name_from_dtype, parse_json, raw_bytes, shown, write_tensors
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def write_golden(
         return replace_file(path, lambda file: write_tensors(file, tensors, metadata))
     except OSError as error:
         problem = f"could not be written: {error.strerror or error}; nothing was changed"
-        raise GoldenError(f"golden {path} {problem}, make room or allow writing there", cause="missing") from None
+        raise GoldenError(f"golden {path} {problem}, make room or allow writing there", cause="unwritable") from None
 
 
 def _sorted_json(settings: Mapping[str, Any]) -> Any:
@@ -204,7 +204,7 @@ def _encodable(text: str) -> str:
 def _stored(stage: StageTensor) -> tuple[Array, dict[str, Any]]:
     array, meta = stage.array, stage.meta
     entry: dict[str, Any] = {"name": meta.name}
-    for key in ("kind", "unit", "axes", "sample_rate", "frame_rate"):
+    for key in DECLARED:
         value = getattr(meta, key)
         if value is not None:
             # One spelling of a rate, 24000, whether it was declared as 24000 or 24000.0.

@@ -30,10 +30,10 @@ WRONG = [
     ("only='mel'", "only='mel' is not a list of stage globs"),
     ("only=[1]", "only=[1] is not"),
     ("stages=['mel']", "stages=['mel'] is not a dictionary"),
-    ("stages={'mel': 0.1}", "stages['mel']: the value must be a dictionary"),
+    ("stages={'mel': 0.1}", "is not a dictionary from stage globs to dictionaries of tolerance keywords"),
     ("stages={'mel': {'tol_bd': 1}}", "stages['mel']: unknown keyword 'tol_bd', did you mean 'tol_db'?"),
     ("stages={'mel': {'tol_db': '1'}}", "stages['mel']: tol_db='1' is not"),
-    ("stages={3: {'tol_db': 1}}", "stages[3]: the key must be a glob"),
+    ("stages={3: {'tol_db': 1}}", "is not a dictionary from stage globs to dictionaries of tolerance keywords"),
     ("0.1", "takes keywords only, such as parity(tol_db=0.1), not 0.1"),
 ]
 
