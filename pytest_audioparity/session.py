@@ -73,6 +73,11 @@ def is_parity(item: pytest.Item) -> bool:
     return item.get_closest_marker("parity") is not None or "stages" in getattr(item, "fixturenames", ())
 
 
+def is_judged(item: pytest.Item) -> bool:
+    """Whether the hooks around a test concern it; the fixture may come by request.getfixturevalue as well."""
+    return is_parity(item) or _TRIAL in item.stash
+
+
 def spec_of(item: pytest.Item) -> Spec:
     """Resolve the marks of a test as they are now: other plugins and the test itself may add some."""
     marks = _marks(item)
