@@ -73,14 +73,12 @@ def result_of(
     actual_order: Iterable[str],
     title: str = "",
     golden: Path | None = None,
-    accept: str | None = None,
-    owner: str | None = None,
     reason: str | None = None,
 ) -> ParityResult:
     """Put judged stages in data-flow order: the reference's, with what only the actual side has in its place there."""
     stages = tuple(results[name] for name in merge_order(expected_order, actual_order) if name in results)
     reason = reason or (None if stages else "no stage was compared")
-    return ParityResult(title, stages, golden, accept, owner, reason)
+    return ParityResult(title, stages, golden, reason=reason)
 
 
 def merge_order(leading: Iterable[str], following: Iterable[str]) -> list[str]:

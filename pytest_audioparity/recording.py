@@ -77,13 +77,10 @@ class Recording:
         """Remember a mistake, so that a test which swallows the exception still fails and updates nothing."""
         self._misuse = self._misuse or problem
 
-    def finish(self, *, shown_path: Path, accept: str | None = None, owner: str | None = None) -> ParityResult:
-        """Judge the whole test: what the golden has and the test did not record is missing.
-
-        The command that accepts is left out where it would be refused.
-        """
+    def finish(self, *, shown_path: Path) -> ParityResult:
+        """Judge the whole test: what the golden has and the test did not record is missing."""
         self.close()
-        results = {name: result for name, result in self._recorded.items() if result is not None}
+        results = self._compared()
         golden_order = self._golden_order()
         try:
             for name in golden_order:
@@ -101,15 +98,12 @@ class Recording:
             expected_order=golden_order,
             actual_order=self._recorded,
             golden=shown_path,
-            accept=accept if self.refusal() is None else None,
-            owner=owner,
             reason=self._not_judged() or reason,
         )
 
     def so_far(self) -> ParityResult:
         """Return what was judged until now, of a test that ended early; what is missing may have been to come."""
-        results = {name: result for name, result in self._recorded.items() if result is not None}
-        return result_of(results, expected_order=self._golden_order(), actual_order=self._recorded)
+        return result_of(self._compared(), expected_order=self._golden_order(), actual_order=self._recorded)
 
     def close(self) -> None:
         """Take no more stages: what comes after the judgement would be judged by nobody."""
@@ -175,6 +169,9 @@ class Recording:
         if undone and (self.golden_error is None or self.golden_error.cause == "missing"):
             return f"stage {undone[0]!r} was not compared: an exception interrupted its comparison"
         return None
+
+    def _compared(self) -> dict[str, StageResult]:
+        return {name: result for name, result in self._recorded.items() if result is not None}
 
     def _held(self) -> list[str]:
         return [] if self.golden is None else [stage.name for stage in self.golden.stages]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -162,17 +162,19 @@ def conclude(item: pytest.Item) -> None:
             raise Failure("the test is marked parity but records nothing; use the fixture 'stages'")
         return
     recording, settings = trial.recording, run_of(item.config).settings
-    refused = refusal(item, recording, failed=trial.failed)
-    result = recording.finish(
-        shown_path=shown(recording.path, settings.root),
-        accept=None if refused else _update_command(item.config, item.nodeid),
-        owner=owner_of(recording) if recording.spec.port else None,
-    )
+    result = recording.finish(shown_path=shown(recording.path, settings.root))
     if result.passed:
         return
+    # Only now: reading the stages that were not recorded may have shown that the golden is damaged.
+    refused = refusal(item, recording, failed=trial.failed)
     if settings.update and refused is None:
         trial.planned = result
         return
+    result = replace(
+        result,
+        accept=None if refused else _update_command(item.config, item.nodeid),
+        owner=owner_of(recording) if recording.spec.port else None,
+    )
     from pytest_audioparity.report.terminal import render
 
     raise Failure(render(result) + (f"\nnot updated: {refused}" if settings.update else ""))

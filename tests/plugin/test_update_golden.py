@@ -311,3 +311,18 @@ def test_a_custom_golden_is_shared_between_files(project):
     assert project.goldens() == ["golden/shared/decoder.safetensors"]
     project.write("@parity(golden='shared/decoder', port=True)\n" + ONE.format(value=1.0), "tests/test_b.py")
     assert project.run().parseoutcomes() == {"passed": 2}
+
+
+def test_a_golden_is_not_rewritten_when_a_stage_that_the_test_no_longer_records_was_altered(project):
+    """The damage shows only when the missing stage is read at the end; an update must not make it disappear."""
+    project.write("def test_model(stages):\n    stages['a'] = np.ones(9)\n    stages['b'] = np.full(9, 3.0)")
+    assert project.run("--update-golden").ret == 0
+    whole = project.golden().read_bytes()
+    project.golden().write_bytes(whole.replace(np.float64(3.0).tobytes(), np.float64(4.0).tobytes(), 1))
+    before = project.state()
+    project.write("def test_model(stages): stages['a'] = np.ones(9) * 2")
+    result = project.run("--update-golden")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines("*was altered: stage 'b' does not have its hash*")
+    result.stdout.no_fnmatch_line("accept:*")
+    assert project.state() == before
