@@ -11,7 +11,7 @@ import numpy as np
 
 from pytest_audioparity.comparison.blocks import BLOCK
 from pytest_audioparity.comparison.decibels import deviation_db
-from pytest_audioparity.comparison.values import measure
+from pytest_audioparity.comparison.values import scale_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,10 +68,13 @@ def _margin(sums: Array, counts: Array, meta: StageMeta) -> list[float]:
 
 
 def _scale(expected: Array, actual: Array) -> float:
-    """Return what to multiply both sides with, so that squares neither overflow nor vanish: 1 but for float64."""
-    if max(side.dtype.itemsize for side in (expected.real, actual.real)) < 8:
+    """Return the scale for both sides, which is 1 for types whose squares stay within float64."""
+    parts = [
+        part for side in (expected, actual) for part in ((side.real, side.imag) if side.dtype.kind == "c" else (side,))
+    ]
+    if max(part.dtype.itemsize for part in parts) < 8:
         return 1.0
-    return measure(expected, actual).scale
+    return scale_for(max(abs(float(bound)) for part in parts for bound in (part.min(), part.max())))
 
 
 def _channels_and_time(array: Array, axes: str) -> Array:

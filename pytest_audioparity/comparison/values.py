@@ -104,12 +104,17 @@ def measure(expected: Array, actual: Array, *, absolute: bool = False, rtol: flo
     largest = max(map(abs, (sums.expected_min, sums.expected_max, sums.actual_min, sums.actual_max)))
     if largest >= _EXACT_INTEGERS and all(side.dtype.kind in "iu" for side in (expected, actual)):
         sums = _with_exact_difference(expected, actual, sums, rtol)
-    if largest == 0 or _SMALLEST < largest < _LARGEST:
+    scale = scale_for(largest)
+    if scale == 1.0:
         return sums
-    scale = power_of_two_for(largest)
     scaled = run(expected, actual, Job(absolute=absolute, scales=(scale, scale)))
     # Scaling flushes what is tiny beside the largest value to zero, so single elements keep their first numbers.
     return replace(scaled, difference_max=sums.difference_max, worst=sums.worst, excess=sums.excess)
+
+
+def scale_for(largest: float) -> float:
+    """Return what to multiply values of this magnitude with so that squares neither overflow nor vanish; mostly 1."""
+    return 1.0 if largest == 0 or _SMALLEST < largest < _LARGEST else power_of_two_for(largest)
 
 
 def power_of_two_for(largest: float) -> float:

@@ -54,11 +54,9 @@ def headline(result: ParityResult) -> str:
         return result.reason
     name = result.first_divergence
     first = next((stage for stage in result.stages if stage.name == name), None)
-    return (
-        f"{len(result.stages)} of {len(result.stages)} stages pass"
-        if first is None
-        else f"stage {name!r} {_what(first)}"
-    )
+    if first is None:
+        return f"{len(result.stages)} of {len(result.stages)} stages pass"
+    return f"stage {name!r} {_what(first)}"
 
 
 def _what(stage: StageResult) -> str:
@@ -85,7 +83,7 @@ def _amount(criterion: Criterion) -> str:
 def _limit(criterion: Criterion) -> str:
     if criterion.name == "match":
         return percent(1 - criterion.limit)
-    return f"{'' if criterion.at_most else 'at least '}{criterion.limit:.6g}{_UNIT[criterion.name]}"
+    return _limit_value(criterion)
 
 
 def _lines(result: ParityResult) -> Iterator[str]:
