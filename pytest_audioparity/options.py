@@ -13,9 +13,13 @@ if TYPE_CHECKING:
 # flag -> (kind, metavar, help)
 FLAGS: dict[str, tuple[str, str | None, str]] = {
     "--update-golden": ("flag", None, "write missing goldens and those that no longer pass, leave the rest untouched"),
-    "--update-golden-in-ci": ("flag", None, "allow --update-golden where the environment variable CI is set"),
+    "--update-golden-missing": ("flag", None, "write missing goldens only; those that no longer pass fail as ever"),
+    "--golden-plan": ("flag", None, "list what --update-golden would write, write nothing, and fail if it is anything"),
+    "--update-golden-in-ci": ("flag", None, "allow updates where the environment variable CI is set"),
     "--golden-reason": ("text", "TEXT", "why the goldens change; stored in them"),
     "--golden-dir": ("text", "DIR", "folder of the goldens (default: ini audioparity_golden_dir, else golden)"),
+    "--golden-variant": ("text", "NAME", "compare with, and update, variants such as test_x@NAME.safetensors, if any"),
+    "--golden-offline": ("flag", None, "download nothing from the golden store; use what its cache has"),
 }
 
 # Tolerance keywords that a project may set for all its tests, as ini options audioparity_<keyword>.
@@ -40,6 +44,9 @@ def add_options(parser: pytest.Parser) -> None:
         else:
             group.addoption(flag, metavar=metavar, help=text)
     parser.addini("audioparity_golden_dir", "folder of the goldens, relative to the root directory", default="golden")
+    parser.addini("audioparity_golden_variant", "default of --golden-variant")
+    parser.addini("audioparity_golden_store", "fsspec URL where tensors are kept instead of in the golden directory")
+    parser.addini("audioparity_golden_cache", "folder of what was downloaded (default: .audioparity/cache)")
     for keyword in (*INI_NUMBERS, *INI_WORDS):
         parser.addini(f"audioparity_{keyword}", f"default of parity({keyword}=...) for all tests")
     parser.addini(

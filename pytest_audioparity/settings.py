@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_audioparity.comparison.tolerances import problem_with
+from pytest_audioparity.golden.names import VARIANT
 from pytest_audioparity.options import INI_NUMBERS, INI_WORDS
 
 if TYPE_CHECKING:
@@ -20,12 +21,31 @@ _CONSTANTS = {"none": None, "true": True, "false": False}
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Flags and ini options of one run."""
+    """Flags and ini options of one run.
+
+    Attributes
+    ----------
+    root : pytest's root directory; what is shown is relative to it
+    golden_dir : where goldens lie
+    update : whether goldens that no longer pass are to be rewritten
+    create : whether missing goldens are to be written
+    plan : whether to list that only, and write nothing
+    reason : what the user gave as one
+    variant : which platform variants of goldens count, if any
+    store, cache, offline : where tensors too large for git are kept, where downloads go, whether to download at all
+    project : tolerance keywords of the ini options
+    """
 
     root: Path
     golden_dir: Path
     update: bool = False
+    create: bool = False
+    plan: bool = False
     reason: str | None = None
+    variant: str | None = None
+    store: str | None = None
+    cache: Path = Path(".audioparity/cache")
+    offline: bool = False
     project: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -42,13 +62,30 @@ def read_settings(config: pytest.Config) -> Settings:
     flag, ini = config.getoption("--golden-dir"), config.getini("audioparity_golden_dir") or "golden"
     if flag == "":
         raise pytest.UsageError("--golden-dir needs a folder")
+    root, plan = config.rootpath, bool(config.getoption("--golden-plan"))
+    missing_only = bool(config.getoption("--update-golden-missing"))
+    update = bool(config.getoption("--update-golden")) or (plan and not missing_only)
+    cache = config.getini("audioparity_golden_cache")
     return Settings(
-        root=config.rootpath,
-        golden_dir=Path(os.path.normpath(config.invocation_params.dir / flag if flag else config.rootpath / ini)),
-        update=bool(config.getoption("--update-golden")),
+        root=root,
+        golden_dir=Path(os.path.normpath(config.invocation_params.dir / flag if flag else root / ini)),
+        update=update,
+        create=update or missing_only,
+        plan=plan,
         reason=config.getoption("--golden-reason"),
+        variant=_variant(config),
+        store=config.getini("audioparity_golden_store") or None,
+        cache=root / (Path(cache).expanduser() if cache else Path(".audioparity", "cache")),
+        offline=bool(config.getoption("--golden-offline")),
         project=project,
     )
+
+
+def _variant(config: pytest.Config) -> str | None:
+    name = config.getoption("--golden-variant") or config.getini("audioparity_golden_variant") or None
+    if name is not None and not VARIANT.fullmatch(name):
+        raise pytest.UsageError(f"--golden-variant {name!r}: use small letters, digits, '.', '_' and '-', as in 'cuda'")
+    return name
 
 
 def _project(config: pytest.Config) -> Mapping[str, Any]:

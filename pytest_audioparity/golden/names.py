@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUFFIX = ".safetensors"
+# A golden may have variants, as the last resort against platforms that differ: test_x@cuda.safetensors. No golden's own
+# name has the sign.
+VARIANT_SIGN = "@"
+VARIANT = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,31}")
 # Most file systems take 255 bytes a component. Ours stay well below, for the sake of systems that limit the whole path;
 # a name that a user gives may use what is left beside the suffix.
 MAX_COMPONENT = 160
@@ -54,7 +58,7 @@ def golden_path(directory: Path, name: str) -> Path:
     """
     name = name.removesuffix(SUFFIX)
     for part in name.split("/"):
-        if not _is_usable(part):
+        if not _is_usable(part) or VARIANT_SIGN in name.rpartition("/")[2]:
             raise GoldenError(
                 f"golden={name!r} is no usable name: give a path below the golden directory, with '/' between folders, "
                 f"such as 'tests/test_decoder/test_decoder'",
