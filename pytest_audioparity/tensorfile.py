@@ -9,77 +9,35 @@ directions against the library. Format: https://github.com/huggingface/safetenso
 from __future__ import annotations
 
 import json
-import math
 import mmap
 import os
 import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
-
 from pytest_audioparity.errors import StageError, TensorFileError
+from pytest_audioparity.tensorbytes import are_sizes, as_array, fits
+from pytest_audioparity.tensorbytes import dtype_from_name as dtype_from_name
+from pytest_audioparity.tensorbytes import name_from_dtype as name_from_dtype
+from pytest_audioparity.tensorbytes import raw_bytes as raw_bytes
+from pytest_audioparity.tensorbytes import shown as shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    import numpy as np
 
     Array = np.ndarray[Any, Any]
 
+Identity = tuple[int, int, int, int]
 # safetensors refuses longer headers (its MAX_HEADER_SIZE); a wrong length field would otherwise ask for exabytes.
 MAX_HEADER_BYTES = 100_000_000
 METADATA_NAME = "__metadata__"
 _LFS_START = b"version https://git-lfs"
-# The limit of numpy, raised from 32 by numpy 2.
-_MAX_DIMENSIONS = 64 if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else 32
-# A name or a number of a damaged file is shown up to this length.
-_SHOWN_CHARACTERS = 80
 # Windows does not replace a file that is mapped, and an update replaces the golden it has just read; there the file is
 # read instead.
 _MAPS_FILES = os.name != "nt"
-
-_NUMPY_DTYPES = {
-    "F64": "<f8",
-    "F32": "<f4",
-    "F16": "<f2",
-    "C64": "<c8",
-    "I64": "<i8",
-    "I32": "<i4",
-    "I16": "<i2",
-    "I8": "|i1",
-    "U64": "<u8",
-    "U32": "<u4",
-    "U16": "<u2",
-    "U8": "|u1",
-    "BOOL": "|b1",
-}
-_ML_DTYPES = {
-    "BF16": "bfloat16",
-    "F8_E4M3": "float8_e4m3fn",
-    "F8_E5M2": "float8_e5m2",
-    "F8_E4M3FNUZ": "float8_e4m3fnuz",
-    "F8_E5M2FNUZ": "float8_e5m2fnuz",
-    "F8_E8M0": "float8_e8m0fnu",
-}
-_NAME_OF = {np.dtype(numpy).name: name for name, numpy in _NUMPY_DTYPES.items()}
-_NAME_OF |= {ml: name for name, ml in _ML_DTYPES.items()}
-
-
-def dtype_from_name(name: str) -> np.dtype[Any] | None:
-    """Return the numpy dtype of a safetensors dtype name, or None when there is none (4- and 6-bit floats)."""
-    if name in _NUMPY_DTYPES:
-        return np.dtype(_NUMPY_DTYPES[name])
-    if name in _ML_DTYPES:
-        import ml_dtypes
-
-        dtype: np.dtype[Any] = np.dtype(getattr(ml_dtypes, _ML_DTYPES[name]))
-        return dtype
-    return None
-
-
-def name_from_dtype(dtype: np.dtype[Any]) -> str | None:
-    """Return the safetensors name of a numpy dtype of either byte order, or None when the format has none."""
-    return _NAME_OF.get(dtype.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +58,18 @@ class TensorFile:
     Raises
     ------
     TensorFileError : missing, not a safetensors file, truncated, or a Git LFS pointer (see its `cause`)
+
+    Attributes
+    ----------
+    identity : of the file that was opened, see `identity`
+    metadata : the `__metadata__` strings
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._data = _contents(path)
+        self._data, self.identity = contents(path)
+        if len(self._data) < 8:
+            raise TensorFileError(f"is truncated: {len(self._data)} bytes")
         header, data_start = _read_header(self._data)
         self.metadata = _string_map(header.pop(METADATA_NAME, None))
         self._entries = _read_entries(header, data_start, len(self._data))
@@ -114,6 +79,11 @@ class TensorFile:
         """Tensor names in the order of their data."""
         return tuple(self._entries)
 
+    @property
+    def size_bytes(self) -> int:
+        """Size of the file."""
+        return len(self._data)
+
     def tensor(self, name: str) -> Array:
         """Return one tensor as a read-only view of the file.
 
@@ -122,10 +92,7 @@ class TensorFile:
         TensorFileError : a boolean tensor holds bytes other than 0 and 1, which numpy would count as it likes
         """
         entry = self._entries[name]
-        array: Array = np.ndarray(entry.shape, entry.dtype, self._data, entry.start)
-        if entry.dtype.kind == "b" and array.view(np.uint8).max(initial=0) > 1:
-            raise TensorFileError(f"holds bytes other than 0 and 1 in the BOOL tensor {shown(name)}")
-        return array
+        return as_array(name, entry.dtype, entry.shape, self._data, entry.start)
 
     def raw(self, name: str) -> memoryview:
         """Return the bytes of one tensor, without copying."""
@@ -158,21 +125,36 @@ def open_file(path: Path) -> BinaryIO:
     return file
 
 
-def _contents(path: Path) -> mmap.mmap | bytes:
+def contents(path: Path, *, map_from: int = 1) -> tuple[mmap.mmap | bytes, Identity]:
+    """Return what a tensor file holds, memory-mapped, and the identity of the file that was opened.
+
+    Parameters
+    ----------
+    path : the file
+    map_from : files smaller than so many bytes are read instead; a mapping costs a file handle
+
+    Raises
+    ------
+    TensorFileError : see `open_file`
+    """
     with open_file(path) as file:
         try:
-            size = os.fstat(file.fileno()).st_size
-            if size < 8:  # which also keeps the empty file from mmap, who refuses it
-                raise TensorFileError(f"is truncated: {size} bytes")
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if _MAPS_FILES else file.read()
+            status = os.fstat(file.fileno())
+            if not _MAPS_FILES or status.st_size < max(map_from, 1):  # mmap refuses an empty file
+                return _read(file), identity(status)
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), identity(status)
         except OSError as error:
             raise TensorFileError(f"cannot be read: {error.strerror or error}") from None
 
 
-def shown(value: object) -> str:
-    """Write what a damaged file says on one line of bounded length."""
-    text = repr(value)
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+def _read(file: BinaryIO) -> bytes:
+    # An unbuffered file may return less than is left, so reading goes on until nothing comes.
+    return b"".join(iter(lambda: file.read(1 << 24), b""))
+
+
+def identity(status: os.stat_result) -> Identity:
+    """Return what tells a file from one that took its place: device, inode, time of change, size."""
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _read_header(data: mmap.mmap | bytes) -> tuple[dict[str, Any], int]:
@@ -238,20 +220,14 @@ def _read_entry(name: str, value: Any, data_start: int) -> _Entry:
         dtype_name, shape, (start, stop) = value["dtype"], value["shape"], value["data_offsets"]
     except (TypeError, KeyError, ValueError):
         raise TensorFileError(f"describes tensor {shown(name)} incompletely") from None
-    if not isinstance(dtype_name, str) or not isinstance(shape, list) or not _are_sizes((*shape, start, stop)):
+    if not isinstance(dtype_name, str) or not isinstance(shape, list) or not are_sizes((*shape, start, stop)):
         raise TensorFileError(f"describes tensor {shown(name)} with impossible numbers")
     dtype = dtype_from_name(dtype_name)
     if dtype is None:
         raise TensorFileError(f"holds tensor {shown(name)} of dtype {shown(dtype_name)}, which numpy cannot represent")
-    # numpy refuses an empty array too when its other dimensions would overflow.
-    span = math.prod(n or 1 for n in shape) * dtype.itemsize
-    if stop - start != (0 if 0 in shape else span) or span >= 2**63 or len(shape) > _MAX_DIMENSIONS:
+    if not fits(dtype, shape, stop - start):
         raise TensorFileError(f"describes tensor {shown(name)} with a size that does not fit its shape")
     return _Entry(dtype, tuple(shape), data_start + start, data_start + stop)
-
-
-def _are_sizes(numbers: Iterable[Any]) -> bool:
-    return all(type(n) is int and 0 <= n < 2**63 for n in numbers)
 
 
 def write_tensors(file: BinaryIO, tensors: Sequence[tuple[str, Array]], metadata: Mapping[str, str]) -> None:
@@ -286,10 +262,3 @@ def write_tensors(file: BinaryIO, tensors: Sequence[tuple[str, Array]], metadata
     file.write(len(text).to_bytes(8, "little") + text)
     for _, array in ordered:
         file.write(raw_bytes(array))
-
-
-def raw_bytes(array: Array) -> memoryview:
-    """Return the little-endian C-order bytes of an array, without a copy where it already has that layout."""
-    if array.size == 0:
-        return memoryview(b"")
-    return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1).view(np.uint8).data

@@ -9,11 +9,18 @@ import stat
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 
-def replace_file(path: Path, write: Callable[[BinaryIO], None]) -> int:
+def replace_file(
+    path: Path,
+    write: Callable[[BinaryIO], None],
+    *,
+    durable: bool = True,
+    guard: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+) -> int:
     """Write a file beside the target, flush it to the disk, put it in the target's place; return its size in bytes.
 
     A mapping of the old file stays valid. A symbolic link is replaced, not followed: what it points to may be shared,
@@ -23,6 +30,8 @@ def replace_file(path: Path, write: Callable[[BinaryIO], None]) -> int:
     ----------
     path : the target; missing folders are made, permissions are kept or, for a new file, what the umask gives
     write : writes the content
+    durable : whether to wait for the disk, so that a power failure loses nothing either
+    guard : held around the replacement alone; what it raises on entry leaves the old file
 
     Raises
     ------
@@ -38,14 +47,39 @@ def replace_file(path: Path, write: Callable[[BinaryIO], None]) -> int:
             file.flush()
             if (mode := _mode(path)) is not None:
                 temporary.chmod(mode)
-            os.fsync(file.fileno())
-        temporary.replace(path)
+            if durable:
+                os.fsync(file.fileno())
+        with guard():
+            temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    _sync_folder(path.parent)
+    if durable:
+        _sync_folder(path.parent)
     return size
+
+
+@contextlib.contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Keep other processes that take this lock out of a folder for a moment. Nothing is left in the folder.
+
+    The lock is advisory; where the platform or the file system has none, there is none.
+    """
+    handle = None
+    with contextlib.suppress(ImportError, OSError):
+        import fcntl
+
+        handle = os.open(folder, os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            with contextlib.suppress(OSError):
+                # Said, and not left to closing: a process that was forked meanwhile has the handle as well.
+                fcntl.flock(handle, fcntl.LOCK_UN)
+            os.close(handle)
 
 
 def _mode(path: Path) -> int | None:

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
-from pytest_audioparity.errors import GoldenError, StageError, TensorFileError
+from pytest_audioparity.errors import GoldenError, TensorFileError
 from pytest_audioparity.golden.atomic import replace_file
-from pytest_audioparity.golden.declarations import declaration_problem, is_stage_name
+from pytest_audioparity.golden.declarations import declaration_problem
+from pytest_audioparity.golden.document import (
+    PAIRS,
+    compose,
+    encodable,
+    mapping_in,
+    parse_document,
+    stages_in,
+    stored,
+)
 from pytest_audioparity.golden.hashes import content_hash, hash_matches
 from pytest_audioparity.records import DECLARED, StageMeta, StageTensor
-from pytest_audioparity.tensorfile import TensorFile, name_from_dtype, parse_json, raw_bytes, shown, write_tensors
+from pytest_audioparity.tensorfile import Identity, TensorFile, name_from_dtype, shown, write_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
+
+    import numpy as np
 
     Array = np.ndarray[Any, Any]
 
-FORMAT = 1
 METADATA_KEY = "audioparity"
-# safetensors has no complex128 and few readers know its complex64, so complex stages are stored as pairs
-# (real, imaginary) in a last dimension of two, and the stage's metadata says so.
-_PAIRS = {"complex64": "float32", "complex128": "float64"}
 WAY_OUT = {
     "damaged": "restore it from version control, or delete it and run pytest --update-golden",
     "altered": "restore it from version control, or delete it and run pytest --update-golden",
@@ -34,125 +41,193 @@ WAY_OUT = {
 }
 
 
+class Source(Protocol):
+    """What holds a golden's document and tensors: the golden file, or a manifest with its store."""
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """See `golden.document`."""
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """All text entries beside the tensors."""
+
+    @property
+    def identity(self) -> Identity:
+        """What tells the file that was opened from one that took its place."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Tensor names."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Size on disk, of the tensors too where they lie elsewhere."""
+
+    def outline(self, name: str) -> Array:
+        """Return an array of the tensor's dtype and shape; its values need not be there yet."""
+
+    def tensor(self, name: str) -> Array:
+        """Return the tensor as a read-only view."""
+
+    def raw(self, name: str) -> memoryview:
+        """Return the tensor's bytes, without copying."""
+
+    def disown(self, name: str) -> None:
+        """Deal with a tensor that does not have its hash; may raise an error that says more than the usual one."""
+
+
+class _InFile(TensorFile):
+    """A golden file as the source of its tensors."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._outlines: dict[str, Array] = {}
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        text = self.metadata.get(METADATA_KEY)
+        return {} if text is None else parse_document(text, what="audioparity metadata")
+
+    def outline(self, name: str) -> Array:
+        outline = self._outlines[name] = super().tensor(name)
+        return outline
+
+    def tensor(self, name: str) -> Array:
+        # A boolean tensor is looked through when it is made, so it is made once.
+        return self._outlines[name]
+
+    def disown(self, name: str) -> None:
+        pass
+
+
 class Golden:
-    """A golden file, memory-mapped. Each tensor's hash is checked when the tensor is first read.
+    """A golden, memory-mapped. Each tensor is fetched, and its hash checked, when it is first read.
 
     Parameters
     ----------
     path : a safetensors file, with or without our metadata
     way_out : what to do about each `cause`, for the message; by default the advice for goldens
+    source : opens something else than a safetensors file
+
+    Attributes
+    ----------
+    path : the file that was read
+    settings, provenance : as stored
 
     Raises
     ------
     GoldenError : see its `cause`
     """
 
-    def __init__(self, path: Path, *, way_out: Mapping[str, str] = WAY_OUT) -> None:
+    def __init__(
+        self, path: Path, *, way_out: Mapping[str, str] = WAY_OUT, source: Callable[[Path], Source] = _InFile
+    ) -> None:
         self.path = path
         self._way_out = way_out
         try:
-            self._file = TensorFile(path)
+            self._source = source(path)
+            document = self._source.document
+            self.settings: Mapping[str, Any] = mapping_in(document, "settings")
+            self.provenance: Mapping[str, Any] = mapping_in(document, "provenance")
+            self._described = _describe(document, self._source.names)
+            self._outlines = {name: self._outline(name) for name in self._described}
         except TensorFileError as error:
             raise self._error(str(error), error.cause) from None
-        document = self._document()
-        self.settings: Mapping[str, Any] = self._mapping(document, "settings")
-        self.provenance: Mapping[str, Any] = self._mapping(document, "provenance")
-        self._described = self._describe(document)
-        self._tensors = {name: self._tensor(name) for name in self._described}
-        self._verified: set[str] = set()
+        self._stages: dict[str, StageTensor] = {}
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """All text entries of the file's metadata, ours among them."""
+        return self._source.metadata
 
     @property
     def stages(self) -> tuple[StageMeta, ...]:
         """What the golden declares of its stages, in data-flow order."""
-        return tuple(stage.meta for stage in self._tensors.values())
+        return tuple(outline.meta for outline in self._outlines.values())
+
+    @property
+    def outlines(self) -> tuple[StageTensor, ...]:
+        """The stages with arrays whose dtype and shape count, and no values: nothing is fetched for them."""
+        return tuple(self._outlines.values())
+
+    @property
+    def size_bytes(self) -> int:
+        """Size on disk, of the tensors too where they lie elsewhere."""
+        return self._source.size_bytes
+
+    @property
+    def identity(self) -> Identity:
+        """What tells the file that was opened from one that took its place."""
+        return self._source.identity
 
     def __contains__(self, name: object) -> bool:
-        return name in self._tensors
+        return name in self._outlines
 
     def __iter__(self) -> Iterator[StageTensor]:
-        return (self.read(name) for name in self._tensors)
+        return (self.read(name) for name in self._outlines)
 
     def read(self, name: str) -> StageTensor:
         """Return one stage as a read-only view of the file, its hash checked.
 
         Raises
         ------
-        GoldenError : the tensor does not have its hash
+        GoldenError : the tensor does not have its hash, or cannot be fetched
         """
-        if name not in self._verified:
-            self._verify(name)
-            self._verified.add(name)
-        return self._tensors[name]
+        stage = self._stages.get(name)
+        if stage is None:
+            try:
+                self._verify(name)
+                array = _as_stated(self._source.tensor(name), self._described[name].get("dtype"))
+            except TensorFileError as error:
+                raise self._error(str(error), error.cause) from None
+            stage = self._stages[name] = StageTensor(self._outlines[name].meta, array)
+        return stage
+
+    def hash_of(self, name: str) -> str:
+        """Return the ``xxh3:`` hash of a tensor as stated, or computed where it is not."""
+        stated = self._described[name].get("hash")
+        if isinstance(stated, str) and stated.startswith("xxh3:"):
+            return stated
+        return content_hash(self._source.raw(name))
 
     def _verify(self, name: str) -> None:
         stated = self._described[name].get("hash")
         if stated is None:
             return
-        matches = hash_matches(self._file.raw(name), stated) if isinstance(stated, str) else None
+        matches = hash_matches(self._source.raw(name), stated) if isinstance(stated, str) else None
         if matches is None:
-            raise self._error(f"states a hash of stage {name!r} that is not xxh3: or sha256:", "damaged")
+            raise TensorFileError(f"states a hash of stage {name!r} that is not xxh3: or sha256:")
         if not matches:
-            raise self._error(f"was altered: stage {name!r} does not have its hash", "altered")
+            self._source.disown(name)
+            raise TensorFileError(f"was altered: stage {name!r} does not have its hash", cause="altered")
 
-    def _document(self) -> dict[str, Any]:
-        text = self._file.metadata.get(METADATA_KEY)
-        if text is None:
-            return {}
-        try:
-            document = parse_json(text)
-        except (ValueError, RecursionError) as error:
-            raise self._error(f"has unreadable audioparity metadata: {error}", "damaged") from None
-        version = document.get("format") if isinstance(document, dict) else None
-        if type(version) is not int or version < 1:
-            raise self._error("has audioparity metadata without a format number", "damaged")
-        if version > FORMAT:
-            raise self._error(f"has format {shown(version)}, this version reads {FORMAT}", "newer_format")
-        return dict(document)
-
-    def _mapping(self, document: dict[str, Any], key: str) -> Mapping[str, Any]:
-        value = document.get(key)
-        if value is not None and not isinstance(value, dict):
-            raise self._error(f"has {key} that are not a JSON object", "damaged")
-        return value or {}
-
-    def _describe(self, document: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        listed = document.get("stages")
-        if listed is None:
-            listed = [{"name": name} for name in self._file.names]
-        described: dict[str, dict[str, Any]] = {}
-        entries: list[Any] = listed if isinstance(listed, list) else [None]
-        for entry in entries:
-            name = entry.get("name") if isinstance(entry, dict) else None
-            if not isinstance(name, str) or name in described:
-                raise self._error("has a stage list with a missing or repeated name", "damaged")
-            if not is_stage_name(name):
-                raise self._error(f"holds {shown(name)}, which is no stage name: it must be printable text", "damaged")
-            described[name] = entry
-        odd = sorted(set(described) ^ set(self._file.names))
-        if odd:
-            raise self._error(f"lists other stages than it holds ({shown(odd[0])})", "damaged")
-        return described
-
-    def _tensor(self, name: str) -> StageTensor:
+    def _outline(self, name: str) -> StageTensor:
         entry = self._described[name]
-        try:
-            array = _as_stated(self._file.tensor(name), entry.get("dtype"))
-            problem = declaration_problem(array, entry)
-        except TensorFileError as error:
-            raise self._error(str(error), "damaged") from None
+        array = _as_stated(self._source.outline(name), entry.get("dtype"))
+        problem = declaration_problem(array, entry)
         if problem is not None:
-            raise self._error(f"describes stage {name!r} wrongly: {problem}", "damaged")
+            raise TensorFileError(f"describes stage {name!r} wrongly: {problem}")
         return StageTensor(StageMeta(name, **{key: entry.get(key) for key in DECLARED}), array)
 
     def _error(self, problem: str, cause: str) -> GoldenError:
         return GoldenError(f"golden {self.path} {problem}; {self._way_out[cause]}", cause=cause)
 
 
+def _describe(document: Mapping[str, Any], names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    listed = document.get("stages")
+    described = stages_in([{"name": name} for name in names] if listed is None else listed)
+    odd = sorted(set(described) ^ set(names))
+    if odd:
+        raise TensorFileError(f"lists other stages than it holds ({shown(odd[0])})")
+    return described
+
+
 def _as_stated(array: Array, stated: Any) -> Array:
     """Return a tensor of the file as the one that its stage describes: pairs become complex numbers."""
     if stated is None or stated in (array.dtype.name, name_from_dtype(array.dtype)):
         return array
-    pair = _PAIRS.get(stated) if isinstance(stated, str) else None
+    pair = PAIRS.get(stated) if isinstance(stated, str) else None
     if array.dtype.name != pair or array.shape[-1:] != (2,):
         raise TensorFileError(f"holds {array.dtype.name} of shape {array.shape} where it describes {shown(stated)}")
     whole: Array = array.view(stated).reshape(array.shape[:-1])
@@ -160,11 +235,19 @@ def _as_stated(array: Array, stated: Any) -> Array:
 
 
 def write_golden(
-    path: Path, stages: Sequence[StageTensor], *, settings: Mapping[str, Any], provenance: Mapping[str, Any]
+    path: Path,
+    stages: Sequence[StageTensor],
+    *,
+    settings: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    more: Mapping[str, str] | None = None,
+    durable: bool = True,
+    guard: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> int:
     """Write a golden atomically (see `replace_file`) and return its size in bytes.
 
-    The same stages and settings give the same bytes apart from the provenance.
+    The same stages and settings give the same bytes apart from the provenance. `more` are further entries of the
+    metadata; `durable=False` is for files that can be made again; `guard` is around the replacement.
 
     Raises
     ------
@@ -173,46 +256,20 @@ def write_golden(
     """
     tensors, described = [], []
     for stage in stages:
-        array, entry = _stored(stage)
+        array, entry = stored(stage)
         tensors.append((stage.meta.name, array))
         described.append(entry)
-    document: dict[str, Any] = {"format": FORMAT, "stages": described}
-    if settings:
-        document["settings"] = _sorted_json(settings)
-    document["provenance"] = dict(provenance)
-    metadata = {METADATA_KEY: _encodable(json.dumps(document, ensure_ascii=False, allow_nan=False))}
+    document = compose(described, settings, provenance)
+    metadata = {METADATA_KEY: encodable(json.dumps(document, ensure_ascii=False, allow_nan=False))}
+    metadata |= {key: encodable(text) for key, text in (more or {}).items()}
     try:
-        return replace_file(path, lambda file: write_tensors(file, tensors, metadata))
+        return replace_file(path, lambda file: write_tensors(file, tensors, metadata), durable=durable, guard=guard)
     except OSError as error:
-        problem = f"could not be written: {error.strerror or error}; nothing was changed"
-        raise GoldenError(f"golden {path} {problem}, make room or allow writing there", cause="unwritable") from None
+        raise unwritable(path, error) from None
 
 
-def _sorted_json(settings: Mapping[str, Any]) -> Any:
-    """Return settings with sorted keys, so that the order in which a test names them does not show in the bytes."""
-    try:
-        return json.loads(json.dumps(settings, sort_keys=True, allow_nan=False))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise StageError(f"settings must be finite numbers, texts, lists and mappings of them: {error}") from None
-
-
-def _encodable(text: str) -> str:
-    """Replace what UTF-8 cannot hold: file names on disk, and so node ids, need not be text."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _stored(stage: StageTensor) -> tuple[Array, dict[str, Any]]:
-    array, meta = stage.array, stage.meta
-    entry: dict[str, Any] = {"name": meta.name}
-    for key in DECLARED:
-        value = getattr(meta, key)
-        if value is not None:
-            # One spelling of a rate, 24000, whether it was declared as 24000 or 24000.0.
-            entry[key] = int(value) if isinstance(value, float) and value.is_integer() else value
-    pair = _PAIRS.get(array.dtype.name)
-    if pair is not None:
-        entry["dtype"] = array.dtype.name
-        little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-        array = little.reshape(-1).view(f"<f{array.dtype.itemsize // 2}").reshape(*array.shape, 2)
-    entry["hash"] = content_hash(raw_bytes(array))
-    return array, entry
+def unwritable(path: Path, error: OSError, *, what: str = "") -> GoldenError:
+    """Return the error of a golden that the file system did not take, or `what` of it."""
+    reason = f"{what}: {error.strerror or error}" if what else error.strerror or error
+    problem = f"could not be written: {reason}; nothing was changed"
+    return GoldenError(f"golden {path} {problem}, make room or allow writing there", cause="unwritable")

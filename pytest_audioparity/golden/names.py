@@ -67,6 +67,36 @@ def golden_path(directory: Path, name: str) -> Path:
     return directory / f"{name}{SUFFIX}"
 
 
+def variant_path(path: Path, variant: str) -> Path:
+    """Return the file of a golden's variant: ``test_x@cuda.safetensors`` beside ``test_x.safetensors``."""
+    return path.with_name(f"{path.name.removesuffix(SUFFIX)}{VARIANT_SIGN}{variant}{SUFFIX}")
+
+
+def any_golden_path(directory: Path, name: str) -> Path:
+    """Return the file of a golden name that may end in a variant, as ``tests/test_x/test_x@cuda``.
+
+    Raises
+    ------
+    GoldenError : as `golden_path`; or what follows the sign is no variant
+    """
+    shared, sign, variant = name.removesuffix(SUFFIX).rpartition(VARIANT_SIGN)
+    if not sign or "/" in variant:
+        return golden_path(directory, name)
+    if not VARIANT.fullmatch(variant):
+        raise GoldenError(f"{name!r} names no variant: {variant!r}", cause="name")
+    return variant_path(golden_path(directory, shared), variant)
+
+
+def shown_path(path: Path, root: Path) -> Path:
+    """Return a path as it is shown: relative to the root directory where it lies below it."""
+    return path.relative_to(root) if path.is_relative_to(root) else path
+
+
+def name_of(path: Path, directory: Path) -> str:
+    """Return the name of a golden by its file: the path below the golden directory, without suffix, with ``/``."""
+    return path.relative_to(directory).as_posix().removesuffix(SUFFIX)
+
+
 def _is_usable(part: str) -> bool:
     return (
         part.isprintable()  # neither control characters nor lone surrogates, which have no bytes

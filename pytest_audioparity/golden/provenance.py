@@ -7,9 +7,10 @@ import importlib.metadata
 import platform
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 # Modules, and distributions of the same name, whose version can change the numbers.
@@ -42,13 +43,45 @@ def provenance(*, test: str, root: Path, reason: str | None) -> dict[str, object
     record: dict[str, object] = {"test": test}
     if reason:
         record["reason"] = reason
-    if commit := _commit(root):
-        record["commit"] = commit
+    if checked_out := commit(root):
+        record["commit"] = checked_out
     record["packages"] = packages_in_use()
     record["python"] = platform.python_version()
-    record["platform"] = f"{platform.system()}-{platform.machine()}"
+    record["platform"] = platform_in_use()
     record["device"] = device_in_use()
     return record
+
+
+def difference(made_with: Mapping[str, Any]) -> str | None:
+    """Say how the environment of this process differs from the one that made a golden, or return None.
+
+    Versions of packages that both have, platform and device count: what can change the numbers.
+
+    Parameters
+    ----------
+    made_with : the provenance of a golden, whoever wrote it
+    """
+    then = made_with.get("packages")
+    now = packages_in_use()
+    pairs = [
+        (f"{name} ", then[name], version)
+        for name, version in now.items()
+        if isinstance(then, dict) and name in then and then[name] != version
+    ]
+    for label, key, value in (("", "platform", platform_in_use()), ("device ", "device", device_in_use())):
+        if made_with.get(key) not in (None, value):
+            pairs.append((label, made_with[key], value))
+    return ", ".join(f"{label}{_text(old)} (here {new})" for label, old, new in pairs) or None
+
+
+def platform_in_use() -> str:
+    """Return the operating system and the processor, as in ``Linux-x86_64``."""
+    return f"{platform.system()}-{platform.machine()}"
+
+
+def _text(value: object) -> str:
+    text = str(value)
+    return text if text.isprintable() else repr(text)
 
 
 def packages_in_use() -> dict[str, str]:
@@ -79,7 +112,7 @@ def _version(name: str) -> str | None:
 
 
 @functools.cache
-def _commit(root: Path) -> str | None:
+def commit(root: Path) -> str | None:
     """Return the commit that is checked out, or None outside git.
 
     It ends in ``+changes`` when tracked files differ and in ``+unknown`` when git does not say in time.

@@ -21,11 +21,11 @@ NAMES = ("scipy", "torch", "onnxruntime", "mlx", "mlx.core", "jax", "tensorflow"
 @pytest.fixture(autouse=True)
 def _fresh(monkeypatch):
     """No runtime that another test has loaded, and no answer of git that another test has got."""
-    module._commit.cache_clear()
+    module.commit.cache_clear()
     for name in (*NAMES, "librosa", "torchaudio", "soxr"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     yield
-    module._commit.cache_clear()
+    module.commit.cache_clear()
 
 
 def git(folder, *arguments):

@@ -1,0 +1,171 @@
+"""Obtained stages that wait for a decision: what a failing test leaves, to be looked at, accepted or rejected.
+
+One file per test, a golden of format 1 whose stages are those that differ, so that every reader of goldens reads it;
+a second entry of its metadata says which golden it would change and how, and what the report said.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_audioparity.errors import AudioparityError, GoldenError
+from pytest_audioparity.golden.file import Golden, write_golden
+from pytest_audioparity.golden.names import SUFFIX, golden_path
+from pytest_audioparity.tensorfile import parse_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_audioparity.records import StageTensor
+
+SCHEMA = 1
+METADATA_KEY = "audioparity_pending"
+ADDED, CHANGED, REMOVED = "added", "changed", "removed"
+_WAY_OUT = dict.fromkeys(
+    ("damaged", "altered", "lfs_pointer", "newer_format", "missing"), "run the test again, or delete the file"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One stage of a golden that accepting would change.
+
+    Attributes
+    ----------
+    name : the stage
+    change : added, changed or removed
+    text : how, in one phrase, such as ``old -> new 1.46 dB``
+    was : fingerprint of the stage in the golden it was compared with, or None; what is another stage by now is not
+        overwritten
+    """
+
+    name: str
+    change: str
+    text: str
+    was: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What one test obtained where its golden has something else, or nothing.
+
+    Attributes
+    ----------
+    test : node id
+    golden : the golden that accepting writes: a name below the golden directory, with its variant
+    base : the golden it was compared with, which is another one when a variant is to be made
+    golden_dir : the golden directory of that run, relative to the root directory where it lies below it
+    refused : why it cannot be accepted, or None
+    run : id of the run that left it
+    obtained : time in UTC, ISO 8601
+    order : the stages that the test recorded, in data-flow order
+    changes : what accepting would change
+    result : the result as a JSON document (see `report.json`)
+    report : the result as it was shown
+    settings, provenance : as in a golden
+    """
+
+    test: str
+    golden: str
+    base: str
+    golden_dir: str
+    refused: str | None
+    run: str
+    obtained: str
+    order: tuple[str, ...]
+    changes: tuple[Change, ...]
+    result: Mapping[str, Any]
+    report: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def without(self, names: Sequence[str]) -> Pending:
+        """Return what is left when the changes of some stages are decided."""
+        return replace(self, changes=tuple(change for change in self.changes if change.name not in names))
+
+
+def pending_path(folder: Path, name: str) -> Path:
+    """Return the pending file of a test, by `golden_name` of its node id."""
+    return golden_path(folder, name)
+
+
+def write_pending(path: Path, pending: Pending, stages: Sequence[StageTensor]) -> None:
+    """Write a pending file, atomically.
+
+    Parameters
+    ----------
+    path : see `pending_path`
+    pending : what is said of the stages
+    stages : those that are added or changed
+
+    Raises
+    ------
+    GoldenError : the file system refused
+    """
+    said = {key: value for key, value in asdict(pending).items() if key not in ("settings", "provenance")}
+    text = json.dumps({"schema": SCHEMA, **said}, ensure_ascii=False, allow_nan=False)
+    write_golden(
+        path, stages, settings=pending.settings, provenance=pending.provenance, more={METADATA_KEY: text}, durable=False
+    )
+
+
+def read_pending(path: Path) -> tuple[Pending, Golden]:
+    """Read a pending file: what is said of its stages, and the stages.
+
+    Raises
+    ------
+    GoldenError : see its `cause`
+    """
+    obtained = Golden(path, way_out=_WAY_OUT)
+    try:
+        said = parse_json(obtained.metadata[METADATA_KEY])
+        schema = said.pop("schema")
+        if schema != SCHEMA:
+            raise AudioparityError(f"it has schema {schema}, this version reads {SCHEMA}")
+        changes = tuple(Change(**change) for change in said.pop("changes"))
+        said["order"] = tuple(said["order"])
+        pending = Pending(**said, changes=changes, settings=obtained.settings, provenance=obtained.provenance)
+        _check(pending, obtained)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        problem = f"{path} is no pending file that can be used: {error or type(error).__name__}; {_WAY_OUT['damaged']}"
+        raise GoldenError(problem, cause="damaged") from None
+    return pending, obtained
+
+
+def _check(pending: Pending, obtained: Golden) -> None:
+    """Refuse a file whose parts do not fit; it may come from another machine."""
+    texts = (pending.test, pending.golden_dir, pending.run, pending.obtained, pending.report)
+    names = [change.name for change in pending.changes]
+    kept = [change.name for change in pending.changes if change.change != REMOVED]
+    if not all(isinstance(text, str) for text in (*texts, *pending.order, *names)):
+        raise AudioparityError("a text is none")
+    if not isinstance(pending.refused, str | None) or not isinstance(pending.result, dict):
+        raise AudioparityError("a field has another type")
+    if any(change.change not in (ADDED, CHANGED, REMOVED) for change in pending.changes):
+        raise AudioparityError("a change is of an unknown kind")
+    if len(set(names)) != len(names) or sorted(kept) != sorted(stage.name for stage in obtained.stages):
+        raise AudioparityError("it lists other stages than it holds")
+
+
+def find_pending(folder: Path) -> list[Path]:
+    """Return every pending file below a folder, in the order of their names."""
+    return sorted(path for path in folder.rglob(f"*{SUFFIX}") if not path.name.startswith("."))
+
+
+def remove_pending(folder: Path, path: Path) -> None:
+    """Delete a pending file, if there is one, and the folders that it leaves empty.
+
+    Raises
+    ------
+    OSError : the file system refused
+    """
+    path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        for parent in path.parents:
+            if parent == folder or folder not in parent.parents:
+                break
+            parent.rmdir()
