@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_audioparity.session import annotate, is_judged, settle
+from pytest_audioparity.trial import annotate, is_judged, settle
 
 if TYPE_CHECKING:
     from collections.abc import Generator

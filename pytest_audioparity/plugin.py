@@ -6,7 +6,7 @@ top but `options`, and has few hooks; the rest is imported and registered when t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,11 +15,16 @@ from pytest_audioparity.options import MARKERS, add_options, is_configured
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from pytest_audioparity.recorder import Recorder
     from pytest_audioparity.stages import Stages
 
 _MARKS = ("parity", "codec_roundtrip")
+_UPDATES = ("--update-golden", "--update-golden-missing", "--golden-plan")
 # Tells a test that asked for the fixture by request.getfixturevalue, which its list of fixtures does not show.
 _RECORDS = pytest.StashKey[bool]()
+# What became of the collection of every file, and of whatever else was skipped or failed, by node id. It is noted from
+# the start, since the file with the first parity test need not be the first.
+_OUTCOMES = pytest.StashKey[dict[str, set[str]]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,17 +36,22 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marks; refuse updates in CI and wrong ini options while pytest can still say so in one line."""
     for line in MARKERS:
         config.addinivalue_line("markers", line)
-    if config.getoption("--update-golden"):
+    config.stash[_OUTCOMES] = {}
+    if any(map(config.getoption, _UPDATES)):
         from pytest_audioparity.updates import refuse_in_ci
 
         refuse_in_ci(config)
-        from pytest_audioparity import summary
-
-        config.pluginmanager.register(summary, "audioparity-summary")
+        _record(config)
     if is_configured(config):
         from pytest_audioparity.session import run_of
 
         run_of(config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Record the run in the process that starts the workers of pytest-xdist: it sees no test before it has run."""
+    _record(node.config).share_run(node)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -50,6 +60,13 @@ def pytest_make_collect_report(
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """Turn a wrong mark into a collection error that names the test."""
     report = yield
+    report = _checked(collector, report)
+    if isinstance(collector, pytest.File) or not report.passed:
+        collector.config.stash[_OUTCOMES].setdefault(collector.nodeid, set()).add(report.outcome)
+    return report
+
+
+def _checked(collector: pytest.Collector, report: pytest.CollectReport) -> pytest.CollectReport:
     if not report.passed:
         return report
     marked = [node for node in report.result if isinstance(node, pytest.Item) and _is_ours(node)]
@@ -60,6 +77,7 @@ def pytest_make_collect_report(
 
     problems = problems_of(marked)
     if not problems:
+        _record(collector.config).collected.add(marked)
         return report
     return pytest.CollectReport(report.nodeid, "failed", "\n".join(problems), [])
 
@@ -77,7 +95,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture
 def stages(request: pytest.FixtureRequest) -> Stages:
     """Record the stages of a model; they are compared with the test's golden when the test ends."""
-    from pytest_audioparity.session import stages_for
+    from pytest_audioparity.trial import stages_for
 
     _judge(request.config)
     request.node.stash[_RECORDS] = True
@@ -92,7 +110,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """
     result = yield
     if _RECORDS in item.stash or _is_ours(item):
-        from pytest_audioparity.session import conclude
+        from pytest_audioparity.trial import conclude
 
         conclude(item)
     return result
@@ -108,3 +126,15 @@ def _judge(config: pytest.Config) -> None:
 
     if not config.pluginmanager.is_registered(hooks):
         config.pluginmanager.register(hooks, "audioparity-hooks")
+        _record(config)
+
+
+def _record(config: pytest.Config) -> Recorder:
+    """Register, unless it is, what records the run, and return it."""
+    from pytest_audioparity.recorder import NAME, Recorder
+
+    recorder: Recorder | None = config.pluginmanager.get_plugin(NAME)
+    if recorder is None:
+        recorder = Recorder(config, config.stash[_OUTCOMES])
+        config.pluginmanager.register(recorder, NAME)
+    return recorder

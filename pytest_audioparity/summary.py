@@ -1,27 +1,93 @@
-"""What an update shows in the terminal, registered when an update is asked for."""
+"""What the terminal says of goldens at the end of a run: a few lines, or none when all is well."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.updates import REPORT_KEY, summary_lines
+from pytest_audioparity.golden.names import SUFFIX, VARIANT_SIGN
+from pytest_audioparity.workspace import FOLDER
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from pytest_audioparity.runs import RunRecord
+
+# Of orphans and variants, which are no news; -v shows all.
+_SHOWN = 10
 
 
-def pytest_report_teststatus(report: pytest.TestReport | pytest.CollectReport) -> tuple[str, str, str] | None:
-    """Show a test whose golden was written as updated (U), once its teardown has passed too."""
-    ours = getattr(report, REPORT_KEY, None)
-    if not ours or not report.passed:
-        return None
-    return ("", "", "") if report.when == "call" else ("updated", "U", "UPDATED")
+def summary_lines(
+    record: RunRecord, *, asked: Collection[str] = (), warnings: Iterable[str] = (), show_all: bool = False
+) -> list[str]:
+    """Describe what a run did to goldens and found about them.
+
+    Parameters
+    ----------
+    record : the run
+    asked : the tests whose golden was to be written if need be, so that a refusal is news
+    warnings : what went wrong around the run
+    show_all : whether long lists are shown to their end
+    """
+    tests = record.tests
+    lines = [line for test in tests if test.get("change") for line in _change(test)]
+    if count := planned_count(record):
+        lines.append(f"{_count(count, 'golden')} would be written (--golden-plan), so this run counts as failed")
+    lines += [f"not updated: {test['test']}: {test['refused']}" for test in tests if _is_refused(test, asked)]
+    lines += _cut([_variant(test, record) for test in tests if test.get("variant")], show_all=show_all)
+    orphans = [f"orphan {_path(record, orphan.golden)} (no collected test owns it)" for orphan in record.orphans]
+    lines += _cut([f"{line}; delete with: audioparity golden prune" for line in orphans], show_all=show_all)
+    if count := sum(bool(test.get("pending")) for test in tests):
+        left = f"{_count(count, 'test')} left what {'it' if count == 1 else 'they'} obtained in {FOLDER}"
+        lines.append(f"{left}; review: audioparity golden pending")
+    said = dict.fromkeys((*warnings, *(test["warning"] for test in tests if test.get("warning"))))
+    return lines + [f"warning: {text}" for text in said]
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """List the goldens that were written."""
-    lines = summary_lines(report for reports in terminalreporter.stats.values() for report in reports)
-    if lines:
-        terminalreporter.write_sep("=", "goldens")
-        for line in lines:
-            terminalreporter.write_line(line)
+def planned_count(record: RunRecord) -> int:
+    """Return how many goldens would have been written by a run that only plans."""
+    return sum(test.get("outcome") == "planned" for test in record.tests)
+
+
+def _change(test: Mapping[str, Any]) -> Iterator[str]:
+    change = test["change"]
+    word = ("create" if change["created"] else "update") if change["planned"] else None
+    verb = f"would {word}" if word else ("created" if change["created"] else "updated")
+    size = _size(change["size_bytes"])
+    if change["created"]:
+        yield f"{verb} {change['golden']} ({size}, {_count(len(change['stages']), 'stage')})"
+        return
+    before = change["size_before"]
+    yield f"{verb} {change['golden']} ({size if before is None else f'{_size(before)} -> {size}'})"
+    for name, text in change["stages"]:
+        yield f"  {name}: {text}"
+
+
+def _is_refused(test: Mapping[str, Any], asked: Collection[str]) -> bool:
+    return bool(test.get("refused")) and test["test"] in asked
+
+
+def _variant(test: Mapping[str, Any], record: RunRecord) -> str:
+    variant = test["variant"]
+    used = f"{test['test']} uses {_path(record, test['golden'] + VARIANT_SIGN + variant['name'])}"
+    if variant["deviation_db"] is None:
+        return used
+    return f"{used}, {variant['deviation_db']:.2f} dB ({variant['stage']!r}) from the shared golden"
+
+
+def _path(record: RunRecord, name: str) -> PurePosixPath:
+    return PurePosixPath(record.golden_dir, f"{name}{SUFFIX}")
+
+
+def _cut(lines: list[str], *, show_all: bool) -> list[str]:
+    if show_all or len(lines) <= _SHOWN:
+        return lines
+    return [*lines[:_SHOWN], f"... and {len(lines) - _SHOWN} more like these (-v shows all)"]
+
+
+def _count(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"

@@ -1,0 +1,245 @@
+"""What a run tells at its end: the record of the run, the section of the terminal, the exit status of a plan.
+
+One `Recorder` is registered per process when the first parity test is met. That of a pytest-xdist worker only tells
+the process that the user started what was collected; that one writes the record.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_audioparity.collected import Collected
+from pytest_audioparity.errors import AudioparityError
+from pytest_audioparity.golden.names import golden_path, shown_path
+from pytest_audioparity.runs import REPORT_KEY, RunRecord, read_run, write_run
+from pytest_audioparity.selection import covered_paths, is_run, layout_of, selection_reasons
+from pytest_audioparity.session import run_of
+from pytest_audioparity.summary import planned_count, summary_lines
+from pytest_audioparity.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+NAME = "audioparity-recorder"
+_OUTPUT = "audioparity"
+_STOPS = {
+    pytest.ExitCode.INTERRUPTED: "the run was interrupted",
+    pytest.ExitCode.INTERNAL_ERROR: "pytest had an internal error",
+    pytest.ExitCode.USAGE_ERROR: "pytest was used wrongly",
+}
+_UPDATED = ("updated", "U", "UPDATED")
+# No other letter of pytest's is W.
+_SHOWN = {"created": _UPDATED, "updated": _UPDATED, "planned": ("planned", "W", "WOULD UPDATE")}
+
+
+class Recorder:
+    """Follows a run and records it.
+
+    Parameters
+    ----------
+    config : of this process
+    outcomes : outcomes of collecting by node id, see `Collected`; the plugin notes them from the start
+    """
+
+    def __init__(self, config: pytest.Config, outcomes: dict[str, set[str]]) -> None:
+        settings = run_of(config).settings
+        golden_dir = shown_path(settings.golden_dir, settings.root).as_posix()
+        self.collected = Collected(outcomes)
+        self._config = config
+        self._settings = settings
+        self._is_worker = hasattr(config, "workerinput")
+        self._is_controller = False
+        self._workspace = Workspace(settings.root)
+        self._record = RunRecord(id=run_of(config).id, started=_now(), golden_dir=golden_dir)
+        self._has_begun = False
+        self._reported: set[str] = set()
+        self._tests: dict[str, dict[str, Any]] = {}
+        self._broken: set[str] = set()
+        self._warnings: list[str] = []
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Note that tests are left out."""
+        self.collected.deselect(items)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note what is to be run, and that a run of parity tests has begun."""
+        self.collected.end(session.items)
+        if self.collected.seen:
+            self._begin()
+
+    def share_run(self, node: Any) -> None:
+        """Tell a worker of pytest-xdist which run it belongs to."""
+        self._is_controller = True
+        node.workerinput["audioparity_run"] = self._record.id
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Note what a worker says is to be run."""
+        self.collected.tests.update(ids)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """Take what a worker knows. One that crashed tells nothing."""
+        if error:
+            self._broken.add("a worker process crashed")
+        sent = getattr(node, "workeroutput", {}).get(_OUTPUT)
+        if sent is not None:
+            self.collected.receive(sent)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note what could not be collected, of whatever process."""
+        if report.failed:
+            self._broken.add(f"collection failed: {report.nodeid}")
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """Note that the run was stopped; `pytest.exit` may give it any exit status."""
+        self._broken.add(_STOPS[pytest.ExitCode.INTERRUPTED])
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport | pytest.CollectReport) -> tuple[str, str, str] | None:
+        """Show a test whose golden is written as updated (U), or would be (W), once its teardown has passed too."""
+        delivered = getattr(report, REPORT_KEY, None)
+        if not delivered or not report.passed:
+            return None
+        if delivered.get("expects_update"):
+            return "", "", ""
+        return _SHOWN.get(delivered.get("outcome"))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
+        """Take what a test delivered off its report, which the terminal keeps; of several attempts the last counts."""
+        yield
+        delivered = report.__dict__.pop(REPORT_KEY, None)
+        if self._is_worker or str(report.outcome) == "rerun":
+            return
+        self._reported.add(report.nodeid)
+        if delivered and "test" in delivered:
+            self._begin()
+            self._tests[delivered["test"]] = delivered
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the record, after every worker has ended."""
+        if not self.collected.is_known and not self._is_controller:
+            self.collected.end(getattr(session, "items", ()), late=True)
+        if self._is_worker:
+            self._config.workeroutput[_OUTPUT] = self.collected.sent()  # type: ignore[attr-defined]
+        elif is_run(self._config) and (self.collected.seen or self._tests):
+            self._begin()
+            self._conclude(session)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what was done to goldens, unless nothing is to be said: some versions of pytest leave that to plugins."""
+        if terminalreporter.no_summary:
+            return
+        verbosity = self._config.get_verbosity()
+        asked = {test["test"] for test in self._record.tests if self._is_asked(test["golden"])}
+        lines = summary_lines(self._record, asked=asked, warnings=self._warnings, show_all=verbosity > 0)
+        if lines:
+            terminalreporter.write_sep("=", "goldens")
+            for line in lines:
+                terminalreporter.write_line(line)
+
+    def _is_asked(self, name: str) -> bool:
+        from pytest_audioparity.golden.shelf import golden_files
+
+        settings = self._settings
+        return settings.update or (settings.create and not golden_files(golden_path(settings.golden_dir, name)))
+
+    def _begin(self) -> None:
+        """Leave a record that says that this run has not ended, so that no earlier one is taken for it."""
+        if self._has_begun or not is_run(self._config):
+            return
+        from pytest_audioparity.golden.provenance import commit
+
+        self._has_begun = True
+        with suppress(AudioparityError):
+            begun = read_run(self._workspace.run_file)
+            if begun.id == self._record.id:  # a worker was first
+                self._record = replace(self._record, commit=begun.commit)
+                return
+        # Before any golden is written: what changes the goldens is still a run of the commit.
+        self._record = replace(self._record, commit=commit(self._settings.root))
+        self._write()
+
+    def _write(self) -> None:
+        try:
+            self._workspace.ensure()
+            write_run(self._workspace.run_file, self._record)
+        except OSError as error:
+            folder = shown_path(self._workspace.folder, self._settings.root)
+            self._warnings.append(f"the run is not recorded: {folder} cannot be written: {error.strerror or error}")
+
+    def _conclude(self, session: pytest.Session) -> None:
+        status = int(session.exitstatus)
+        renamed = self.collected.renamed
+        tests = tuple({**self._tests[test], "test": renamed.get(test, test)} for test in sorted(self._tests))
+        self._record = self._of_collection(replace(self._record, tests=tests))
+        if status == pytest.ExitCode.OK and planned_count(self._record):
+            # A plan left in CI by mistake must not pass as a run that compares.
+            status = session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        broken, partial = self._broken_by(session), self._partial_by()
+        record = replace(
+            self._record,
+            finished=_now(),
+            exit_status=int(status),
+            complete=not broken and not partial,
+            broken=broken,
+            partial=partial,
+        )
+        self._record = self._with_orphans(record) if record.complete else record
+        self._write()
+
+    def _of_collection(self, record: RunRecord) -> RunRecord:
+        collected = self.collected
+        files, uncollected = collected.files(), tuple(collected.with_outcome("skipped"))
+        claimed = collected.claimed | {str(test["golden"]) for test in record.tests}
+        delivered = {str(test["test"]) for test in record.tests}
+        return replace(
+            record,
+            layout=layout_of(self._config),
+            paths=covered_paths(self._config, (*files, *uncollected)),
+            collected=files,
+            uncollected=uncollected,
+            seen=tuple(sorted(collected.seen | delivered)),
+            run=tuple(sorted((collected.seen & collected.ids(self._reported)) | delivered)),
+            claimed=tuple(sorted(claimed)),
+        )
+
+    def _broken_by(self, session: pytest.Session) -> tuple[str, ...]:
+        reasons = set(self._broken)
+        reasons.update(f"collection failed: {node}" for node in self.collected.with_outcome("failed"))
+        if (stop := session.shouldfail or session.shouldstop) and not isinstance(stop, bool):
+            reasons.add(f"the run stopped early: {stop}")
+        status = int(session.exitstatus)
+        if status in _STOPS:
+            reasons.add(_STOPS[pytest.ExitCode(status)])
+        return tuple(sorted(reasons))
+
+    def _partial_by(self) -> tuple[str, ...]:
+        from pytest_audioparity.orphans import ELSEWHERE, is_elsewhere
+
+        reasons = [*selection_reasons(self._config), *sorted(self.collected.reasons)]
+        if missing := set(self._record.seen) - set(self._record.run):
+            reasons.append(f"parity tests that were collected and did not run: {len(missing)}")
+        if is_elsewhere(self._record.golden_dir):
+            reasons.append(ELSEWHERE)
+        return tuple(reasons)
+
+    def _with_orphans(self, record: RunRecord) -> RunRecord:
+        from pytest_audioparity.orphans import find_orphans
+
+        try:
+            return replace(record, orphans=find_orphans(record, self._settings.root))
+        except OSError as error:
+            self._warnings.append(f"goldens without an owner could not be looked for: {error}")
+            return record
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
