@@ -13,6 +13,7 @@ from pytest_audioparity.comparison.kinds import along_axes, compare_values, desc
 from pytest_audioparity.comparison.structure import Pair, pair
 from pytest_audioparity.comparison.tolerances import judge, smallest_tol_db
 from pytest_audioparity.diagnosis import diagnose
+from pytest_audioparity.golden.revision import merge_order
 from pytest_audioparity.records import (
     DB_PER_UNIT,
     FAIL,
@@ -74,24 +75,12 @@ def result_of(
     title: str = "",
     golden: Path | None = None,
     reason: str | None = None,
+    notes: tuple[tuple[str, str], ...] = (),
 ) -> ParityResult:
     """Put judged stages in data-flow order: the reference's, with what only the actual side has in its place there."""
     stages = tuple(results[name] for name in merge_order(expected_order, actual_order) if name in results)
     reason = reason or (None if stages else "no stage was compared")
-    return ParityResult(title, stages, golden, reason=reason)
-
-
-def merge_order(leading: Iterable[str], following: Iterable[str]) -> list[str]:
-    """Return the leading names in their order, with what only the other side has put behind its predecessor there."""
-    order = list(leading)
-    known = set(order)
-    previous: str | None = None
-    for name in following:
-        if name not in known:
-            order.insert(0 if previous is None else order.index(previous) + 1, name)
-            known.add(name)
-        previous = name
-    return order
+    return ParityResult(title, stages, golden, reason=reason, notes=notes)
 
 
 def without_golden(actual: StageTensor, tolerance: Tolerance) -> StageResult:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_audioparity.errors import AudioparityError, ParityError
-from pytest_audioparity.updates import shown
+from pytest_audioparity.golden.names import shown_path
 
 if TYPE_CHECKING:
     from _pytest.outcomes import Failed as _PytestFailed
@@ -34,7 +34,7 @@ def shape(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException], repor
     error = excinfo.value
     if isinstance(error, AudioparityError):
         place = _place(item, excinfo)
-        prefix = "" if place is None else f"{shown(place[0], item.config.rootpath).as_posix()}:{place[1]}: "
+        prefix = "" if place is None else f"{shown_path(place[0], item.config.rootpath).as_posix()}:{place[1]}: "
         if not str(error).startswith(prefix):
             error.args = (f"{prefix}{error}",)
         representation = excinfo.getrepr(style="value", chain=False)

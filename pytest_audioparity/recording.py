@@ -11,17 +11,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.adapters.arrays import snapshot
-from pytest_audioparity.check import check_stage, merge_order, result_of, without_golden
+from pytest_audioparity.check import check_stage, result_of, without_golden
 from pytest_audioparity.comparison.structure import kind_of
 from pytest_audioparity.comparison.tolerances import unmatched
 from pytest_audioparity.errors import GoldenError, StageError
-from pytest_audioparity.golden.file import Golden
+from pytest_audioparity.golden.names import shown_path, variant_path
+from pytest_audioparity.golden.revision import fingerprint, revised
+from pytest_audioparity.golden.shelf import IN_GIT, golden_files, open_golden
 from pytest_audioparity.records import DB_PER_UNIT, ParityResult, StageResult, StageTensor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from pytest_audioparity.golden.file import Golden
+    from pytest_audioparity.golden.pending import Change
+    from pytest_audioparity.golden.shelf import Shelf
+    from pytest_audioparity.records import StageMeta
     from pytest_audioparity.spec import Spec
 
 
@@ -32,11 +38,31 @@ class Recording:
     ----------
     spec : what its marks ask for
     path : its golden, which need not exist
+    shelf : where tensors of goldens are kept
+    variants : names of the golden's variants that this run may use, the first that exists counts
+    new_variant : the variant that an update makes of a golden that has none, if any
+
+    Attributes
+    ----------
+    variant : the variant that is used, if any
+    base : the golden that is compared with
+    target : the golden that an update writes
     """
 
-    def __init__(self, *, spec: Spec, path: Path) -> None:
+    def __init__(
+        self,
+        *,
+        spec: Spec,
+        path: Path,
+        shelf: Shelf = IN_GIT,
+        variants: Sequence[str] = (),
+        new_variant: str | None = None,
+    ) -> None:
         self.spec = spec
         self.path = path
+        self.shelf = shelf
+        self.variant = next((name for name in variants if golden_files(variant_path(path, name))), None)
+        self.base = self.target = path if self.variant is None else variant_path(path, self.variant)
         self.golden: Golden | None = None
         self.golden_error: GoldenError | None = None
         self._recorded: dict[str, StageResult | None] = {}
@@ -44,9 +70,17 @@ class Recording:
         self._misuse: str | None = None
         self._closed = False
         try:
-            self.golden = Golden(path)
+            self.golden = open_golden(self.base, shelf)
         except GoldenError as error:
             self.golden_error = error
+        # The shared golden comes first: a variant alone would leave every other platform without any.
+        if new_variant is not None and not self.is_new:
+            self.target = variant_path(path, new_variant)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether there is no golden yet."""
+        return self.golden_error is not None and self.golden_error.cause == "missing"
 
     def take(self, actual: StageTensor, overrides: Mapping[str, Any]) -> None:
         """Compare one stage and keep the result, and a copy of the tensor unless it passes.
@@ -77,7 +111,7 @@ class Recording:
         """Remember a mistake, so that a test which swallows the exception still fails and updates nothing."""
         self._misuse = self._misuse or problem
 
-    def finish(self, *, shown_path: Path) -> ParityResult:
+    def finish(self, *, root: Path) -> ParityResult:
         """Judge the whole test: what the golden has and the test did not record is missing."""
         self.close()
         results = self._compared()
@@ -88,18 +122,49 @@ class Recording:
                     results[name] = check_stage(self.golden.read(name), None, self.spec.tolerance(name))
         except GoldenError as error:
             self.golden_error = self.golden_error or error
-        reason = None if self.golden_error is None else str(self.golden_error).replace(str(self.path), str(shown_path))
-        if self.spec.port and self.golden_error is not None and self.golden_error.cause == "missing":
-            reason = f"golden {shown_path} does not exist; write it with the test that owns it and --update-golden"
-            if shown_path.parts[:1] == shown_path.parts[1:2]:
-                reason += f", or leave the leading {shown_path.parts[0] + '/'!r} out of golden="
         return result_of(
             results,
             expected_order=golden_order,
             actual_order=self._recorded,
-            golden=shown_path,
-            reason=self._not_judged() or reason,
+            golden=shown_path(self.base, root),
+            reason=self._not_judged() or self._problem(root),
+            notes=self._notes(root) if self.variant or not all(result.passed for result in results.values()) else (),
         )
+
+    def _problem(self, root: Path) -> str | None:
+        """Say what is wrong with the golden, or return None."""
+        shown = shown_path(self.base, root)
+        if not (self.spec.port and self.is_new):
+            return None if self.golden_error is None else str(self.golden_error).replace(str(self.base), str(shown))
+        reason = f"golden {shown} does not exist; write it with the test that owns it and --update-golden"
+        if shown.parts[:1] == shown.parts[1:2]:
+            reason += f", or leave the leading {shown.parts[0] + '/'!r} out of golden="
+        return reason
+
+    def _notes(self, root: Path) -> tuple[tuple[str, str], ...]:
+        from pytest_audioparity.golden.provenance import difference
+
+        notes = []
+        if self.variant is not None:
+            _, text = self.variant_distance()
+            notes.append(("variant", f"{self.variant!r} of {shown_path(self.path, root)}, {text}"))
+        if self.golden is not None and (elsewhere := difference(self.golden.provenance)) is not None:
+            notes.append(("golden made with", elsewhere))
+        return tuple(notes)
+
+    def variant_distance(self) -> tuple[StageResult | None, str]:
+        """Return the stage in which the variant is farthest from the shared golden, and that in words."""
+        try:
+            shared, variant = open_golden(self.path, self.shelf), self.golden or open_golden(self.base, self.shelf)
+            names = [stage.name for stage in variant.stages if stage.name in shared]
+            results = [check_stage(shared.read(n), variant.read(n), self.spec.tolerance(n)) for n in names]
+        except GoldenError as error:
+            return None, "which does not exist" if error.cause == "missing" else f"which cannot be read: {error}"
+        measured = [result for result in results if result.deviation_db is not None]
+        if not measured:
+            return None, "no stage of which can be compared with it"
+        farthest = max(measured, key=lambda result: result.deviation_db or 0.0)
+        return farthest, f"up to {farthest.deviation_db:.3g} dB from it ({farthest.name!r})"
 
     def so_far(self) -> ParityResult:
         """Return what was judged until now, of a test that ended early; what is missing may have been to come."""
@@ -116,7 +181,7 @@ class Recording:
         """
         if (problem := self._not_judged()) is not None:
             return problem
-        if self.golden_error is not None and self.golden_error.cause != "missing":
+        if self.golden_error is not None and not self.is_new:
             return "the golden that is there has to be put right first"
         for name, stage in self._kept.items():
             result = self._recorded[name]
@@ -131,14 +196,46 @@ class Recording:
         Stages that pass keep the golden's tensor, so that repeated updates cannot carry it away within the tolerance;
         stages that `only` leaves out stay as they are; stages that were not recorded go.
         """
-        stages = []
-        for name in merge_order(self._recorded, self._held()):
-            if name in self._kept:
-                stage = self._kept[name]
-                stages.append(replace(stage, meta=replace(stage.meta, kind=kind_of(stage.meta, stage.array))))
-            elif self.golden is not None and name in self.golden and self._stays(name):
-                stages.append(self.golden.read(name))
-        return stages
+        gone = [name for name in self._golden_order() if name not in self._recorded]
+        return revised(self.golden, order=self._recorded, new=self._obtained(), removed=gone)
+
+    def changes(self, *, whole: bool) -> list[Change]:
+        """Return how the stages that do not pass would change the golden.
+
+        Parameters
+        ----------
+        whole : whether the test ran to its end, so that what it did not record is missing
+        """
+        from pytest_audioparity.golden.pending import ADDED, CHANGED, REMOVED, Change
+        from pytest_audioparity.report.changes import change
+
+        changes = []
+        for name in self._kept:
+            result = self._recorded[name]
+            assert result is not None
+            known = self.golden is not None and name in self.golden
+            text = "new" if self.is_new else change(result)
+            changes.append(Change(name, CHANGED if known else ADDED, text, self._fingerprint(name)))
+        gone = [name for name in self._golden_order() if whole and name not in self._recorded]
+        return changes + [Change(name, REMOVED, "removed", self._fingerprint(name)) for name in gone]
+
+    def obtained(self) -> list[StageTensor]:
+        """Return the stages that do not pass, as they were recorded."""
+        return list(self._obtained().values())
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Names of all stages that were recorded, in data-flow order."""
+        return tuple(self._recorded)
+
+    def _obtained(self) -> dict[str, StageTensor]:
+        return {
+            name: replace(stage, meta=replace(stage.meta, kind=kind_of(stage.meta, stage.array)))
+            for name, stage in self._kept.items()
+        }
+
+    def _fingerprint(self, name: str) -> str | None:
+        return None if self.golden is None or name not in self.golden else fingerprint(self.golden.read(name))
 
     def _judge(self, actual: StageTensor, overrides: Mapping[str, Any]) -> StageResult:
         name = actual.meta.name
@@ -166,18 +263,18 @@ class Recording:
         if problem is not None:
             return f"{problem}; globs that several tests share belong to their class or the ini options"
         undone = [name for name in covered if self._recorded[name] is None]
-        if undone and (self.golden_error is None or self.golden_error.cause == "missing"):
+        if undone and (self.golden_error is None or self.is_new):
             return f"stage {undone[0]!r} was not compared: an exception interrupted its comparison"
         return None
 
     def _compared(self) -> dict[str, StageResult]:
         return {name: result for name, result in self._recorded.items() if result is not None}
 
+    def _stages(self) -> Sequence[StageMeta]:
+        return () if self.golden is None else self.golden.stages
+
     def _held(self) -> list[str]:
-        return [] if self.golden is None else [stage.name for stage in self.golden.stages]
+        return [stage.name for stage in self._stages()]
 
     def _golden_order(self) -> list[str]:
         return [name for name in self._held() if self.spec.covers(name)]
-
-    def _stays(self, name: str) -> bool:
-        return name in self._recorded or not self.spec.covers(name)

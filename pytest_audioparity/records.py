@@ -210,7 +210,9 @@ class ParityResult:
     """The verdict on one test or one pair of files: its stages in data-flow order.
 
     `reason` says why the result fails as a whole, beside what its stages say: no golden, nothing recorded. `accept` is
-    the command that accepts the change; a port has none, but an `owner`, the test that writes its golden.
+    the command that accepts the change; a port has none, but an `owner`, the test that writes its golden. `review` is
+    the command that shows what was obtained, `notes` say in pairs of label and text what else a reader should know:
+    which variant was used, where the golden came from if that is elsewhere.
     """
 
     title: str
@@ -219,6 +221,8 @@ class ParityResult:
     accept: str | None = None
     owner: str | None = None
     reason: str | None = None
+    review: str | None = None
+    notes: tuple[tuple[str, str], ...] = ()
 
     def __bool__(self) -> bool:
         """Be true only when passed, so that ``assert compare(...)`` means what it says."""

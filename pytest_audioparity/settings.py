@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,8 @@ class Settings:
     create : whether missing goldens are to be written
     plan : whether to list that only, and write nothing
     reason : what the user gave as one
-    variant : which platform variants of goldens count, if any
+    variant : the variant that an update makes of a golden that does not pass, if any
+    variants : the variants that count where a golden has them, the closest first
     store, cache, offline : where tensors too large for git are kept, where downloads go, whether to download at all
     project : tolerance keywords of the ini options
     """
@@ -43,6 +45,7 @@ class Settings:
     plan: bool = False
     reason: str | None = None
     variant: str | None = None
+    variants: tuple[str, ...] = ()
     store: str | None = None
     cache: Path = Path(".audioparity/cache")
     offline: bool = False
@@ -65,6 +68,7 @@ def read_settings(config: pytest.Config) -> Settings:
     root, plan = config.rootpath, bool(config.getoption("--golden-plan"))
     missing_only = bool(config.getoption("--update-golden-missing"))
     update = bool(config.getoption("--update-golden")) or (plan and not missing_only)
+    variant, system = _variant(config), platform.system().lower()
     cache = config.getini("audioparity_golden_cache")
     return Settings(
         root=root,
@@ -73,7 +77,8 @@ def read_settings(config: pytest.Config) -> Settings:
         create=update or missing_only,
         plan=plan,
         reason=config.getoption("--golden-reason"),
-        variant=_variant(config),
+        variant=variant,
+        variants=(*filter(None, [variant]), f"{system}-{platform.machine().lower()}", system),
         store=config.getini("audioparity_golden_store") or None,
         cache=root / (Path(cache).expanduser() if cache else Path(".audioparity", "cache")),
         offline=bool(config.getoption("--golden-offline")),

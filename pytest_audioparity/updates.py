@@ -1,4 +1,4 @@
-"""The writing of goldens: when it is refused, how it is done, and what the summary says of it.
+"""The writing of goldens: when it is refused, how it is done, what the summary says of it, what is left for review.
 
 A golden is written after its test's teardown, so that a test which fails in any phase changes nothing, and by the
 process that ran the test, so that pytest-xdist needs nothing special.
@@ -7,34 +7,37 @@ process that ran the test, so that pytest-xdist needs nothing special.
 from __future__ import annotations
 
 import os
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_audioparity.golden.names import golden_name, golden_path, name_of, shown_path
+from pytest_audioparity.identity import test_id
+from pytest_audioparity.workspace import Workspace
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
     from pytest_audioparity.recording import Recording
     from pytest_audioparity.records import ParityResult
     from pytest_audioparity.settings import Settings
 
-# What a report carries to the process that prints the summary; only plain types, since xdist serialises them.
-REPORT_KEY = "audioparity"
-
 
 def refuse_in_ci(config: pytest.Config) -> None:
-    """Refuse to update goldens where nobody looks at them.
+    """Refuse to update goldens where nobody looks at them. A plan writes nothing, so it is fine there.
 
     Raises
     ------
-    pytest.UsageError : --update-golden under CI without --update-golden-in-ci
+    pytest.UsageError : an update under CI without --update-golden-in-ci
     """
     in_ci = os.environ.get("CI", "").lower() not in ("", "0", "false", "no")
-    if in_ci and not config.getoption("--update-golden-in-ci"):
+    allowed = config.getoption("--update-golden-in-ci") or config.getoption("--golden-plan")
+    flag = next((flag for flag in ("--update-golden", "--update-golden-missing") if config.getoption(flag)), None)
+    if flag is not None and in_ci and not allowed:
         raise pytest.UsageError(
-            "--update-golden is refused in CI (the environment variable CI is set): a golden that changes there is "
-            "reviewed by nobody; update on your machine and commit, or add --update-golden-in-ci"
+            f"{flag} is refused in CI (the environment variable CI is set): a golden that changes there is "
+            f"reviewed by nobody; update on your machine and commit, or add --update-golden-in-ci"
         )
 
 
@@ -60,7 +63,7 @@ def refusal(item: pytest.Item, recording: Recording, *, failed: bool) -> str | N
     if failed:
         return "this test failed otherwise as well"
     owner = owner_of(recording)
-    if recording.spec.golden is not None and recording.golden is not None and owner != item.nodeid:
+    if recording.spec.golden is not None and recording.golden is not None and owner != test_id(item):
         return (
             f"its golden was written by {owner or 'something else than a test'}; "
             f"if this test only compares, give it port=True; "
@@ -78,49 +81,130 @@ def may_xfail(item: pytest.Item) -> bool:
     return False
 
 
-def write(recording: Recording, result: ParityResult, *, test: str, settings: Settings) -> dict[str, Any]:
-    """Write a golden and return what the summary says of it, in plain types.
+def describe(recording: Recording, result: ParityResult, *, test: str, settings: Settings) -> dict[str, Any]:
+    """Return what the record of a run says of a test, in plain types: its golden and the numbers that decided."""
+    from pytest_audioparity.report.json import compact
 
-    Raises
-    ------
-    GoldenError : a stage that stays cannot be read, or the file system refused; the old file is untouched
-    """
-    from pytest_audioparity.golden.file import write_golden
-    from pytest_audioparity.golden.provenance import provenance
-    from pytest_audioparity.report.terminal import change
-
-    size = write_golden(
-        recording.path,
-        recording.new_golden(),
-        settings=recording.golden.settings if recording.golden else {},
-        provenance=provenance(test=test, root=settings.root, reason=settings.reason),
-    )
-    created = recording.golden is None
+    variant = None
+    if recording.variant is not None:
+        farthest, _ = recording.variant_distance()
+        stage, deviation_db = (None, None) if farthest is None else (farthest.name, farthest.deviation_db)
+        variant = {"name": recording.variant, "stage": stage, "deviation_db": deviation_db}
     return {
-        "golden": str(shown(recording.path, settings.root)),
-        "created": created,
-        "size_bytes": size,
-        "stages": [] if created else [[stage.name, change(stage)] for stage in result.stages if not stage.passed],
+        "test": test,
+        "golden": name_of(recording.path, settings.golden_dir),
+        "port": recording.spec.port,
+        "variant": variant,
+        "verdict": result.verdict,
+        "reason": result.reason,
+        "first_divergence": result.first_divergence,
+        "pending": None,
+        "warning": None,
+        "stages": [compact(stage) for stage in result.stages],
     }
 
 
-def shown(path: Path, root: Path) -> Path:
-    """Return a path as it is shown: relative to the root directory where it lies below it."""
-    return path.relative_to(root) if path.is_relative_to(root) else path
+def planned(recording: Recording, settings: Settings) -> dict[str, Any]:
+    """Return what the summary says of a golden that is about to be written, in plain types."""
+    created = recording.is_new or recording.target != recording.base
+    old = None if recording.golden is None else recording.golden.size_bytes
+    return {
+        "golden": str(shown_path(recording.target, settings.root)),
+        "created": created,
+        "planned": True,
+        "size_bytes": sum(stage.array.nbytes for stage in recording.new_golden()) if settings.plan else 0,
+        "size_before": None if created else old,
+        "stages": [[change.name, change.text] for change in recording.changes(whole=True)],
+    }
 
 
-def summary_lines(reports: Iterable[Any]) -> list[str]:
-    """Describe the goldens that this run wrote, for the end of the terminal output."""
-    lines = []
-    for report in reports:
-        written = getattr(report, REPORT_KEY, None)
-        if not isinstance(written, dict) or "golden" not in written:
-            continue
-        word = "created" if written["created"] else "updated"
-        lines.append(f"{word} {written['golden']} ({_size(written['size_bytes'])})")
-        lines.extend(f"  {name}: {text}" for name, text in written["stages"])
-    return lines
+def write(recording: Recording, *, test: str, settings: Settings) -> int:
+    """Write a golden and return its size on disk in bytes.
+
+    Raises
+    ------
+    GoldenError : a stage that stays cannot be read, someone else changed the golden meanwhile, or the file system
+        refused; the golden is what it was
+    """
+    from pytest_audioparity.golden.provenance import provenance
+    from pytest_audioparity.golden.shelf import save_golden
+
+    return save_golden(
+        recording.target,
+        recording.new_golden(),
+        settings=recording.golden.settings if recording.golden else {},
+        provenance=provenance(test=test, root=settings.root, reason=settings.reason),
+        shelf=recording.shelf,
+        since=recording.golden if recording.target == recording.base else None,
+    )
 
 
-def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
+def keep(
+    recording: Recording,
+    result: ParityResult,
+    *,
+    test: str,
+    refused: str | None,
+    whole: bool,
+    run: str,
+    settings: Settings,
+) -> Path | None:
+    """Leave what a failing test obtained for review, and return where; None when there is nothing that differs.
+
+    Parameters
+    ----------
+    recording : the stages, which do not pass
+    result : as it was reported
+    test : node id
+    refused : why it may not become the golden, or None
+    whole : whether the test ran to its end
+    run : id of this run
+
+    Raises
+    ------
+    GoldenError, OSError : the file system refused
+    """
+    from pytest_audioparity.golden.pending import Pending, pending_path, write_pending
+    from pytest_audioparity.golden.provenance import provenance
+    from pytest_audioparity.report.json import document
+    from pytest_audioparity.report.terminal import render
+
+    changes = recording.changes(whole=whole)
+    if not changes:
+        return None
+    folder = settings.golden_dir
+    pending = Pending(
+        test=test,
+        golden=name_of(recording.target, folder),
+        base=name_of(recording.base, folder),
+        golden_dir=shown_path(folder, settings.root).as_posix(),
+        refused=refused,
+        run=run,
+        obtained=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        order=recording.order,
+        changes=tuple(changes),
+        result=document(result),
+        report=render(result),
+        settings=recording.golden.settings if recording.golden else {},
+        provenance=provenance(test=test, root=settings.root, reason=settings.reason),
+    )
+    workspace = Workspace(settings.root)
+    workspace.ensure()
+    path = pending_path(workspace.pending, golden_name(test))
+    write_pending(path, pending, recording.obtained())
+    return path
+
+
+def drop(test: str, *, settings: Settings) -> None:
+    """Remove what an earlier failure of a test left for review.
+
+    Raises
+    ------
+    OSError : the file system refused
+    """
+    folder = Workspace(settings.root).pending
+    path = golden_path(folder, golden_name(test))
+    if path.exists():
+        from pytest_audioparity.golden.pending import remove_pending
+
+        remove_pending(folder, path)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pytest_audioparity.api import assert_parity, compare
-from pytest_audioparity.check import check_stage, merge_order, result_of, without_golden
+from pytest_audioparity.check import check_stage, result_of, without_golden
 from pytest_audioparity.comparison.tolerances import layered
 from pytest_audioparity.records import FAIL, NOT_MEASURED, PASS, StageMeta, StageTensor
 
@@ -224,23 +224,6 @@ def test_a_stage_that_one_side_lacks_fails_as_missing_or_extra():
 def test_a_stage_without_a_golden_is_described_and_does_not_pass():
     result = without_golden(stage(SIGNAL), layered([], "x"))
     assert (result.verdict, result.comparison.actual.shape) == (NOT_MEASURED, (6, 100))
-
-
-@pytest.mark.parametrize(
-    ("leading", "following", "merged"),
-    [
-        ("abc", "abc", "abc"),
-        ("abc", "", "abc"),
-        ("", "abc", "abc"),
-        ("abc", "cba", "abc"),
-        ("abc", "axbc", "axbc"),
-        ("abc", "xyabc", "xyabc"),
-        ("abc", "abcxy", "abcxy"),
-        ("abc", "axcyb", "axbcy"),
-    ],
-)
-def test_what_only_one_side_has_stands_behind_its_predecessor_there(leading, following, merged):
-    assert merge_order(leading, following) == list(merged)
 
 
 def results(**verdicts):

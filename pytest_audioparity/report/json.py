@@ -20,6 +20,7 @@ def document(result: ParityResult) -> dict[str, Any]:
             "verdict": result.verdict,
             "first_divergence": result.first_divergence,
             "reason": result.reason,
+            "notes": dict(result.notes),
             "stages": [stage_document(stage) for stage in result.stages],
         }
     )
@@ -64,6 +65,21 @@ def stage_document(stage: StageResult) -> dict[str, Any]:
     entry["findings"] = [
         {"code": f.code, "explains": f.explains, "detail": dict(f.detail), "message": f.message} for f in stage.findings
     ]
+    return entry
+
+
+def compact(stage: StageResult) -> dict[str, Any]:
+    """Return the numbers that decided a stage, for the record of a run: enough to judge it again with other limits."""
+    numbers, tolerance = stage.comparison, stage.tolerance
+    entry: dict[str, Any] = {"name": stage.name, "kind": stage.meta.kind, "verdict": stage.verdict}
+    for key in ("deviation_db", "peak_db", "snr_db", "match", "excess"):
+        value = getattr(numbers, key, None)
+        entry[key] = value if value is None or math.isfinite(value) else None
+    for key in ("tol_db", "tol_peak_db", "peak_is_derived", "min_snr_db", "min_match", "atol"):
+        entry[key] = getattr(tolerance, key)
+    entry["failed"] = [c.name for c in stage.criteria if not c.passed]
+    entry["reason"] = stage.reason
+    entry["findings"] = [f.code for f in stage.findings]
     return entry
 
 

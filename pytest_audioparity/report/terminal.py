@@ -102,10 +102,19 @@ def _lines(result: ParityResult) -> Iterator[str]:
     yield ""
     if needed := _needed(failing):
         yield from textwrap.wrap(needed, WIDTH, break_long_words=False)
+    yield from _way_on(result)
+
+
+def _way_on(result: ParityResult) -> Iterator[str]:
+    """Name the golden, what is to be known of it, and the commands that come next."""
     if result.golden is not None:
         yield f"golden: {result.golden}"
+    for label, text in result.notes:
+        yield from textwrap.wrap(f"{label}: {text}", WIDTH, break_long_words=False, break_on_hyphens=False)
     if result.accept is not None:
         yield f"accept: {result.accept}"
+    if result.review is not None:
+        yield f"review: {result.review}"
     if result.owner is not None:
         yield f"owner: {result.owner} writes this golden, should the reference itself have changed"
 
@@ -267,24 +276,3 @@ def _wrapped(label: str, text: str) -> Iterator[str]:
     yield f"  {label:<10} : {lines[0]}"
     for line in lines[1:]:
         yield f"{'':<15}{line}"
-
-
-def change(stage: StageResult) -> str:
-    """Say in one phrase what an update changes in a stage."""
-    code = next((f.code for f in stage.findings if f.code in ("missing_stage", "extra_stage")), None)
-    if code == "missing_stage":
-        return "removed"
-    if code == "extra_stage":
-        return "added"
-    comparison = stage.comparison
-    if comparison is not None and comparison.expected.shape != comparison.actual.shape:
-        return f"{shape_text(comparison.expected.shape)} -> {shape_text(comparison.actual.shape)}"
-    if (dtype := next((f for f in stage.findings if f.code == "dtype"), None)) is not None:
-        return f"{dtype.detail['expected']} -> {dtype.detail['actual']}"
-    if stage.reason is not None:
-        return stage.reason
-    if comparison is not None and comparison.match is not None:
-        return f"{percent(1 - comparison.match)} of the codes changed"
-    if stage.deviation_db is not None:
-        return f"changed by {decibel(stage.deviation_db)} dB"
-    return "changed"

@@ -17,7 +17,8 @@ import pytest_audioparity.api
 import pytest_audioparity.golden.provenance
 import pytest_audioparity.recording
 import pytest_audioparity.session
-import pytest_audioparity.stages  # noqa: F401
+import pytest_audioparity.stages
+import pytest_audioparity.trial  # noqa: F401
 from pytest_audioparity.golden.file import Golden
 
 if TYPE_CHECKING:
@@ -70,7 +71,17 @@ class Project:
 
     def goldens(self) -> list[str]:
         """Return every golden below the project, by its path."""
-        return sorted(path.relative_to(self.path).as_posix() for path in self.path.rglob("*.safetensors"))
+        paths = (path.relative_to(self.path) for path in self.path.rglob("*.safetensors"))
+        return sorted(path.as_posix() for path in paths if path.parts[0] != ".audioparity")
+
+    def pending(self, name: str = "test_model/test_model") -> Path:
+        """Return the path of what a test left for review."""
+        return self.path / ".audioparity" / "pending" / f"{name}.safetensors"
+
+    def all_pending(self) -> list[str]:
+        """Return everything that waits for review, by name."""
+        folder = self.path / ".audioparity" / "pending"
+        return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.safetensors"))
 
     def tensors(self, name: str = "test_model/test_model") -> Mapping[str, np.ndarray]:
         """Return the stages of a golden in data-flow order."""

@@ -1,0 +1,218 @@
+"""One attempt at a test: its recorder, the judgement when the test ends, and what follows from that.
+
+The state lies in `item.stash` from the fixture to the end of the teardown.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_audioparity.errors import AudioparityError
+from pytest_audioparity.failures import Failure, shape
+from pytest_audioparity.golden.names import golden_name, shown_path
+from pytest_audioparity.identity import test_id
+from pytest_audioparity.runs import REPORT_KEY
+from pytest_audioparity.session import is_parity, mark_problem_of, path_of, run_of, spec_of
+from pytest_audioparity.updates import describe, drop, keep, owner_of, planned, refusal, write
+
+if TYPE_CHECKING:
+    from pytest_audioparity.recording import Recording
+    from pytest_audioparity.records import ParityResult
+    from pytest_audioparity.stages import Stages
+
+
+@dataclass(slots=True)
+class _Trial:
+    """One attempt at a test.
+
+    Attributes
+    ----------
+    recording : its stages
+    result : what they were judged to be, once the test function has returned
+    failed : whether any phase or subtest failed
+    failed_otherwise : whether one failed for another reason than its stages
+    refused : why its golden may not be written
+    update : what the summary will say of the golden that is to be written
+    written : whether that was done
+    """
+
+    recording: Recording
+    result: ParityResult | None = None
+    failed: bool = False
+    failed_otherwise: bool = False
+    refused: str | None = None
+    update: dict[str, Any] | None = None
+    written: bool = False
+
+
+_TRIAL = pytest.StashKey[_Trial]()
+
+
+def is_judged(item: pytest.Item) -> bool:
+    """Whether the hooks around a test concern it; the fixture may come by request.getfixturevalue as well."""
+    return is_parity(item) or _TRIAL in item.stash
+
+
+def stages_for(item: pytest.Item) -> Stages:
+    """Make the recorder of a test, opening its golden."""
+    from pytest_audioparity.golden.shelf import Shelf
+    from pytest_audioparity.recording import Recording
+    from pytest_audioparity.stages import Stages
+
+    run = run_of(item.config)
+    problem = mark_problem_of(item) or run.problems.get(item.nodeid)
+    if problem is not None:
+        raise Failure(problem)
+    spec = spec_of(item)
+    path = path_of(item, spec)
+    settings = run.settings
+    if settings.create and spec.port and run.claims.waits(path):
+        pytest.skip("not run: its golden is being updated in this run; run it again afterwards")
+    recording = Recording(
+        spec=spec,
+        path=path,
+        shelf=Shelf(settings.store, settings.cache, settings.offline),
+        variants=settings.variants,
+        new_variant=settings.variant,
+    )
+    item.stash[_TRIAL] = _Trial(recording)
+    return Stages(recording)
+
+
+def conclude(item: pytest.Item) -> None:
+    """Judge a test whose function returned. A failure is raised, or becomes a planned update.
+
+    Raises
+    ------
+    ParityError : the stages do not pass and no update is possible; the message is the whole report
+    """
+    trial = item.stash.get(_TRIAL, None)
+    if trial is None:
+        if item.get_closest_marker("parity") is not None:
+            raise Failure("the test is marked parity but records nothing; use the fixture 'stages'")
+        return
+    recording, settings = trial.recording, run_of(item.config).settings
+    result = trial.result = recording.finish(root=settings.root)
+    if result.passed:
+        return
+    # Only now: reading the stages that were not recorded may have shown that the golden is damaged.
+    trial.refused = refusal(item, recording, failed=trial.failed)
+    asked = settings.update or (settings.create and recording.is_new)
+    if asked and trial.refused is None:
+        trial.update = planned(recording, settings)
+        return
+    trial.result = result = replace(
+        result,
+        accept=None if trial.refused else _update_command(item.config, test_id(item)),
+        review=f"audioparity golden show {shlex.quote(golden_name(test_id(item)))}" if recording.obtained() else None,
+        owner=owner_of(recording) if recording.spec.port else None,
+    )
+    from pytest_audioparity.report.terminal import render
+
+    raise Failure(render(result) + (f"\nnot updated: {trial.refused}" if asked else ""))
+
+
+def settle(item: pytest.Item) -> None:
+    """Write the golden of a test that passed in every phase, if an update was planned."""
+    trial = item.stash.get(_TRIAL, None)
+    settings = run_of(item.config).settings
+    if trial is not None and trial.update is not None and not trial.failed and not settings.plan:
+        try:
+            size = write(trial.recording, test=test_id(item), settings=settings)
+        except AudioparityError as error:
+            raise Failure(str(error)) from None
+        trial.update.update(planned=False, size_bytes=size)
+        trial.written = True
+
+
+def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+    """Note a failure of any phase or subtest, show misuse in one line, and let the report carry what became of it."""
+    if report.failed and call.excinfo is not None:
+        shape(item, call.excinfo, report)
+    trial = item.stash.get(_TRIAL, None)
+    if trial is not None:
+        otherwise = report.failed and not isinstance(_error(call), Failure)
+        if report.when == "call" and otherwise:
+            _add_stages_so_far(trial.recording, report)
+        trial.failed |= report.failed
+        trial.failed_otherwise |= otherwise
+        if not report.passed:
+            trial.update = None
+        if trial.update is not None and report.when == "call":
+            setattr(report, REPORT_KEY, {"expects_update": True})
+    if report.when == "teardown":
+        if trial is not None:
+            setattr(report, REPORT_KEY, _account(item, trial))
+        _forget(item, trial)
+
+
+def _account(item: pytest.Item, trial: _Trial) -> dict[str, Any]:
+    """Leave what was obtained for review, or remove what an earlier run left, and say what became of a test."""
+    run, recording, test = run_of(item.config), trial.recording, test_id(item)
+    ended = trial.result is not None
+    result = recording.so_far() if trial.result is None else trial.result
+    if trial.failed_otherwise:
+        trial.refused = "this test failed otherwise as well"
+    account = describe(recording, result, test=test, settings=run.settings)
+    account |= {"outcome": _outcome(trial), "refused": trial.refused, "change": trial.update}
+    try:
+        if trial.failed or (trial.update is not None and not trial.written):
+            left = keep(
+                recording, result, test=test, refused=trial.refused, whole=ended, run=run.id, settings=run.settings
+            )
+            account["pending"] = None if left is None else str(shown_path(left, run.settings.root))
+        elif ended and (result.passed or trial.written):
+            drop(test, settings=run.settings)
+    except (OSError, AudioparityError) as error:
+        account["warning"] = f"what {test} obtained could not be kept for review: {error}"
+    return account
+
+
+def _outcome(trial: _Trial) -> str:
+    if trial.failed:
+        return "failed"
+    if trial.update is None:
+        return "passed" if trial.result is not None and trial.result.passed else "skipped"
+    if not trial.written:
+        return "planned"
+    return "created" if trial.update["created"] else "updated"
+
+
+def _error(call: pytest.CallInfo[None]) -> BaseException | None:
+    return None if call.excinfo is None else call.excinfo.value
+
+
+def _add_stages_so_far(recording: Recording, report: pytest.TestReport) -> None:
+    """Show what was judged before a test failed for another reason: a crash is often the end of a divergence."""
+    result = recording.so_far()
+    if recording.golden is not None and result.stages:
+        from pytest_audioparity.report.terminal import render
+
+        report.sections.append(("stages recorded before this failure", render(result)))
+
+
+def _forget(item: pytest.Item, trial: _Trial | None) -> None:
+    """Close the recording of a test that has ended, drop its tensors, and let the ports of its golden go on."""
+    run = run_of(item.config)
+    if run.settings.create and is_parity(item) and not (spec := spec_of(item)).port:
+        changes = trial is not None and (trial.written or trial.update is not None)
+        run.claims.settle(path_of(item, spec), written=changes)
+    if trial is not None:
+        trial.recording.close()
+        del item.stash[_TRIAL]
+
+
+def _update_command(config: pytest.Config, nodeid: str) -> str:
+    """Return the command that updates the golden of a test, as typed where this run was started."""
+    file, separator, test = nodeid.partition("::")
+    started_in = config.invocation_params.dir
+    if started_in != config.rootpath:
+        file = os.path.relpath(config.rootpath / file, started_in)
+    directory = config.getoption("--golden-dir")
+    there = f" --golden-dir {shlex.quote(directory)}" if directory else ""
+    return f"pytest {shlex.quote(file + separator + test)} --update-golden{there}"
