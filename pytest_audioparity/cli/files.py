@@ -1,55 +1,21 @@
-"""The command `audioparity`: the same comparison for files from any language.
-
-Exit status: 0 pass, 1 fail, 2 wrong use (one line on stderr, no traceback).
-"""
+"""The commands on files: compare, inspect."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.errors import AudioparityError, StageError
+from pytest_audioparity.cli.terminal import FAILED, PASSED, say, say_json
+from pytest_audioparity.errors import StageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import argparse
 
     from pytest_audioparity.records import ParityResult, StageTensor
 
-PASSED, FAILED, WRONG_USE = 0, 1, 2
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status."""
-    parsed = _parser().parse_args(arguments)
-    try:
-        return int(parsed.run(parsed))
-    except AudioparityError as error:
-        print(f"audioparity {parsed.command}: {error}", file=sys.stderr)
-        return WRONG_USE
-    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
-        sys.stderr.close()
-        return FAILED
-
-
-def _parser() -> argparse.ArgumentParser:
-    from pytest_audioparity import __version__
-
-    parser = argparse.ArgumentParser(
-        prog="audioparity",
-        description="Compare the stages of audio models across frameworks and languages.",
-        epilog="exit status: 0 pass, 1 fail, 2 wrong use",
-    )
-    parser.add_argument("--version", action="version", version=f"audioparity {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_compare(commands.add_parser("compare", help="compare the stages of two files"))
-    _add_inspect(commands.add_parser("inspect", help="show what a golden or tensor file holds"))
-    return parser
-
-
-def _add_compare(parser: argparse.ArgumentParser) -> None:
+def add_compare(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `compare`."""
     parser.description = "Compare the stages of two files (.safetensors, .npz, .npy), paired by name."
     parser.add_argument("expected", metavar="EXPECTED", type=Path, help="the reference: a golden or any tensor file")
     parser.add_argument("actual", metavar="ACTUAL", type=Path, help="the file to judge")
@@ -74,7 +40,8 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_compare)
 
 
-def _add_inspect(parser: argparse.ArgumentParser) -> None:
+def add_inspect(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `inspect`."""
     parser.description = "Show the stages of a file: shape, dtype, range, declarations, provenance."
     parser.add_argument("file", metavar="FILE", type=Path)
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
@@ -86,11 +53,11 @@ def _compare(parsed: argparse.Namespace) -> int:
     if parsed.json:
         from pytest_audioparity.report.json import document
 
-        print(json.dumps(document(result), indent=1, ensure_ascii=False))
+        say_json(document(result))
     else:
         from pytest_audioparity.report.terminal import render
 
-        print(render(result))
+        say(render(result))
     return PASSED if result.passed else FAILED
 
 
@@ -149,7 +116,7 @@ def _inspect(parsed: argparse.Namespace) -> int:
         golden = Golden(parsed.file)
         provenance, settings = dict(golden.provenance), dict(golden.settings)
     if parsed.json:
-        print(json.dumps(as_json(described, settings, provenance), indent=1, ensure_ascii=False))
+        say_json(as_json(described, settings, provenance))
     else:
-        print(as_text(str(parsed.file), described, settings, provenance))
+        say(as_text(str(parsed.file), described, settings, provenance))
     return PASSED

@@ -1,0 +1,71 @@
+"""The arguments of the commands on goldens."""
+
+from __future__ import annotations
+
+import argparse
+
+from pytest_audioparity.cli import pruning, review, store
+
+_NAME = "a golden or test: its name, path or node id, or a glob of these"
+
+
+def add_golden(parser: argparse.ArgumentParser) -> None:
+    """Declare `golden` and its actions."""
+    parser.description = "Review what the last run obtained, and look after the goldens, without running a model."
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    place = _place()
+    _add_review(actions, place)
+    prune = actions.add_parser("prune", parents=[place], help="delete goldens that no test owns")
+    prune.description = (
+        "Delete goldens that no collected test owns, after a run of all tests, and what kills left over."
+    )
+    prune.add_argument("--dry-run", action="store_true", help="list them only")
+    _add_yes(prune)
+    prune.add_argument("--json", action="store_true", help="print one JSON document; asks nothing")
+    prune.set_defaults(run=pruning.prune)
+    for action, text in (
+        ("push", "upload tensors that the store does not have yet"),
+        ("pull", "download the tensors of goldens from the store"),
+    ):
+        move = actions.add_parser(action, parents=[place], help=text)
+        move.description = f"{text[0].upper()}{text[1:]}."
+        move.add_argument("names", metavar="NAME", nargs="*", help="a golden's name or path, or a glob; default all")
+        move.add_argument(
+            "--store", metavar="URL", help="a folder or fsspec URL (default: ini audioparity_golden_store)"
+        )
+        move.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+        move.set_defaults(run=store.push if action == "push" else store.pull)
+
+
+def _place() -> argparse.ArgumentParser:
+    place = argparse.ArgumentParser(add_help=False)
+    place.add_argument("--root", metavar="DIR", help="the project's root directory (default: found from here upwards)")
+    place.add_argument("--golden-dir", metavar="DIR", help="folder of the goldens (default: as in the run, or the ini)")
+    return place
+
+
+def _add_yes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--yes", "-y", action="store_true", help="do not ask, as without a terminal")
+
+
+def _add_review(actions: argparse._SubParsersAction[argparse.ArgumentParser], place: argparse.ArgumentParser) -> None:
+    for action, text, run in (
+        ("pending", "list what tests obtained where their goldens have something else", review.pending),
+        ("show", "show the report of a test that waits, and what to do", review.show),
+        ("accept", "make goldens what tests obtained", review.accept),
+        ("reject", "drop what tests obtained; goldens stay as they are", review.reject),
+    ):
+        parser = actions.add_parser(action, parents=[place], help=text)
+        parser.description = f"{text[0].upper()}{text[1:]}."
+        parser.add_argument("names", metavar="NAME", nargs="*", help=f"{_NAME}; default all that wait")
+        parser.add_argument("--from", dest="source", metavar="DIR", help="review a folder downloaded from a CI run")
+        parser.add_argument("--json", action="store_true", help="print one JSON document instead of text; asks nothing")
+        parser.set_defaults(run=run)
+        if action in ("accept", "reject"):
+            parser.add_argument("--stage", metavar="GLOB", action="append", default=[], help="only such; repeatable")
+            _add_yes(parser)
+        if action == "accept":
+            parser.add_argument("--reason", metavar="TEXT", help="why the goldens change; stored in them")
+            parser.add_argument(
+                "--store", metavar="URL", help="where tensors go (default: ini audioparity_golden_store)"
+            )

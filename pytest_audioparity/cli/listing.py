@@ -1,0 +1,99 @@
+"""What waits, as text and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_audioparity.cli.terminal import age_text, counted
+from pytest_audioparity.report.json import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_audioparity.cli.scope import Scope
+    from pytest_audioparity.review.waiting import Waiting
+
+
+def document(entry: Waiting) -> dict[str, Any]:
+    """Return an entry as a JSON-ready dictionary. What its file says is checked: it may come from anywhere."""
+    result = entry.pending.result
+    stages = result.get("stages")
+    rows = [stage for stage in stages if isinstance(stage, dict)] if isinstance(stages, list) else []
+    deviations = {stage.get("name"): stage.get("deviation_db") for stage in rows if isinstance(stage.get("name"), str)}
+    first = result.get("first_divergence")
+    return {
+        "name": entry.name,
+        "test": entry.pending.test,
+        "golden": entry.shown,
+        "file": str(entry.path),
+        "status": "new" if entry.is_new else "changed",
+        "acceptable": entry.refused is None,
+        "refused": entry.refused,
+        "obtained": entry.pending.obtained,
+        "run": entry.pending.run,
+        "stages": [
+            {
+                "name": change.name,
+                "change": change.change,
+                "text": change.text,
+                "deviation_db": _number(deviations.get(change.name)),
+            }
+            for change in entry.changes
+        ],
+        "first_divergence": first if isinstance(first, str) else None,
+    }
+
+
+def _number(value: object) -> float | None:
+    number = plain(value)
+    return number if isinstance(number, int | float) and not isinstance(number, bool) else None
+
+
+def listed(entry: Waiting, scope: Scope) -> Iterator[str]:
+    """Write one entry of the list."""
+    yield entry.pending.test
+    word = "would create" if entry.is_new else "would change"
+    yield f"  {word} {entry.shown}, obtained {age_text(entry.pending.obtained)}{_origin(entry, scope)}"
+    width = min(max((len(change.name) for change in entry.changes), default=0), 40)
+    for change in entry.changes:
+        yield f"  {change.name:<{width}}  {change.text}"
+    if entry.refused is not None:
+        yield f"  cannot be accepted: {entry.refused}"
+
+
+def nothing(scope: Scope) -> str:
+    """Say that nothing waits, of what was asked for."""
+    return f"nothing is pending{' for ' if scope.idle else ''}{', '.join(scope.idle)}"
+
+
+def _origin(entry: Waiting, scope: Scope) -> str:
+    if scope.record is None or scope.record.id == entry.pending.run:
+        return ""
+    return f" by run {entry.pending.run}, not the last one"
+
+
+def way_on(scope: Scope) -> Iterator[str]:
+    """Say what can be done with what was listed."""
+    if not scope.picked:
+        yield nothing(scope)
+        return
+    ready = sum(entry.refused is None for entry in scope.picked)
+    yield ""
+    yield f"{counted(len(scope.picked), 'test')} wait{'s' if len(scope.picked) == 1 else ''}, {ready} can be accepted"
+    name = scope.picked[0].name if len(scope.waiting) > 1 else ""
+    for label, action in (("look", "show"), ("accept", "accept"), ("reject", "reject")):
+        if action != "accept" or ready:
+            yield f"{label:<7}: {scope.command(action, name if action == 'show' else '')}"
+
+
+def reported(entry: Waiting, scope: Scope) -> Iterator[str]:
+    """Write one entry with the report that was stored: nothing is computed again."""
+    yield entry.pending.test
+    yield entry.pending.report.strip("\n")
+    yield ""
+    yield from list(listed(entry, scope))[1:]
+    yield f"obtained stages: {entry.path}"
+    if entry.refused is None:
+        yield f"accept: {scope.command('accept', entry.name)}"
+    yield f"reject: {scope.command('reject', entry.name)}"
+    yield ""

@@ -1,0 +1,126 @@
+"""What commands share: the exit statuses, and printing that no text from a file can turn against the terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import datetime, timezone
+from typing import Any, TextIO
+
+PASSED, FAILED, WRONG_USE = 0, 1, 2
+# What shells report of a command that Ctrl-C ended: 128 and the number of the signal.
+INTERRUPTED = 130
+# A progress line comes when a command takes long enough to make one wonder, and changes no faster than one reads.
+_SILENT_SECONDS = 0.5
+_TERMINAL_SECONDS = 0.2
+_PLAIN_SECONDS = 10.0
+_WIDTH = 79
+
+
+def clean(text: str) -> str:
+    """Return a text with what could move the cursor, recolour the screen or reverse the writing made visible.
+
+    Texts come from files that others made. Line breaks stay.
+    """
+    return "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return " " if character == "\t" else repr(character)[1:-1]
+
+
+def say(text: str, *, error: bool = False) -> None:
+    """Print a text, cleaned, also where the terminal lacks its characters."""
+    stream = sys.stderr if error else sys.stdout
+    print(_within(clean(text), stream), file=stream, flush=True)
+
+
+def say_json(document: Any) -> None:
+    """Print a JSON document; what a terminal would obey is written as JSON's own escapes, which say the same."""
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    safe = "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        safe.encode(encoding)
+    except UnicodeEncodeError:
+        safe = json.dumps(document, indent=1, allow_nan=False)
+    print(safe, flush=True)
+
+
+def _within(text: str, stream: TextIO) -> str:
+    encoding = stream.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def is_interactive() -> bool:
+    """Whether somebody sits there: both ends are a terminal."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def ask(question: str) -> bool:
+    """Ask in the terminal; everything but a yes is a no."""
+    print(f"{clean(question)} [y/N] ", end="", flush=True)
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):  # the end of the input: its line is not ended by the echo
+        print()
+    return answer.strip().lower() in ("y", "yes")
+
+
+class Progress:
+    """A line of progress on stderr, for work that may take long: rewritten in a terminal, now and then elsewhere."""
+
+    def __init__(self) -> None:
+        self._rewrites = sys.stderr.isatty()
+        self._next = time.monotonic() + (_SILENT_SECONDS if self._rewrites else _PLAIN_SECONDS)
+        self._shown = False
+
+    def __call__(self, label: str, done: int, total: int) -> None:
+        """Say how far a piece of work is, unless that was said a moment ago.
+
+        Parameters
+        ----------
+        label : what is worked on
+        done, total : bytes
+        """
+        now = time.monotonic()
+        if now < self._next:
+            return
+        share = f"{100 * done // total:3d} %" if total else "  - %"
+        text = clean(f"{share} of {size_text(total)}  {label}").replace("\n", " ")
+        if self._rewrites:
+            self._next, self._shown = now + _TERMINAL_SECONDS, True
+            sys.stderr.write(f"\r\x1b[K{_within(text[:_WIDTH], sys.stderr)}")
+            sys.stderr.flush()
+        else:
+            self._next = now + _PLAIN_SECONDS
+            say(text, error=True)
+
+    def end(self) -> None:
+        """Wipe the line, for what is said next."""
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+def size_text(count: int) -> str:
+    """Write a number of bytes as one reads it."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
+
+
+def counted(count: int, word: str) -> str:
+    """Write a number with its noun: ``1 stage``, ``2 stages``."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def age_text(moment: str) -> str:
+    """Say how long ago a time was, given in ISO 8601; a text that is no time is shown as it is."""
+    try:
+        then = datetime.fromisoformat(moment.replace("Z", "+00:00"))
+        seconds = (datetime.now(timezone.utc) - then).total_seconds()
+    except (ValueError, TypeError, OverflowError):  # TypeError: a time without its zone
+        return f"at {moment}"
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            return f"{counted(int(seconds // length), unit)} ago"
+    return "just now" if seconds > -60 else f"at {moment}"

@@ -1,0 +1,1 @@
+"""Reviewing what runs obtained, without running them again. Nothing here prints."""

@@ -1,0 +1,182 @@
+"""What several CI jobs left, made into what one run would have left: one record, one pending file per test.
+
+Everything is read before anything is replaced, and the record comes last, so that a merge that was killed is repeated
+with the same end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_audioparity.errors import AudioparityError
+from pytest_audioparity.golden.names import golden_name, variant_path
+from pytest_audioparity.golden.pending import (
+    REMOVED,
+    find_pending,
+    pending_path,
+    remove_pending,
+    write_pending,
+)
+from pytest_audioparity.golden.revision import fingerprint
+from pytest_audioparity.merging import merge
+from pytest_audioparity.review.artifacts import find_leavings
+from pytest_audioparity.review.waiting import is_plain, read_checked
+from pytest_audioparity.runs import RunRecord, read_run, write_run
+from pytest_audioparity.workspace import FOLDER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from pytest_audioparity.review.artifacts import Leavings
+    from pytest_audioparity.workspace import Workspace
+
+_UNSAFE = re.compile(r"[^a-z0-9_.-]+")
+_MAX_SLUG = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a merge made.
+
+    Attributes
+    ----------
+    record : of all jobs
+    pending : how many tests wait
+    differing : tests whose jobs obtained different stages, with the names of the jobs
+    damaged : what could not be read
+    """
+
+    record: RunRecord
+    pending: int
+    differing: Mapping[str, tuple[str, ...]]
+    damaged: tuple[str, ...]
+
+
+def find_jobs(folders: Iterable[Path]) -> dict[str, Leavings]:
+    """Return what the jobs left, by their names.
+
+    Raises
+    ------
+    AudioparityError : a folder holds nothing that a run left
+    """
+    found: list[tuple[str, Leavings]] = []
+    for folder in folders:
+        held = find_leavings(folder)
+        if not held:
+            raise AudioparityError(f"{folder} holds nothing that a run left, no pending files and no run record")
+        found += [(_job(one.folder), one) for one in held if all(one.folder != other.folder for _, other in found)]
+    names = Counter(name for name, _ in found)
+    return {name if names[name] == 1 else str(one.folder): one for name, one in found}
+
+
+def _job(folder: Path) -> str:
+    """Name a job after its artifact, the folder around ``.audioparity``."""
+    absolute = folder.absolute()
+    return (absolute.parent if absolute.name == FOLDER else absolute).name or str(absolute)
+
+
+def merge_jobs(jobs: Mapping[str, Leavings], root: Path, workspace: Workspace) -> Merged:
+    """Merge what jobs left into the folder of a project, in place of what is there.
+
+    Raises
+    ------
+    AudioparityError : no job has a record, or a job is what would be replaced
+    GoldenError, OSError : the file system refused
+    """
+    into = workspace.folder
+    for name, job in jobs.items():
+        if job.folder.resolve() == into.resolve() or into.resolve() in job.folder.resolve().parents:
+            raise AudioparityError(f"{name} lies where the result goes, {into}; say where else with --into DIR")
+    records, unreadable = _records(jobs)
+    record = merge(records, root)
+    tests, damaged = _gather(jobs)
+    workspace.ensure()
+    kept: set[Path] = set()
+    differing: dict[str, tuple[str, ...]] = {}
+    for name, found in tests.items():
+        files = _one_or_all(name, found, workspace.pending)
+        kept.update(files)
+        if len(files) > 1:
+            differing[found[0].test] = tuple(one.job for one in found)
+        for path, one in files.items():
+            _copy(one, path, record.id, differing.get(one.test))
+    for path in find_pending(workspace.pending):
+        if path not in kept:
+            remove_pending(workspace.pending, path)
+    write_run(workspace.run_file, record)
+    return Merged(record, len(tests), differing, (*unreadable, *damaged))
+
+
+def _records(jobs: Mapping[str, Leavings]) -> tuple[dict[str, RunRecord], list[str]]:
+    """Read the records. A job without one counts as a run that did not end, so that the whole is not called whole."""
+    records: dict[str, RunRecord] = {}
+    problems: dict[str, str] = {}
+    for name, job in jobs.items():
+        try:
+            if job.run_file is None:
+                raise AudioparityError(f"{job.folder} has no run record")
+            record = read_run(job.run_file)
+            if not is_plain([dict(test) for test in record.tests]):
+                raise AudioparityError(f"{job.run_file} is no record of a run: it is infinite, or nested too deeply")
+            records[name] = record
+        except AudioparityError as error:
+            problems[name] = str(error)
+    if not records:
+        raise AudioparityError(next(iter(problems.values()), "there is nothing to merge"))
+    model = next(iter(records.values()))
+    blank = RunRecord(id="", started=model.started, commit=model.commit, golden_dir=model.golden_dir)
+    records |= {name: replace(blank, broken=("its run record cannot be read",)) for name in problems}
+    return {name: records[name] for name in jobs}, list(problems.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A pending file of one job."""
+
+    job: str
+    test: str
+    path: Path
+    says: Any
+
+
+def _gather(jobs: Mapping[str, Leavings]) -> tuple[dict[str, list[_Found]], list[str]]:
+    """Return the pending files by the names of their tests. What a file is called elsewhere does not count."""
+    tests: dict[str, list[_Found]] = {}
+    damaged = []
+    for name, job in jobs.items():
+        for path in find_pending(job.pending):
+            try:
+                pending, obtained = read_checked(path)
+                stages = {
+                    change.name: None if change.change == REMOVED else fingerprint(obtained.read(change.name))
+                    for change in pending.changes
+                }
+            except (AudioparityError, OSError) as error:
+                damaged.append(str(error))
+                continue
+            says = (pending.golden, pending.base, pending.golden_dir, pending.refused, dict(pending.settings), stages)
+            tests.setdefault(golden_name(pending.test), []).append(_Found(name, pending.test, path, says))
+    return tests, damaged
+
+
+def _one_or_all(name: str, found: Sequence[_Found], folder: Path) -> dict[Path, _Found]:
+    """Return where the files of one test go: one where they agree, else each under the name of its job."""
+    path = pending_path(folder, name)
+    if all(one.says == found[0].says for one in found):
+        return {path: found[0]}
+    slugs = [_UNSAFE.sub("-", one.job.lower()).strip(".-")[:_MAX_SLUG] or "job" for one in found]
+    unique = [slug if slugs.count(slug) == 1 else f"{slug}-{place}" for place, slug in enumerate(slugs, 1)]
+    return {variant_path(path, slug): one for slug, one in zip(unique, found, strict=True)}
+
+
+def _copy(one: _Found, path: Path, run: str, jobs: Sequence[str] | None) -> None:
+    pending, obtained = read_checked(one.path)
+    refused = pending.refused
+    if jobs is not None:
+        refused = f"the jobs {', '.join(jobs)} obtained different stages, this is what {one.job} has"
+    stages = [obtained.read(change.name) for change in pending.changes if change.change != REMOVED]
+    write_pending(path, replace(pending, run=run, refused=refused), stages)
