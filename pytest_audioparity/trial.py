@@ -21,6 +21,8 @@ from pytest_audioparity.session import is_parity, mark_problem_of, path_of, run_
 from pytest_audioparity.updates import describe, drop, keep, owner_of, planned, refusal, write
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_audioparity.recording import Recording
     from pytest_audioparity.records import ParityResult
     from pytest_audioparity.stages import Stages
@@ -125,7 +127,7 @@ def settle(item: pytest.Item) -> None:
         try:
             size = write(trial.recording, test=test_id(item), settings=settings)
         except AudioparityError as error:
-            raise Failure(str(error)) from None
+            raise Failure(_below(settings.root, error)) from None
         trial.update.update(planned=False, size_bytes=size)
         trial.written = True
 
@@ -169,8 +171,13 @@ def _account(item: pytest.Item, trial: _Trial) -> dict[str, Any]:
         elif ended and (result.passed or trial.written):
             drop(test, settings=run.settings)
     except (OSError, AudioparityError) as error:
-        account["warning"] = f"what {test} obtained could not be kept for review: {error}"
+        account["warning"] = f"what {test} obtained could not be kept for review: {_below(run.settings.root, error)}"
     return account
+
+
+def _below(root: Path, error: Exception) -> str:
+    """Return what an error says, with paths as reports show them."""
+    return str(error).replace(f"{root}{os.sep}", "")
 
 
 def _outcome(trial: _Trial) -> str:

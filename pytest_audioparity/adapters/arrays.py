@@ -93,21 +93,26 @@ def declare(
     ------
     StageError : an unknown kind or unit, axes that do not fit the tensor, a rate that is not positive
     """
-    check_name(name)
+    name = plain_name(name)
     said = {"kind": kind, "axes": axes, "unit": unit, "sample_rate": sample_rate, "frame_rate": frame_rate}
     problem = declaration_problem(array, said)
     if problem is not None:
         raise StageError(f"stage {name!r}: {problem}")
-    return StageMeta(name, kind, axes, unit, _plain(sample_rate), _plain(frame_rate))
+    return StageMeta(name, _text(kind), _text(axes), _text(unit), _plain(sample_rate), _plain(frame_rate))
 
 
 def _plain(rate: Any) -> float | None:
     """Return a rate as a number that JSON takes, numpy's scalars included."""
-    return rate if rate is None or isinstance(rate, int) else float(rate)
+    return rate if rate is None or type(rate) is int else float(rate)
 
 
-def check_name(name: Any) -> None:
-    """Refuse stage names that a golden cannot carry or a report cannot show.
+def _text(value: str | None) -> str | None:
+    """Return a text as such: members of a text enumeration are shown otherwise, and cannot leave the process."""
+    return None if value is None else "".join(value)
+
+
+def plain_name(name: Any) -> str:
+    """Return a stage name as plain text, refusing what a golden cannot carry or a report cannot show.
 
     Raises
     ------
@@ -115,6 +120,7 @@ def check_name(name: Any) -> None:
     """
     if not is_stage_name(name):
         raise StageError(f"{name!r} is no stage name: it must be printable text and not '__metadata__'")
+    return "".join(name)
 
 
 def first_line(error: Exception) -> str:

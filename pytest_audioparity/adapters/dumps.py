@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from pytest_audioparity.adapters.arrays import as_array, check_name, first_line
+from pytest_audioparity.adapters.arrays import as_array, first_line, plain_name
 from pytest_audioparity.comparison.tolerances import matches, unmatched
 from pytest_audioparity.errors import GoldenError, StageError, TensorFileError
 from pytest_audioparity.golden.declarations import declaration_problem
@@ -96,7 +96,7 @@ def _with_axes(stage: StageTensor, axes: Mapping[str, str], path: Path) -> Stage
 
 
 def _as_stage(stage: StageTensor, name: str) -> StageTensor:
-    check_name(name)
+    name = plain_name(name)
     return StageTensor(replace(stage.meta, name=name), as_array(stage.array, name))
 
 

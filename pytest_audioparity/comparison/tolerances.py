@@ -126,8 +126,15 @@ def layered(layers: Iterable[Mapping[str, Any]], stage: str) -> Tolerance:
     tol_db = values.get("tol_db", PRESET_DB[precision])
     peak_is_derived = "tol_peak_db" not in values
     peak = values.get("tol_peak_db", None if tol_db is None else PEAK_FACTOR * tol_db)
-    rest = {k: v for k, v in values.items() if k in TOLERANCE_KEYWORDS and k not in ("tol_db", "tol_peak_db")}
-    return Tolerance(tol_db=tol_db, tol_peak_db=peak, peak_is_derived=peak_is_derived, **rest)
+    rest = {k: _plain(v) for k, v in values.items() if k in TOLERANCE_KEYWORDS and k not in ("tol_db", "tol_peak_db")}
+    return Tolerance(tol_db=_plain(tol_db), tol_peak_db=_plain(peak), peak_is_derived=peak_is_derived, **rest)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of a keyword as a plain one: numpy's scalars can be neither written as JSON nor sent by xdist."""
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        return float(value)
+    return "".join(value) if isinstance(value, str) else value
 
 
 def _overlay(values: dict[str, Any], layer: Mapping[str, Any]) -> None:
