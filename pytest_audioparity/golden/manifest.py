@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# Before Python 3.13 each mapping holds a file handle, of which a process may have as few as 256 in all: smaller
-# tensors, and those after so many, are read.
+# Each mapping holds a file handle, of which a process may have as few as 256 in all: smaller tensors, and those
+# after so many, are read.
 _MAP_FROM_BYTES = 1 << 20
-_MOST_MAPPED = 100 if sys.version_info < (3, 13) else sys.maxsize
+_MOST_MAPPED = 100
 _DEPTH = 4  # settings may nest as they like; what lies deeper stands on one line
 
 

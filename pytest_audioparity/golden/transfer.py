@@ -99,8 +99,8 @@ def pull(goldens: Iterable[Path], shelf: Shelf, progress: Progress) -> Transfer:
 
     Raises
     ------
-    GoldenError : no store is configured, a manifest cannot be read, the store cannot be reached; or, when all others
-        are moved, the store does not have one
+    GoldenError : no store is configured, a manifest cannot be read, the store cannot be reached or does not have a
+        tensor; what came before it is in the cache
     """
 
     def move(wanted: _Wanted, tell: Callable[[int], None]) -> bool:
