@@ -1,4 +1,4 @@
-"""The node id of a test as it is in every run: goldens are named after it, and records of runs are compared by it."""
+"""Which tests are ours, and the id of a test as it is in every run: goldens and records are named after it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pytest
+
+FIXTURE = "stages"
+_PLUGIN = "pytest_audioparity.plugin"
 
 
 def test_id(item: pytest.Item) -> str:
@@ -20,3 +23,20 @@ def test_id(item: pytest.Item) -> str:
         for mark in item.iter_markers("xdist_group")
     }
     return item.nodeid.removesuffix(f"@{'_'.join(sorted(groups))}") if groups else item.nodeid
+
+
+def uses_stages(item: pytest.Item) -> bool:
+    """Whether a test takes the fixture `stages`, and that is ours: projects have fixtures and parameters of this name.
+
+    A fixture of the project that takes ours under the same name, to wrap it, is ours.
+    """
+    if FIXTURE not in getattr(item, "fixturenames", ()):
+        return False
+    known = getattr(item, "_fixtureinfo", None)
+    definitions = () if known is None else known.name2fixturedefs.get(FIXTURE, ())
+    for definition in reversed(definitions):
+        if getattr(definition.func, "__module__", None) == _PLUGIN:
+            return True
+        if FIXTURE not in definition.argnames:
+            return False
+    return known is None

@@ -117,7 +117,13 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 
 def _is_ours(item: pytest.Item) -> bool:
-    return "stages" in getattr(item, "fixturenames", ()) or any(item.get_closest_marker(name) for name in _MARKS)
+    if any(item.get_closest_marker(name) for name in _MARKS):
+        return True
+    if "stages" not in getattr(item, "fixturenames", ()):
+        return False
+    from pytest_audioparity.identity import uses_stages
+
+    return uses_stages(item)
 
 
 def _judge(config: pytest.Config) -> None:

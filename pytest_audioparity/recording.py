@@ -68,6 +68,7 @@ class Recording:
         self._recorded: dict[str, StageResult | None] = {}
         self._kept: dict[str, StageTensor] = {}
         self._misuse: str | None = None
+        self._distance: tuple[StageResult | None, str] | None = None
         self._closed = False
         try:
             self.golden = open_golden(self.base, shelf)
@@ -154,6 +155,11 @@ class Recording:
 
     def variant_distance(self) -> tuple[StageResult | None, str]:
         """Return the stage in which the variant is farthest from the shared golden, and that in words."""
+        if self._distance is None:
+            self._distance = self._measure_variant()
+        return self._distance
+
+    def _measure_variant(self) -> tuple[StageResult | None, str]:
         try:
             shared, variant = open_golden(self.path, self.shelf), self.golden or open_golden(self.base, self.shelf)
             names = [stage.name for stage in variant.stages if stage.name in shared]

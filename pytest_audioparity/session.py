@@ -13,7 +13,7 @@ import pytest
 
 from pytest_audioparity.claims import Claims
 from pytest_audioparity.golden.names import golden_name, golden_path, shown_path
-from pytest_audioparity.identity import test_id
+from pytest_audioparity.identity import test_id, uses_stages
 from pytest_audioparity.settings import Settings, read_settings
 from pytest_audioparity.spec import Spec, mark_problem, resolve
 
@@ -55,7 +55,7 @@ def problems_of(items: Iterable[pytest.Item]) -> list[str]:
 
 def is_parity(item: pytest.Item) -> bool:
     """Whether a test has the mark, or uses the fixture without it, which means the mark's defaults."""
-    return item.get_closest_marker("parity") is not None or "stages" in getattr(item, "fixturenames", ())
+    return item.get_closest_marker("parity") is not None or uses_stages(item)
 
 
 def spec_of(item: pytest.Item) -> Spec:

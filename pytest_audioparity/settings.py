@@ -87,10 +87,11 @@ def read_settings(config: pytest.Config) -> Settings:
 
 
 def _variant(config: pytest.Config) -> str | None:
-    name = config.getoption("--golden-variant") or config.getini("audioparity_golden_variant") or None
-    if name is not None and not VARIANT.fullmatch(name):
-        raise pytest.UsageError(f"--golden-variant {name!r}: use small letters, digits, '.', '_' and '-', as in 'cuda'")
-    return name
+    flag, ini = config.getoption("--golden-variant"), config.getini("audioparity_golden_variant")
+    name, said = (flag, "--golden-variant") if flag else (ini, "ini option audioparity_golden_variant")
+    if name and not VARIANT.fullmatch(name):
+        raise pytest.UsageError(f"{said} {name!r}: use small letters, digits, '.', '_' and '-', as in 'cuda'")
+    return name or None
 
 
 def _project(config: pytest.Config) -> Mapping[str, Any]:

@@ -220,6 +220,7 @@ def _update_command(config: pytest.Config, nodeid: str) -> str:
     started_in = config.invocation_params.dir
     if started_in != config.rootpath:
         file = os.path.relpath(config.rootpath / file, started_in)
-    directory = config.getoption("--golden-dir")
-    there = f" --golden-dir {shlex.quote(directory)}" if directory else ""
-    return f"pytest {shlex.quote(file + separator + test)} --update-golden{there}"
+    # What says which golden is meant; without it the command would write another one.
+    given = [(flag, config.getoption(flag)) for flag in ("--golden-dir", "--golden-variant")]
+    where = "".join(f" {flag} {shlex.quote(value)}" for flag, value in given if value)
+    return f"pytest {shlex.quote(file + separator + test)} --update-golden{where}"

@@ -42,9 +42,11 @@ def refuse_in_ci(config: pytest.Config) -> None:
 
 
 def owner_of(recording: Recording) -> str | None:
-    """Return the test that wrote a golden, where the golden says so."""
+    """Return the test that wrote a golden, where the golden says so, as it may be shown."""
+    from pytest_audioparity.report.plain_text import clean_line
+
     owner = None if recording.golden is None else recording.golden.provenance.get("test")
-    return owner if isinstance(owner, str) else None
+    return clean_line(owner) if isinstance(owner, str) else None
 
 
 def refusal(item: pytest.Item, recording: Recording, *, failed: bool) -> str | None:
@@ -62,14 +64,27 @@ def refusal(item: pytest.Item, recording: Recording, *, failed: bool) -> str | N
         return "this test is expected to fail (xfail), so its output is no reference"
     if failed:
         return "this test failed otherwise as well"
-    owner = owner_of(recording)
-    if recording.spec.golden is not None and recording.golden is not None and owner != test_id(item):
+    if recording.golden is not None and _is_of_another(item, recording):
         return (
-            f"its golden was written by {owner or 'something else than a test'}; "
+            f"its golden was written by {owner_of(recording) or 'something else than a test'}; "
             f"if this test only compares, give it port=True; "
             f"if it is the new owner, delete the golden first"
         )
     return recording.refusal()
+
+
+def _is_of_another(item: pytest.Item, recording: Recording) -> bool:
+    """Whether another test wrote a golden.
+
+    A golden under a test's own name may have been moved along with the test; it is another's only if that one's file
+    is there beside this one's.
+    """
+    owner = owner_of(recording)
+    if recording.spec.golden is not None:
+        return owner != test_id(item)
+    file, separator, _ = (owner or "").partition("::")
+    here = test_id(item).partition("::")[0]
+    return bool(separator) and file != here and (item.config.rootpath / file).is_file()
 
 
 def may_xfail(item: pytest.Item) -> bool:

@@ -11,6 +11,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from pytest_audioparity.records import DB_PER_UNIT, shape_text
+from pytest_audioparity.report.plain_text import clean
 from pytest_audioparity.report.numbers import SHORT, decibel, percent, round_up, short
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ _SEEN_DB = 0.005
 
 def render(result: ParityResult) -> str:
     """Write a whole result: headline, table, details of the first failing stages, and what to do."""
-    return "\n".join(line.rstrip() for line in _lines(result))
+    return clean("\n".join(line.rstrip() for line in _lines(result)))
 
 
 def headline(result: ParityResult) -> str:

@@ -140,3 +140,35 @@ def test_one_owner_may_appear_in_many_ways(project):
     assert result.parseoutcomes()["updated"] == 7
     assert len(project.goldens()) == 7
     assert project.run("test_model.py::test_owner", "test_model.py::test_owner").ret == 0
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "@pytest.fixture\ndef stages(): return {}\ndef test_model(stages): stages['x'] = 1.0",
+        "@pytest.mark.parametrize('stages', [{}])\ndef test_model(stages): stages['x'] = 1.0",
+    ],
+    ids=["fixture", "parameter"],
+)
+def test_what_a_project_calls_stages_is_its_own(project, source):
+    """A fixture or a parameter of this name has nothing to do with us; nothing is written."""
+    project.write(source)
+    assert project.run("--update-golden").parseoutcomes() == {"passed": 1}
+    assert project.goldens() == []
+    assert not (project.path / ".audioparity").exists()
+
+
+def test_a_fixture_that_wraps_ours_is_ours(project):
+    """A project may add to the recorder under the same name."""
+    project.write(
+        """
+        @pytest.fixture
+        def stages(stages):
+            stages["first"] = 1.0
+            return stages
+
+        def test_model(stages): stages["x"] = 1.0
+        """
+    )
+    assert project.run("--update-golden").parseoutcomes() == {"updated": 1}
+    assert list(project.tensors()) == ["first", "x"]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
+
+from pytest_audioparity.golden.file import Golden, write_golden
 
 PAIR = """
 def test_good(stages): stages["mel"] = np.full(9, 1.0)
@@ -167,3 +170,18 @@ def test_misuse_points_at_the_line_of_the_test_for_tools_that_read_only_that(pro
     """--tb=line and annotations show where the test is wrong, not where the package noticed."""
     project.write("def test_model(stages):\n    stages['a'] = 'text'")
     project.run("--tb=line").stdout.fnmatch_lines("*test_model.py:6: StageError: test_model.py:6: stage 'a'*")
+
+
+def test_what_a_golden_says_of_itself_cannot_steer_the_terminal(project):
+    """A golden comes from elsewhere, and so does the name of the test that wrote it."""
+    project.write("@parity(golden='x')\ndef test_model(stages): stages['mel'] = 1.0")
+    project.run("--update-golden")
+    golden = Golden(project.golden("x"))
+    stages = [type(stage)(stage.meta, np.array(stage.array)) for stage in golden]
+    evil = {**golden.provenance, "test": "evil\x1b]0;pwn\x07\x1b[2J::x\nsecond line", "device": "\x1b[31m"}
+    write_golden(project.golden("x"), stages, settings={}, provenance=evil)
+    project.write("@parity(golden='x')\ndef test_model(stages): stages['mel'] = 2.0")
+    for flags in ((), ("--update-golden",)):
+        assert "\x1b" not in project.run(*flags).stdout.str()
+    project.write("@parity(golden='x', port=True)\ndef test_model(stages): stages['mel'] = 2.0")
+    assert "\x1b" not in project.run().stdout.str()

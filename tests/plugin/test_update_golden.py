@@ -326,3 +326,27 @@ def test_a_golden_is_not_rewritten_when_a_stage_that_the_test_no_longer_records_
     result.stdout.fnmatch_lines("*was altered: stage 'b' does not have its hash*")
     result.stdout.no_fnmatch_line("accept:*")
     assert project.state() == before
+
+
+def test_a_golden_under_the_tests_own_name_may_be_anothers(project):
+    """A test that names another's golden by golden= owns it, although the other is not in this run."""
+    project.write("@parity(golden='test_b/test_y')\ndef test_x(stages): stages['x'] = 1.0\n", "test_a.py")
+    project.write("def test_y(stages): stages['x'] = 2.0\n", "test_b.py")
+    assert project.run("--update-golden", "test_a.py").parseoutcomes() == {"updated": 1}
+    before = project.state()
+    result = project.run("--update-golden", "test_b.py")
+    assert result.parseoutcomes() == {"failed": 1}
+    result.stdout.fnmatch_lines("not updated: its golden was written by test_a.py::test_x; *")
+    assert project.state() == before
+
+
+def test_a_golden_that_was_moved_with_its_test_is_its_own(project):
+    """The file of the test that wrote it is gone."""
+    project.write(ONE.format(value=1.0), "test_old.py")
+    project.run("--update-golden")
+    (project.path / "test_old.py").unlink()
+    project.golden("test_old/test_model").rename(project.path / "x")
+    project.golden().parent.mkdir()
+    (project.path / "x").rename(project.golden())
+    project.write(ONE.format(value=2.0))
+    assert project.run("--update-golden").parseoutcomes() == {"updated": 1}

@@ -131,3 +131,21 @@ def test_a_variant_that_is_damaged_does_not_fall_back(variant):
     assert result.parseoutcomes() == {"failed": 1}
     result.stdout.fnmatch_lines("golden golden/test_model/test_model@cuda.safetensors is truncated*")
     assert np.allclose(variant.tensors()["mel"], 1.0)
+
+
+def test_the_printed_command_updates_the_variant_and_nothing_else(variant):
+    """Following it literally must not rewrite the shared golden."""
+    variant.write(TWO.format(mel=4.0))
+    lines = variant.run("--golden-variant", "cuda").stdout.lines
+    command = next(line for line in lines if line.startswith("accept: pytest ")).removeprefix("accept: pytest ")
+    before = variant.state()
+    assert variant.run(*command.split()).parseoutcomes() == {"updated": 1}
+    after = variant.state()
+    assert {name for name in after if after[name] != before[name]} == {"golden/test_model/test_model@cuda.safetensors"}
+
+
+def test_a_wrong_ini_option_is_named_as_such(golden):
+    """Not as the flag that nobody gave."""
+    golden.ini("audioparity_golden_variant = CUDA")
+    result = golden.run()
+    assert "ini option audioparity_golden_variant 'CUDA'" in result.stdout.str() + result.stderr.str()
