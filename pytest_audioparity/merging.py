@@ -10,9 +10,10 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pytest_audioparity.checkout import changed_file, layouts_of
 from pytest_audioparity.errors import AudioparityError
 from pytest_audioparity.orphans import ELSEWHERE, find_orphans, is_elsewhere
-from pytest_audioparity.runs import Job, RunRecord
+from pytest_audioparity.runs import OUTSIDE, Job, RunRecord
 from pytest_audioparity.testfiles import uncovered_files
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def merge(records: Mapping[str, RunRecord], root: Path) -> RunRecord:
         golden_dir=parts[0].golden_dir,
         exit_status=max((part.exit_status for part in parts if part.exit_status is not None), default=None),
         broken=tuple(f"{name}: {reason}" for name, part in records.items() for reason in part.broken),
-        layout=next((part.layout for part in parts if part.layout is not None), None),
+        layout=next(iter(layouts_of(parts, root)), None),
         paths=_union(part.paths for part in parts),
         collected=_collected(parts),
         seen=_union(part.seen for part in parts),
@@ -77,11 +78,14 @@ def _reasons(merged: RunRecord, records: Mapping[str, RunRecord], root: Path) ->
     reasons = list(_of_commits(records))
     if len(folders := {part.golden_dir for part in records.values()}) > 1:
         reasons.append(f"the jobs have different golden folders: {_listed(folders)}")
-    if is_elsewhere(merged.golden_dir):
+    reasons += [f"{name}: {OUTSIDE}" for name, part in records.items() if OUTSIDE in part.partial]
+    if is_elsewhere(merged.golden_dir, root):
         reasons.append(ELSEWHERE)
-    layouts = {part.layout for part in records.values() if part.layout is not None}
-    if not layouts:
+    if all(part.layout is None for part in records.values()):
         reasons.append("every job changed on its command line what a test file is")
+    if (file := changed_file(merged, root)) is not None:
+        reasons.append(f"the tests of this checkout are not those that the jobs ran ({file})")
+    layouts = layouts_of(records.values(), root)
     covered = (*merged.paths, *merged.uncollected)
     if missing := {file for layout in layouts for file in uncovered_files(root, layout, covered)}:
         reasons.append(f"no job collected {_listed(missing)}")

@@ -1,35 +1,53 @@
 """Goldens that no test owns any more: what may be deleted after a run of the whole project.
 
 A golden is kept whenever in doubt. What no parity test claims is an orphan only if its provenance names a test that
-is gone from a file that was collected, or a file that is gone; without provenance, its folder counts as the name of
-the file. A file that exists and was not collected, for want of a module for example, may own it still, or hold a port
-that compares with it.
+is gone from a file that was collected, or a file that is gone. A file that exists and was not collected, for want of a
+module for example, may own it still, or hold a port that compares with it; a file that was collected may have other
+tests on the platform, or with the packages, that the golden was made with. A golden of ours that names no test is an
+orphan only if its folder has the name of a test file that is gone; a file of others never is.
 """
 
 from __future__ import annotations
 
-import re
+import importlib.util
 import unicodedata
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.errors import AudioparityError
+from pytest_audioparity.golden.file import METADATA_KEY
 from pytest_audioparity.golden.hashes import content_hash
-from pytest_audioparity.golden.names import VARIANT_SIGN, golden_name, name_of
-from pytest_audioparity.golden.shelf import Shelf, find_goldens, golden_files, open_golden
+from pytest_audioparity.golden.names import LIKE_HASHED, VARIANT_SIGN, name_of
+from pytest_audioparity.golden.provenance import device_in_use, platform_in_use
+from pytest_audioparity.golden.shelf import Shelf, find_goldens, golden_files, manifest_path, open_golden
 from pytest_audioparity.runs import Orphan
 from pytest_audioparity.testfiles import Layout, looks_like_test, uncovered_files
 from pytest_audioparity.workspace import FOLDER
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pytest_audioparity.golden.file import Golden
     from pytest_audioparity.runs import RunRecord
 
 # A manifest says whose a golden is, so its tensors may be in any store and stay there.
 _ANY_STORE = Shelf(store="", offline=True)
 ELSEWHERE = "the golden folder lies outside the root directory, where other projects may use it"
-# A folder whose name may be replaced characters and their hash (see `golden.names`) does not tell the file.
-_LIKE_HASHED = re.compile(r"-[0-9a-f]{8}(/|$)")
+
+
+def unclaimed_goldens(record: RunRecord, root: Path) -> dict[str, list[Path]]:
+    """Find the goldens that no parity test of a run claims, each with its variants: nothing else can be an orphan."""
+    folder = root / record.golden_dir
+    if is_elsewhere(record.golden_dir, root):
+        return {}
+    claimed = {_key(name) for name in record.claimed}
+    unclaimed: dict[str, list[Path]] = {}
+    for path in find_goldens(folder):
+        name = name_of(path, folder)
+        if FOLDER not in name.split("/") and _key(shared := _shared(name)) not in claimed:
+            unclaimed.setdefault(shared, []).append(path)
+    return unclaimed
 
 
 def find_orphans(record: RunRecord, root: Path) -> tuple[Orphan, ...]:
@@ -45,17 +63,9 @@ def find_orphans(record: RunRecord, root: Path) -> tuple[Orphan, ...]:
     OSError : a golden that nobody claims cannot be read
     """
     folder = root / record.golden_dir
-    if is_elsewhere(record.golden_dir):
-        return ()
-    claimed = {_key(name) for name in record.claimed}
-    groups: dict[str, list[Path]] = {}
-    for path in find_goldens(folder):
-        name = name_of(path, folder)
-        if FOLDER not in name.split("/") and _key(shared := _shared(name)) not in claimed:
-            groups.setdefault(shared, []).append(path)
-    owners = _Owners(record, root)
+    owners = Owners(record, root)
     orphans = []
-    for shared, paths in groups.items():
+    for shared, paths in unclaimed_goldens(record, root).items():
         if not any(owners.may_have(path, shared) for path in paths) and not owners.mention(shared):
             orphans += [Orphan(name_of(path, folder), fingerprint(path)) for path in paths]
     return tuple(orphans)
@@ -71,31 +81,50 @@ def fingerprint(path: Path) -> str:
     return content_hash(memoryview(b"".join(file.read_bytes() for file in golden_files(path))))
 
 
-def is_elsewhere(golden_dir: str) -> bool:
-    """Whether the golden folder of a record lies outside the root directory."""
-    return Path(golden_dir).is_absolute() or golden_dir.split("/")[0] == ".."
+def is_elsewhere(golden_dir: str, root: Path) -> bool:
+    """Whether the golden folder of a record lies outside the root directory, symbolic links followed."""
+    try:
+        return not (root / golden_dir).resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError, ValueError):  # RuntimeError: links that go in circles, before Python 3.13
+        return True
 
 
-class _Owners:
-    """What a run knows of who may own a golden."""
+class Owners:
+    """What a run knows of who may own a golden, or what waits for one.
+
+    Parameters
+    ----------
+    record : its `collected` and `layout` count
+    root : the root directory
+    """
 
     def __init__(self, record: RunRecord, root: Path) -> None:
         self._root = root
         self._tests = {file: frozenset(tests) for file, tests in record.collected.items()}
-        self._folders = {golden_name(f"{file}::_").rpartition("/")[0] for file in self._tests}
         self._layout = record.layout or Layout()
 
     def may_have(self, path: Path, shared: str) -> bool:
         """Whether a golden that nobody claims may have an owner: a test that was collected, or was not looked at."""
         try:
-            test = open_golden(path, _ANY_STORE).provenance.get("test")
+            golden = open_golden(path, _ANY_STORE)
         except AudioparityError:
             return True
-        if not isinstance(test, str):
-            return self._folder_may_have(shared.rpartition("/")[0])
+        test = golden.provenance.get("test")
+        if isinstance(test, str):
+            return self.may_have_test(test, golden.provenance)
+        return not _is_ours(golden, path) or self._folder_may_have(shared.rpartition("/")[0])
+
+    def may_have_test(self, test: str, made_with: Mapping[str, Any]) -> bool:
+        """Whether there may be a test.
+
+        Parameters
+        ----------
+        test : its node id
+        made_with : provenance of what it left; with other packages or on another platform, it may exist there alone
+        """
         file, separator, name = test.partition("::")
         if file in self._tests:
-            return name in self._tests[file]
+            return name in self._tests[file] or _is_from_elsewhere(made_with)
         return not separator or self._exists(file)  # anything may stand there, if another program wrote it
 
     def mention(self, shared: str) -> bool:
@@ -109,20 +138,39 @@ class _Owners:
     @cached_property
     def _not_collected(self) -> list[str]:
         files = uncovered_files(self._root, self._layout, self._tests)
-        return [(self._root / file).read_text(encoding="utf-8", errors="replace") for file in files]
+        paths = (self._root / file for file in files)
+        return [path.read_text(encoding="utf-8", errors="replace") for path in paths if path.is_file()]
 
     def _folder_may_have(self, folder: str) -> bool:
-        if folder in self._folders:
-            return False
         file = f"{folder}.py"
-        unknown = _LIKE_HASHED.search(folder) or not looks_like_test(file, self._layout.python_files)
-        return bool(unknown) or self._exists(file)
+        is_hashed = any(LIKE_HASHED.search(part) for part in folder.split("/"))  # which does not tell the file
+        return is_hashed or not looks_like_test(file, self._layout.python_files) or self._exists(file)
 
     def _exists(self, file: str) -> bool:
         try:
             return (self._root / file).exists()
         except (OSError, ValueError):  # no possible path
             return True
+
+
+def _is_ours(golden: Golden, path: Path) -> bool:
+    return METADATA_KEY in golden.metadata or manifest_path(path) in golden_files(path)
+
+
+def _is_from_elsewhere(made_with: Mapping[str, Any]) -> bool:
+    """Whether something was made on another platform or device than this, or with a package that is not here."""
+    here = {"platform": platform_in_use(), "device": device_in_use()}
+    if any(made_with.get(key) not in (None, value) for key, value in here.items()):
+        return True
+    packages = made_with.get("packages")
+    return isinstance(packages, dict) and not all(map(_is_installed, packages))
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return package.isidentifier() and importlib.util.find_spec(package) is not None
+    except (ImportError, ValueError):  # ValueError: a module that was put together by hand has no specification
+        return package.isidentifier()
 
 
 def _shared(name: str) -> str:

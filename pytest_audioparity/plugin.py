@@ -6,6 +6,7 @@ top but `options`, and has few hooks; the rest is imported and registered when t
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,6 +26,10 @@ _RECORDS = pytest.StashKey[bool]()
 # What became of the collection of every file, and of whatever else was skipped or failed, by node id. It is noted from
 # the start, since the file with the first parity test need not be the first.
 _OUTCOMES = pytest.StashKey[dict[str, set[str]]]()
+# What was found in each, as pytest's own list: a test may turn out to be ours only when it runs.
+_FOUND = pytest.StashKey[list[Any]]()
+# When this process had not read any test file yet.
+_BEGAN = pytest.StashKey[float]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marks; refuse updates in CI and wrong ini options while pytest can still say so in one line."""
     for line in MARKERS:
         config.addinivalue_line("markers", line)
-    config.stash[_OUTCOMES] = {}
+    config.stash[_OUTCOMES], config.stash[_FOUND], config.stash[_BEGAN] = {}, [], time.time()
     if any(map(config.getoption, _UPDATES)):
         from pytest_audioparity.updates import refuse_in_ci
 
@@ -61,6 +66,7 @@ def pytest_make_collect_report(
     """Turn a wrong mark into a collection error that names the test."""
     report = yield
     report = _checked(collector, report)
+    collector.config.stash[_FOUND].append(report.result or ())
     if isinstance(collector, pytest.File) or not report.passed:
         collector.config.stash[_OUTCOMES].setdefault(collector.nodeid, set()).add(report.outcome)
     return report
@@ -90,6 +96,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         from pytest_audioparity.session import arrange
 
         arrange(config, items)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Record a run that met no parity test, where an earlier one did: those that are gone may have left goldens."""
+    config = session.config
+    if config.pluginmanager.has_plugin("audioparity-recorder") or hasattr(config, "workerinput"):
+        return
+    if (config.rootpath / ".audioparity" / "run.json").exists():
+        _record(config).pytest_sessionfinish(session)
 
 
 @pytest.fixture
@@ -141,6 +157,6 @@ def _record(config: pytest.Config) -> Recorder:
 
     recorder: Recorder | None = config.pluginmanager.get_plugin(NAME)
     if recorder is None:
-        recorder = Recorder(config, config.stash[_OUTCOMES])
+        recorder = Recorder(config, config.stash[_OUTCOMES], config.stash[_FOUND], config.stash[_BEGAN])
         config.pluginmanager.register(recorder, NAME)
     return recorder

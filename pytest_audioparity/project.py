@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.errors import AudioparityError
+from pytest_audioparity.testfiles import Layout
 from pytest_audioparity.workspace import FOLDER, Workspace
 
 if TYPE_CHECKING:
@@ -63,6 +65,8 @@ def find_project(
     if root is not None and not (start / root).is_dir():
         raise AudioparityError(f"--root {root}: there is no such folder")
     found = Path(os.path.normpath(start / root)) if root is not None else _root(start)
+    if (found / FOLDER).exists() and not (found / FOLDER).is_dir():
+        raise AudioparityError(f"{found / FOLDER} is no folder, so nothing of a run can be in it; move it away")
     ini = _options(found) or {}
     cache = _text(ini, "cache", found)
     return Project(
@@ -74,6 +78,19 @@ def find_project(
         store=_store(store, start) if store else _store(_text(ini, "store", found), found),
         cache=found / (Path(cache).expanduser() if cache else Path(FOLDER, "cache")),
     )
+
+
+def read_layout(root: Path) -> Layout | None:
+    """Read where a project keeps its tests from its ini options; None where they cannot be read."""
+    try:
+        ini = _options(root) or {}
+        said = {key: ini[key] for key in Layout.__dataclass_fields__ if key in ini}
+        lists = {key: shlex.split(value) if isinstance(value, str) else value for key, value in said.items()}
+    except (AudioparityError, ValueError):
+        return None
+    if not all(isinstance(value, list) and all(isinstance(text, str) for text in value) for value in lists.values()):
+        return None
+    return Layout(**{key: tuple(value) for key, value in lists.items()})
 
 
 def _root(start: Path) -> Path:

@@ -6,6 +6,7 @@ the process that the user started what was collected; that one writes the record
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -16,8 +17,8 @@ import pytest
 from pytest_audioparity.collected import Collected
 from pytest_audioparity.errors import AudioparityError
 from pytest_audioparity.golden.names import golden_path, shown_path
-from pytest_audioparity.runs import REPORT_KEY, RunRecord, read_run, write_run
-from pytest_audioparity.selection import covered_paths, is_run, layout_of, selection_reasons
+from pytest_audioparity.runs import REPORT_KEY, RunRecord, confined, read_run, write_run
+from pytest_audioparity.selection import covered_paths, is_run, layout_of, left_out_file, selection_reasons
 from pytest_audioparity.session import run_of
 from pytest_audioparity.summary import planned_count, summary_lines
 from pytest_audioparity.workspace import Workspace
@@ -43,19 +44,26 @@ class Recorder:
     Parameters
     ----------
     config : of this process
-    outcomes : outcomes of collecting by node id, see `Collected`; the plugin notes them from the start
+    outcomes, found : of collecting, see `Collected`; the plugin notes them from the start
+    began : when it had not read any test file yet, in seconds since 1970
     """
 
-    def __init__(self, config: pytest.Config, outcomes: dict[str, set[str]]) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        outcomes: dict[str, set[str]],
+        found: list[Sequence[pytest.Item | pytest.Collector]],
+        began: float,
+    ) -> None:
         settings = run_of(config).settings
         golden_dir = shown_path(settings.golden_dir, settings.root).as_posix()
-        self.collected = Collected(outcomes)
+        self.collected = Collected(outcomes, found)
         self._config = config
         self._settings = settings
         self._is_worker = hasattr(config, "workerinput")
         self._is_controller = False
         self._workspace = Workspace(settings.root)
-        self._record = RunRecord(id=run_of(config).id, started=_now(), golden_dir=golden_dir)
+        self._record = RunRecord(id=run_of(config).id, started=_text(began), golden_dir=golden_dir)
         self._has_begun = False
         self._reported: set[str] = set()
         self._tests: dict[str, dict[str, Any]] = {}
@@ -126,11 +134,15 @@ class Recorder:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the record, after every worker has ended."""
         if not self.collected.is_known and not self._is_controller:
-            self.collected.end(getattr(session, "items", ()), late=True)
+            self.collected.end(getattr(session, "items", ()))
         if self._is_worker:
             self._config.workeroutput[_OUTPUT] = self.collected.sent()  # type: ignore[attr-defined]
-        elif is_run(self._config) and (self.collected.seen or self._tests):
+        elif not is_run(self._config):
+            return
+        elif self.collected.seen or self._tests:
             self._begin()
+            self._conclude(session)
+        elif self._workspace.run_file.exists():
             self._conclude(session)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -179,14 +191,20 @@ class Recorder:
         status = int(session.exitstatus)
         renamed = self.collected.renamed
         tests = tuple({**self._tests[test], "test": renamed.get(test, test)} for test in sorted(self._tests))
-        self._record = self._of_collection(replace(self._record, tests=tests))
+        self._record = confined(self._of_collection(replace(self._record, tests=tests)))
         if status == pytest.ExitCode.OK and planned_count(self._record):
             # A plan left in CI by mistake must not pass as a run that compares.
             status = session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        broken, partial = self._broken_by(session), self._partial_by()
+        broken, partial = self._broken_by(session), (*self._record.partial, *self._partial_by())
+        if not broken and not partial:
+            partial = self._partial_by_paths()
+        if not self._has_begun:
+            if broken or partial:
+                return  # a run of other tests alone; the record of parity tests is of more use
+            self._begin()  # the last parity test is gone
         record = replace(
             self._record,
-            finished=_now(),
+            finished=_text(time.time()),
             exit_status=int(status),
             complete=not broken and not partial,
             broken=broken,
@@ -227,9 +245,18 @@ class Recorder:
         reasons = [*selection_reasons(self._config), *sorted(self.collected.reasons)]
         if missing := set(self._record.seen) - set(self._record.run):
             reasons.append(f"parity tests that were collected and did not run: {len(missing)}")
-        if is_elsewhere(self._record.golden_dir):
+        if is_elsewhere(self._record.golden_dir, self._settings.root):
             reasons.append(ELSEWHERE)
         return tuple(reasons)
+
+    def _partial_by_paths(self) -> tuple[str, ...]:
+        """Look through the project for test files that were not asked for, if there is any golden that they may own."""
+        from pytest_audioparity.orphans import unclaimed_goldens
+
+        if not unclaimed_goldens(self._record, self._settings.root):
+            return ()
+        file = left_out_file(self._config)
+        return () if file is None else (f"the paths given leave out {file}",)
 
     def _with_orphans(self, record: RunRecord) -> RunRecord:
         from pytest_audioparity.orphans import find_orphans
@@ -241,5 +268,5 @@ class Recorder:
             return record
 
 
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+def _text(moment: float) -> str:
+    return datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="milliseconds")

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.errors import AudioparityError
-from pytest_audioparity.golden.atomic import replace_file
+from pytest_audioparity.golden.atomic import replace_bytes
 from pytest_audioparity.report.json import plain
 from pytest_audioparity.testfiles import Layout
 
@@ -26,6 +26,10 @@ SCHEMA = 1
 # pytest-xdist serialises them.
 REPORT_KEY = "audioparity"
 UNFINISHED = "the run did not end"
+# Each ** of a pattern multiplies the folders that are looked through by how deep they lie.
+_MAX_DEEP = 2
+_MAX_DEEP_IN_ALL = 50
+OUTSIDE = "tests lie outside the root directory, where nothing is looked for"
 _AGAIN = "run pytest again to write a new one"
 _TEXTS = ("partial", "broken", "paths", "uncollected", "seen", "run", "claimed")
 
@@ -66,12 +70,13 @@ class RunRecord:
     commit : what was checked out, None when unknown
     golden_dir : relative to the root directory where it lies inside it
     exit_status : pytest's
-    complete : whether every test of the project was collected and every parity test was run or skipped
+    complete : whether every test that may own a golden was collected and every parity test was run or skipped
     partial : why tests may be missing that other jobs may have run
     broken : what went wrong, so that no other job makes up for it
     layout : where the project keeps its tests, None when the command line changed that
     paths : folders and test files of which every test was collected
-    collected : the tests collected, by file, without the file's name in front; a file may have none
+    collected : the tests collected, by file, without the file's name in front, also those that were then left out; a
+        file may have none
     uncollected : files and folders that were skipped at collection
     seen : parity tests that were collected, also those that were then left out
     run : parity tests that were run or skipped
@@ -109,7 +114,16 @@ class RunRecord:
 
 def document(record: RunRecord) -> dict[str, Any]:
     """Return a record as a JSON-ready dictionary."""
-    return {"schema": SCHEMA, **plain(dataclasses.asdict(record))}
+    # By hand: dataclasses.asdict copies every number of every test.
+    said = {key: getattr(record, key) for key in RunRecord.__dataclass_fields__}
+    said["layout"] = None if record.layout is None else _shallow(record.layout)
+    said["orphans"] = [_shallow(orphan) for orphan in record.orphans]
+    said["jobs"] = [_shallow(job) for job in record.jobs]
+    return {"schema": SCHEMA, **plain(said)}
+
+
+def _shallow(one: Orphan | Job | Layout) -> dict[str, Any]:
+    return {key: getattr(one, key) for key in one.__dataclass_fields__}
 
 
 def write_run(path: Path, record: RunRecord) -> None:
@@ -121,7 +135,7 @@ def write_run(path: Path, record: RunRecord) -> None:
     """
     # ASCII, so that a node id with half of a surrogate pair can be written too.
     text = json.dumps(document(record), allow_nan=False)
-    replace_file(path, partial(_write, text.encode("ascii")), durable=False)
+    replace_bytes(path, text.encode("ascii"), durable=False)
 
 
 def read_run(path: Path) -> RunRecord:
@@ -147,18 +161,41 @@ def read_run(path: Path) -> RunRecord:
             f"{path} has schema {schema}, this version reads {SCHEMA}: pip install -U pytest-audioparity"
         )
     try:
-        return _record(said)
+        return confined(_record(said))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise AudioparityError(f"{path} is no record of a run that can be used: {error}; {_AGAIN}") from None
 
 
-def _write(content: bytes, file: BinaryIO) -> None:
-    file.write(content)
+def confined(record: RunRecord) -> RunRecord:
+    """Return a record without the paths that lead out of the root directory; it is then not of a whole project.
+
+    A record may come from another machine, and must not send anyone looking through this one.
+    """
+    layout = record.layout
+    kept = replace(
+        record,
+        layout=None if layout is None else replace(layout, testpaths=_inside(layout.testpaths)),
+        paths=_inside(record.paths),
+        collected={file: tests for file, tests in record.collected.items() if _is_inside(file)},
+        uncollected=_inside(record.uncollected),
+    )
+    return record if kept == record else replace(kept, complete=False, partial=(*record.partial, OUTSIDE), orphans=())
+
+
+def _inside(paths: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(path for path in paths if _is_inside(path))
+
+
+def _is_inside(path: str) -> bool:
+    """Whether a path is relative and without ``..``, by any system's rules."""
+    windows = PureWindowsPath(path)
+    return not (PurePosixPath(path).is_absolute() or windows.drive or windows.root or ".." in windows.parts)
 
 
 def _record(said: Mapping[str, Any]) -> RunRecord:
     """Build a record from its document, refusing values of another type: it may come from another machine."""
     layout = said["layout"]
+    _refuse_paths(said)
     fields: dict[str, Any] = {key: _of(str, said, key) for key in ("id", "started", "golden_dir")}
     fields |= {key: _of(str | None, said, key) for key in ("finished", "commit")}
     fields |= {key: _texts(said[key], key) for key in _TEXTS}
@@ -172,6 +209,17 @@ def _record(said: Mapping[str, Any]) -> RunRecord:
         orphans=tuple(Orphan(_of(str, orphan, "golden"), _of(str, orphan, "hash")) for orphan in said["orphans"]),
         jobs=tuple(Job(**job) for job in said["jobs"]),
     )
+
+
+def _refuse_paths(said: Mapping[str, Any]) -> None:
+    """Refuse what no run writes: paths that are none, and patterns that would take for ever to follow."""
+    testpaths = (said["layout"] or {}).get("testpaths", ())
+    paths = (said["golden_dir"], *testpaths, *said["paths"], *said["collected"], *said["uncollected"])
+    if any("\0" in path for path in paths):
+        raise ValueError("a path holds the character NUL")
+    deep = [path.split("/").count("**") for path in testpaths]
+    if max(deep, default=0) > _MAX_DEEP or sum(deep) > _MAX_DEEP_IN_ALL:
+        raise ValueError("its testpaths have too many '**'")
 
 
 def _of(kind: Any, said: Mapping[str, Any], key: str) -> Any:

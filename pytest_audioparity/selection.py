@@ -45,12 +45,20 @@ def layout_of(config: pytest.Config) -> Layout | None:
 
 
 def selection_reasons(config: pytest.Config) -> list[str]:
-    """Say in which way the options and paths of a run leave tests out."""
+    """Say in which way the options and paths of a run leave tests out, without looking for any; see `left_out_file`."""
     reasons = [f"selected by {flag}" for name, flag in _FILTERS.items() if config.getoption(name, None)]
     reasons += [f"-o {name} changes what is collected" for name in _overridden(config)]
     if (problem := _path_problem(config)) is not None:
         reasons.append(problem)
     return reasons
+
+
+def left_out_file(config: pytest.Config) -> str | None:
+    """Find a test file that lies in none of the folders given. This looks through the whole project."""
+    if config.args_source.name == "TESTPATHS":
+        return None
+    folders = [path for path, _ in _arguments(config)]
+    return next(uncovered_files(config.rootpath, layout_of(config) or Layout(), folders), None)
 
 
 def covered_paths(config: pytest.Config, files: Iterable[str]) -> tuple[str, ...]:
@@ -81,14 +89,9 @@ def _path_problem(config: pytest.Config) -> str | None:
         return None
     if _by_package(config):
         return "names of packages were given (--pyargs)"
-    folders = []
-    for path, is_part in _arguments(config):
-        if is_part or (config.rootpath / path).is_file():
-            return f"only part was asked for: {path}"
-        folders.append(path)
-    layout = layout_of(config) or Layout()
-    file = next(uncovered_files(config.rootpath, layout, folders), None)
-    return None if file is None else f"the paths given leave out {file}"
+    parts = (path for path, is_part in _arguments(config) if is_part or (config.rootpath / path).is_file())
+    part = next(parts, None)
+    return None if part is None else f"only part was asked for: {part}"
 
 
 def _by_package(config: pytest.Config) -> bool:

@@ -6,6 +6,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.golden.names import SUFFIX, VARIANT_SIGN
+from pytest_audioparity.report.numbers import counted, cut, size_text
+from pytest_audioparity.report.plain_text import clean_line
 from pytest_audioparity.workspace import FOLDER
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ _SHOWN = 10
 def summary_lines(
     record: RunRecord, *, asked: Collection[str] = (), warnings: Iterable[str] = (), show_all: bool = False
 ) -> list[str]:
-    """Describe what a run did to goldens and found about them.
+    """Describe what a run did to goldens and found about them, in lines that are safe to show.
 
     Parameters
     ----------
@@ -32,16 +34,17 @@ def summary_lines(
     tests = record.tests
     lines = [line for test in tests if test.get("change") for line in _change(test)]
     if count := planned_count(record):
-        lines.append(f"{_count(count, 'golden')} would be written (--golden-plan), so this run counts as failed")
+        lines.append(f"{counted(count, 'golden')} would be written (--golden-plan), so this run counts as failed")
     lines += [f"not updated: {test['test']}: {test['refused']}" for test in tests if _is_refused(test, asked)]
     lines += _cut([_variant(test, record) for test in tests if test.get("variant")], show_all=show_all)
     orphans = [f"orphan {_path(record, orphan.golden)} (no collected test owns it)" for orphan in record.orphans]
     lines += _cut([f"{line}; delete with: audioparity golden prune" for line in orphans], show_all=show_all)
     if count := sum(bool(test.get("pending")) for test in tests):
-        left = f"{_count(count, 'test')} left what {'it' if count == 1 else 'they'} obtained in {FOLDER}"
+        left = f"{counted(count, 'test')} left what {'it' if count == 1 else 'they'} obtained in {FOLDER}"
         lines.append(f"{left}; review: audioparity golden pending")
     said = dict.fromkeys((*warnings, *(test["warning"] for test in tests if test.get("warning"))))
-    return lines + [f"warning: {text}" for text in said]
+    lines += [f"warning: {text}" for text in said]
+    return [clean_line(line) for line in lines]
 
 
 def planned_count(record: RunRecord) -> int:
@@ -53,12 +56,12 @@ def _change(test: Mapping[str, Any]) -> Iterator[str]:
     change = test["change"]
     word = ("create" if change["created"] else "update") if change["planned"] else None
     verb = f"would {word}" if word else ("created" if change["created"] else "updated")
-    size = _size(change["size_bytes"])
+    size = size_text(change["size_bytes"])
     if change["created"]:
-        yield f"{verb} {change['golden']} ({size}, {_count(len(change['stages']), 'stage')})"
+        yield f"{verb} {change['golden']} ({size}, {counted(len(change['stages']), 'stage')})"
         return
     before = change["size_before"]
-    yield f"{verb} {change['golden']} ({size if before is None else f'{_size(before)} -> {size}'})"
+    yield f"{verb} {change['golden']} ({size if before is None else f'{size_text(before)} -> {size}'})"
     for name, text in change["stages"]:
         yield f"  {name}: {text}"
 
@@ -80,14 +83,4 @@ def _path(record: RunRecord, name: str) -> PurePosixPath:
 
 
 def _cut(lines: list[str], *, show_all: bool) -> list[str]:
-    if show_all or len(lines) <= _SHOWN:
-        return lines
-    return [*lines[:_SHOWN], f"... and {len(lines) - _SHOWN} more like these (-v shows all)"]
-
-
-def _count(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
+    return lines if show_all else cut(lines, _SHOWN, hint=" like these (-v shows all)")

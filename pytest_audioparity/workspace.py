@@ -6,10 +6,9 @@ It ignores itself, as ``.pytest_cache`` does, so that nothing in it is committed
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
-from pytest_audioparity.golden.atomic import replace_file
+from pytest_audioparity.golden.atomic import replace_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,9 +59,5 @@ class Workspace:
             path = self.folder / name
             if not path.exists():
                 # Atomically: processes of pytest-xdist may make the folder at the same time.
-                replace_file(path, partial(_write, content))
+                replace_bytes(path, content)
         return self.folder
-
-
-def _write(content: bytes, file: BinaryIO) -> None:
-    file.write(content)

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 
 from pytest_audioparity.errors import AudioparityError
 from pytest_audioparity.golden.file import write_golden
+from pytest_audioparity.golden.provenance import platform_in_use
 from pytest_audioparity.golden.shelf import Shelf, save_golden
 from pytest_audioparity.merging import merge
 from pytest_audioparity.orphans import find_orphans, fingerprint
@@ -23,7 +25,8 @@ from pytest_audioparity.runs import UNFINISHED, Job, Orphan, RunRecord, document
 from pytest_audioparity.testfiles import Layout, uncovered_files
 from pytest_audioparity.workspace import Workspace
 
-TIME = "2026-01-01T00:00:00.000+00:00"
+# Later than any file that a test writes: such runs saw the tests that are there.
+TIME, EARLIER = "2999-01-01T00:00:00.000+00:00", "2998-01-01T00:00:00.000+00:00"
 COMMIT = "0" * 40
 
 
@@ -42,11 +45,11 @@ def record(**fields):
     return RunRecord(**{**usual, **fields})
 
 
-def golden(root, name, test=None):
+def golden(root, name, test=None, **provenance):
     """Write a golden, by hand if no test is named."""
     path = root / "golden" / f"{name}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
-    provenance = {"test": test} if test else {}
+    provenance |= {"test": test} if test else {}
     stage = StageTensor(StageMeta("mel", kind="tensor"), np.ones(3, np.float32))
     write_golden(path, [stage], settings={}, provenance=provenance)
     return path
@@ -147,6 +150,56 @@ def test_the_workspace_is_made_when_it_is_needed_and_ignores_itself(tmp_path):
     assert not workspace.pending.exists()
 
 
+EVIL = {
+    "layout": [{"testpaths": ["/**"]}, {"testpaths": ["../../usr/**"]}, {"testpaths": ["C:\\x"]}],
+    "paths": [["/usr"], ["../x"], ["a/../../x"]],
+    "collected": [{"/etc/passwd": []}, {"../x": ["a"]}],
+    "uncollected": [["/usr"], ["..\\x"]],
+}
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in EVIL.items() for value in values])
+def test_paths_that_lead_out_of_the_project_are_dropped_and_the_run_is_not_whole(tmp_path, key, value):
+    """A record may come from another machine; a run of tests elsewhere can be read all the same."""
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps({**document(FULL), key: value}))
+    read = read_run(path)
+    assert (read.complete, read.orphans) == (False, ())
+    assert any("tests lie outside the root directory" in reason for reason in read.partial)
+    assert not getattr(read, key) or not read.layout.testpaths
+    write_run(path, read)
+    assert read_run(path) == read
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("golden_dir", "golden\0"),
+        ("paths", ["a\0"]),
+        ("collected", {"a\0": []}),
+        ("layout", {"testpaths": ["\0"]}),
+        ("layout", {"testpaths": ["**/*/**/*/**/*/**/*"]}),
+        ("layout", {"testpaths": ["**"] * 1000}),
+    ],
+)
+def test_paths_that_no_run_writes_make_a_record_of_no_use(tmp_path, key, value):
+    """They would crash or hang whoever follows them."""
+    path = tmp_path / "run.json"
+    path.write_text(json.dumps({**document(FULL), key: value}))
+    with pytest.raises(AudioparityError, match="no record of a run that can be used"):
+        read_run(path)
+
+
+def test_writing_a_record_copies_no_numbers(monkeypatch):
+    """A run with many stages is written in a moment; the document is that of `dataclasses.asdict`."""
+    expected = json.loads(json.dumps({"schema": 1, **dataclasses.asdict(FULL)}))
+    copied = []
+    with monkeypatch.context() as patched:
+        patched.setattr(dataclasses, "asdict", lambda one: copied.append(one) or {})
+        told = document(FULL)
+    assert (told, copied) == (expected, [])
+
+
 # Orphans
 
 
@@ -163,7 +216,7 @@ def test_the_workspace_is_made_when_it_is_needed_and_ignores_itself(tmp_path):
         ("tests/test_gone/test_x", "tests/test_gone.py::test_x", True),  # the file is gone
         ("tests/test_skipped/test_x", "tests/test_skipped.py::test_x", False),  # skipped at collection
         ("tests/test_other/test_x", "tests/test_other.py::test_x", False),  # exists, was not collected
-        ("tests/test_a/by_hand", None, True),
+        ("tests/test_a/by_hand", None, False),  # the test file is there
         ("tests/test_gone/by_hand", None, True),
         ("tests/test_other/by_hand", None, False),
         ("tests/test_skipped/by_hand", None, False),
@@ -228,6 +281,52 @@ def test_a_golden_folder_outside_the_project_has_no_orphans(tmp_path, place):
     assert find_orphans(dataclasses.replace(FULL, golden_dir=place), root) == ()
 
 
+@pytest.mark.parametrize("is_link", [True, False])
+def test_a_golden_folder_is_where_symbolic_links_lead(tmp_path, is_link):
+    """A name inside the project says nothing: another project may own what lies there."""
+    root, other = tmp_path / "project", tmp_path / "other"
+    (root / "x").mkdir(parents=True)
+    golden(other, "tests/test_gone/x", "tests/test_gone.py::test_x")
+    (root / "link").symlink_to(other)
+    place = "link/golden" if is_link else "x/../../other/golden"
+    run = dataclasses.replace(FULL, golden_dir=place)
+    assert find_orphans(run, root) == ()
+    assert merge({"one": dataclasses.replace(run, orphans=(), partial=())}, root).partial[-1].startswith("the golden")
+    (root / "link").unlink()
+    golden(root, "tests/test_gone/x", "tests/test_gone.py::test_x")
+    (root / "link").symlink_to(root)
+    assert names(find_orphans(dataclasses.replace(FULL, golden_dir="link/golden"), root)) == ["tests/test_gone/x"]
+
+
+@pytest.mark.parametrize(
+    ("made_with", "is_orphan"),
+    [
+        ({"platform": platform_in_use(), "device": "cpu", "packages": {"numpy": "1"}}, True),
+        ({"platform": "Plan9-mips"}, False),
+        ({"device": "NPU"}, False),
+        ({"packages": {"numpy": "1", "nowhere": "1"}}, False),
+        ({"packages": {"no.where": "1"}}, False),
+        ({"packages": {"": "1"}}, False),
+        ({"packages": ["nowhere"], "platform": None}, True),
+    ],
+)
+def test_what_another_platform_made_may_have_its_test_there(tmp_path, made_with, is_orphan):
+    """Tests and parameters may depend on the platform and on packages; a file that is gone is gone everywhere."""
+    golden(tmp_path, "tests/test_a/test_y-mps", "tests/test_a.py::test_y[mps]", **made_with)
+    golden(tmp_path, "tests/test_gone/x", "tests/test_gone.py::x", **made_with)
+    expected = ["tests/test_a/test_y-mps"] if is_orphan else []
+    assert names(find_orphans(FULL, tmp_path)) == [*expected, "tests/test_gone/x"]
+
+
+@pytest.mark.parametrize("name", ["tests/test_gone/x", "tests/test_a/x", "weights/x", "x"])
+def test_a_tensor_file_that_is_not_ours_is_no_orphan(tmp_path, name):
+    """Weights of a model may lie beside goldens."""
+    path = tmp_path / "golden" / f"{name}.safetensors"
+    path.parent.mkdir(parents=True)
+    save_file({"w": np.ones(3, np.float32)}, path)
+    assert find_orphans(FULL, tmp_path) == ()
+
+
 # Test files
 
 
@@ -289,8 +388,13 @@ def shard(file, *, run=("test_x",), seen=("test_x",), **fields):
 def test_shards_that_make_a_whole_are_complete(tmp_path):
     """Two jobs, a file each, are the whole project; what no test owns shows."""
     project(tmp_path)
-    merged = merge({"one": shard("test_a.py"), "two": shard("test_b.py", started="2025")}, tmp_path)
-    assert (merged.complete, merged.reasons, merged.commit, merged.started) == (True, (), COMMIT, "2025")
+    merged = merge({"one": shard("test_a.py"), "two": shard("test_b.py", started=EARLIER)}, tmp_path)
+    assert (merged.complete, merged.reasons, merged.commit, merged.started) == (
+        True,
+        (),
+        COMMIT,
+        "2998-01-01T00:00:00.000+00:00",
+    )
     assert [test["test"] for test in merged.tests] == ["test_a.py::test_x", "test_b.py::test_x"]
     assert names(merged.orphans) == ["test_b/test_gone"]
     assert [(job.name, job.complete) for job in merged.jobs] == [("one", False), ("two", False)]
@@ -339,6 +443,15 @@ def test_a_partial_set_is_never_taken_for_the_whole(tmp_path, one, two, reason):
     assert not merged.complete
     assert not merged.orphans
     assert any(fnmatch(said, reason) for said in merged.reasons), merged.reasons
+
+
+def test_a_checkout_with_other_tests_makes_no_whole(tmp_path):
+    """A golden of a test that is newer than the jobs is not taken for an orphan."""
+    project(tmp_path)
+    started = "2001-01-01T00:00:00+00:00"
+    merged = merge({"one": shard("test_a.py", started=started), "two": shard("test_b.py")}, tmp_path)
+    assert merged.partial == ("the tests of this checkout are not those that the jobs ran (test_a.py)",)
+    assert merged.orphans == ()
 
 
 def test_shards_that_cut_through_a_file_add_up(tmp_path):

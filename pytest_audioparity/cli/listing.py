@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.cli.terminal import age_text, counted
+from pytest_audioparity.cli.terminal import age_text
 from pytest_audioparity.report.json import plain
+from pytest_audioparity.report.numbers import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

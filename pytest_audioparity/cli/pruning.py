@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_audioparity.cli.terminal import FAILED, PASSED, ask, counted, is_interactive, say, say_json
+from pytest_audioparity.cli.terminal import FAILED, PASSED, ask, is_interactive, say, say_json
+from pytest_audioparity.report.numbers import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -19,6 +20,7 @@ _SCHEMA = 1
 
 def prune(parsed: argparse.Namespace) -> int:
     """Delete what nobody owns."""
+    from pytest_audioparity.checkout import changed_file
     from pytest_audioparity.project import find_project
     from pytest_audioparity.review.pruning import delete, find_prunable
     from pytest_audioparity.runs import read_run
@@ -27,33 +29,50 @@ def prune(parsed: argparse.Namespace) -> int:
     record = read_run(project.workspace.run_file)
     if not record.complete:
         return _say_partial(parsed, record.reasons)
+    if (file := changed_file(record, project.root)) is not None:
+        return _say_changed(parsed, file)
     prunable = find_prunable(record, project)
     if not parsed.json:
         say("\n".join(_prunable_lines(prunable, project)))
-    if parsed.dry_run or not prunable.paths:
+    if parsed.dry_run:
         return _pruned(parsed, prunable, project, [], dry=True)
     if (
-        is_interactive()
+        prunable.paths
+        and is_interactive()
         and not (parsed.yes or parsed.json)
         and not ask(f"delete {counted(len(prunable.paths), 'file')}?")
     ):
         say("nothing was changed")
         return FAILED
-    return _pruned(parsed, prunable, project, list(delete(prunable, project)), dry=False)
+    return _pruned(parsed, prunable, project, list(delete(prunable, project)), dry=not prunable.paths)
 
 
 def _say_partial(parsed: argparse.Namespace, reasons: Sequence[str]) -> int:
     """Say why nothing is deleted: the run may not have seen every owner."""
     if parsed.json:
-        say_json(
-            {"schema": _SCHEMA, "complete": False, "reasons": list(reasons), "deleted": [], "kept": [], "failed": []}
-        )
+        say_json(_document(complete=False, reasons=reasons))
     else:
         say("nothing is deleted: the last run does not tell that it saw every test", error=True)
         for reason in reasons:
             say(f"  {reason}", error=True)
         say("run all tests, as in: pytest", error=True)
     return FAILED
+
+
+def _say_changed(parsed: argparse.Namespace, file: str) -> int:
+    """Say why nothing is deleted: a test that is there now may own what none owned when the run was made."""
+    reason = f"tests changed since that run ({file}): run pytest again"
+    if parsed.json:
+        say_json(_document(complete=True, reasons=[reason]))
+    else:
+        say(f"nothing is deleted: {reason}", error=True)
+    return FAILED
+
+
+def _document(*, complete: bool, reasons: Sequence[str] = (), **lists: Sequence[str]) -> dict[str, object]:
+    """Return the one form of the JSON document; `reasons` say why nothing was looked for."""
+    empty: dict[str, Sequence[str]] = {"found": [], "deleted": [], "kept": [], "failed": []}
+    return {"schema": _SCHEMA, "complete": complete, "reasons": list(reasons), **empty, **lists}
 
 
 def _prunable_lines(prunable: Prunable, project: Project) -> Iterator[str]:
@@ -81,8 +100,7 @@ def _pruned(
     deleted = [_shown(path, project) for path, problem in results if problem is None]
     if parsed.json:
         found = [_shown(path, project) for path in prunable.paths]
-        lists = {"found": found, "deleted": deleted, "kept": list(prunable.kept), "failed": failed}
-        say_json({"schema": _SCHEMA, "complete": True, "reasons": [], **lists})
+        say_json(_document(complete=True, found=found, deleted=deleted, kept=list(prunable.kept), failed=failed))
     elif not dry:
         say(f"deleted {counted(len(deleted), 'file')}")
         for text in failed:

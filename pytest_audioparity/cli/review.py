@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.cli.scope import scope_of
-from pytest_audioparity.cli.terminal import FAILED, PASSED, ask, counted, is_interactive, say, say_json, size_text
+from pytest_audioparity.cli.terminal import FAILED, PASSED, ask, is_interactive, say, say_json
 from pytest_audioparity.errors import AudioparityError
+from pytest_audioparity.report.numbers import counted, size_text
 
 if TYPE_CHECKING:
     import argparse

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.cli.terminal import FAILED, PASSED, counted, say, say_json
+from pytest_audioparity.cli.terminal import FAILED, PASSED, say, say_json
 from pytest_audioparity.errors import AudioparityError
+from pytest_audioparity.report.numbers import counted, cut
 
 if TYPE_CHECKING:
     import argparse
@@ -90,22 +91,17 @@ def _merged_lines(merged: Merged, failed: Sequence[str], folder: Path) -> Iterat
     record = merged.record
     numbers = f"{counted(len(record.tests), 'test')}, {len(failed)} failed, {merged.pending} pending"
     yield f"merged {counted(len(record.jobs), 'job')} into {folder}: {numbers}"
-    yield from _cut([f"failed {test}" for test in failed])
+    yield from cut([f"failed {test}" for test in failed], _SHOWN)
     for test, jobs in merged.differing.items():
         yield f"{test}: {' and '.join(jobs)} obtained different stages, so neither can be accepted"
     if record.complete:
         yield "together the jobs are a complete run"
-        yield from _cut([f"orphan {orphan.golden} (no collected test owns it)" for orphan in record.orphans])
+        yield from cut([f"orphan {orphan.golden} (no collected test owns it)" for orphan in record.orphans], _SHOWN)
     else:
         yield "together the jobs are no complete run:"
-        yield from _cut([f"  {reason}" for reason in record.reasons])
+        yield from cut([f"  {reason}" for reason in record.reasons], _SHOWN)
     if merged.pending:
         yield "review: audioparity golden pending"
-
-
-def _cut(lines: Sequence[str]) -> list[str]:
-    more = len(lines) - _SHOWN
-    return [*lines[:_SHOWN], *([f"... and {more} more"] if more > 0 else [])]
 
 
 def _recheck(parsed: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_audioparity.cli.terminal import say
 from pytest_audioparity.errors import AudioparityError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def scope_of(parsed: argparse.Namespace) -> Scope:
     project = find_project(
         Path.cwd(), root=parsed.root, golden_dir=parsed.golden_dir, store=getattr(parsed, "store", None)
     )
-    names, source = _source(parsed)
+    names, source = _source(parsed, project)
     place = project.workspace
     if source is None:
         found = [Leavings(place.folder, place.pending, place.run_file)]
@@ -77,15 +78,34 @@ def scope_of(parsed: argparse.Namespace) -> Scope:
     return Scope(project, source, record, tuple(waiting), tuple(picked), tuple(idle), tuple(damaged))
 
 
-def _source(parsed: argparse.Namespace) -> tuple[list[str], str | None]:
-    """Split what was given into names and the folder to review, which may stand among the names."""
-    from pytest_audioparity.review.artifacts import holds_pending
+def _source(parsed: argparse.Namespace, project: Project) -> tuple[list[str], str | None]:
+    """Split what was given into names and the folder to review, which may stand among the names.
 
-    folders = [name for name in parsed.names if Path(name).is_dir() and holds_pending(Path(name))]
+    A folder that bears the name of goldens or tests of this project, as ``tests`` does, is meant as such.
+    """
+    from pytest_audioparity.review.artifacts import holds_pending
+    from pytest_audioparity.review.picking import is_known
+
+    record = _record(project.workspace.run_file)
+    folders = [
+        name
+        for name in parsed.names
+        if _is_folder(name) and holds_pending(Path(name)) and not is_known(name, project, record)
+    ]
+    for name in folders if parsed.source is None and len(folders) == 1 else ():
+        say(f"reviewing the folder {name} (--from {name})", error=True)
     sources = [*folders, *([parsed.source] if parsed.source is not None else [])]
     if len(sources) > 1:
         raise AudioparityError(f"one folder at a time can be reviewed, not {' and '.join(sources)}")
     return [name for name in parsed.names if name not in folders], sources[0] if sources else None
+
+
+def _is_folder(name: str) -> bool:
+    """Whether a name is that of a folder; the id of a test may be longer than any file's name."""
+    try:
+        return Path(name).is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def _record(path: Path | None) -> RunRecord | None:

@@ -6,8 +6,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_audioparity.cli.terminal import FAILED, PASSED, Progress, counted, say, say_json, size_text
+from pytest_audioparity.cli.terminal import FAILED, PASSED, Progress, say, say_json
 from pytest_audioparity.errors import AudioparityError, GoldenError
+from pytest_audioparity.report.numbers import counted, size_text
 
 if TYPE_CHECKING:
     import argparse
@@ -35,6 +36,8 @@ def pull(parsed: argparse.Namespace) -> int:
 
 def _move(parsed: argparse.Namespace, move: Callable[..., Transfer], past: str) -> int:
     from pytest_audioparity.golden.shelf import Shelf
+    from pytest_audioparity.golden.store import shown_url
+    from pytest_audioparity.golden.transfer import Transfer
     from pytest_audioparity.project import find_project
 
     project = find_project(Path.cwd(), root=parsed.root, golden_dir=parsed.golden_dir, store=parsed.store)
@@ -46,16 +49,23 @@ def _move(parsed: argparse.Namespace, move: Callable[..., Transfer], past: str) 
         done = move(goldens, Shelf(store=project.store, cache=project.cache), progress)
     except GoldenError as error:
         progress.end()
-        say(str(error), error=True)
+        if parsed.json:
+            say_json(_document(Transfer(shown_url(project.store), 0, 0, 0, 0, 0), problem=str(error)))
+        else:
+            say(str(error), error=True)
         return FAILED
     progress.end()
     if parsed.json:
-        say_json({"schema": _SCHEMA, **{key: getattr(done, key) for key in done.__dataclass_fields__}})
+        say_json(_document(done))
         return PASSED
     tensors = f"{counted(done.moved, 'tensor')} ({size_text(done.moved_bytes)})"
     there = f", {done.present} ({size_text(done.present_bytes)}) were there already" if done.present else ""
     say(f"{past} {tensors} of {counted(done.goldens, 'golden')}{there}: {done.store}")
     return PASSED
+
+
+def _document(done: Transfer, *, problem: str | None = None) -> dict[str, object]:
+    return {"schema": _SCHEMA, **{key: getattr(done, key) for key in done.__dataclass_fields__}, "problem": problem}
 
 
 def _chosen(names: Sequence[str], project: Project) -> list[Path]:

@@ -8,6 +8,9 @@ import time
 from datetime import datetime, timezone
 from typing import Any, TextIO
 
+from pytest_audioparity.report.numbers import counted, size_text
+from pytest_audioparity.report.plain_text import clean
+
 PASSED, FAILED, WRONG_USE = 0, 1, 2
 # What shells report of a command that Ctrl-C ended: 128 and the number of the signal.
 INTERRUPTED = 130
@@ -16,18 +19,6 @@ _SILENT_SECONDS = 0.5
 _TERMINAL_SECONDS = 0.2
 _PLAIN_SECONDS = 10.0
 _WIDTH = 79
-
-
-def clean(text: str) -> str:
-    """Return a text with what could move the cursor, recolour the screen or reverse the writing made visible.
-
-    Texts come from files that others made. Line breaks stay.
-    """
-    return "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in text)
-
-
-def _escaped(character: str) -> str:
-    return " " if character == "\t" else repr(character)[1:-1]
 
 
 def say(text: str, *, error: bool = False) -> None:
@@ -101,16 +92,6 @@ class Progress:
         if self._shown:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
-
-
-def size_text(count: int) -> str:
-    """Write a number of bytes as one reads it."""
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
-
-
-def counted(count: int, word: str) -> str:
-    """Write a number with its noun: ``1 stage``, ``2 stages``."""
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def age_text(moment: str) -> str:

@@ -60,6 +60,21 @@ def replace_file(
     return size
 
 
+def replace_bytes(
+    path: Path,
+    content: bytes,
+    *,
+    durable: bool = True,
+    guard: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+) -> int:
+    """Write a file as `replace_file` does, of content that is there already."""
+
+    def write(file: BinaryIO) -> None:
+        file.write(content)
+
+    return replace_file(path, write, durable=durable, guard=guard)
+
+
 @contextlib.contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
     """Keep other processes that take this lock out of a folder for a moment. Nothing is left in the folder.

@@ -6,12 +6,12 @@ import json
 import sys
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_audioparity.errors import GoldenError, StageError, TensorFileError
-from pytest_audioparity.golden.atomic import replace_file
+from pytest_audioparity.golden.atomic import replace_bytes
 from pytest_audioparity.golden.blobs import Blob, BlobError, blob_of, is_address, keep
 from pytest_audioparity.golden.document import PAIRS, compose, encodable, parse_document, stages_in, stored
 from pytest_audioparity.golden.fetch import discard_if_altered, locate
@@ -213,14 +213,10 @@ def write_manifest(
         document["stages"].append(entry)
     text = encodable(_laid_out(document)).encode()
     try:
-        size = replace_file(path, partial(_write, text), guard=guard)
+        size = replace_bytes(path, text, guard=guard)
     except OSError as error:
         raise unwritable(path, error) from None
     return size + sum(blob.size_bytes for blob in blobs)
-
-
-def _write(text: bytes, file: BinaryIO) -> None:
-    file.write(text)
 
 
 def _check(stages: Sequence[StageTensor]) -> None:

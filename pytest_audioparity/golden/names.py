@@ -30,7 +30,8 @@ MAX_COMPONENT = 160
 _MAX_GIVEN = 240
 _HASH_DIGITS = 8
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
-_LIKE_HASHED = re.compile(rf"-[0-9a-f]{{{_HASH_DIGITS}}}$")
+# How a component ends that has a hash; what stood before it is then not known.
+LIKE_HASHED = re.compile(rf"-[0-9a-f]{{{_HASH_DIGITS}}}$")
 # Windows reserves these, with any extension. https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 _DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d¹²³]) *(\..*)?$", re.IGNORECASE)
 
@@ -134,7 +135,7 @@ def _safe(slug: str, *, original: str, reversible: bool = True, capitals: bool =
         and 0 < len(safe) <= MAX_COMPONENT
         and not _DEVICES.match(safe)
         and not safe.endswith(SUFFIX)
-        and not _LIKE_HASHED.search(safe)
+        and not LIKE_HASHED.search(safe)
     ):
         return safe
     readable = safe.strip(".")[:MAX_COMPONENT] or "_"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import platform
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -124,6 +125,21 @@ def commit(root: Path) -> str | None:
     if changed is None:
         return f"{head}+unknown"
     return f"{head}+changes" if changed else head
+
+
+def tracked_files(root: Path) -> frozenset[str] | None:
+    """Return the files below a folder that git tracks, relative to it with ``/``, or None without git."""
+    listed = _git(root, "ls-files", "-z")
+    return None if listed is None else frozenset(listed.split("\0"))
+
+
+def is_as_committed(root: Path, commit: str) -> bool:
+    """Whether what git tracks is as in a commit, but for goldens, which a review changes."""
+    # A commit may come from another machine, and must not be taken for an option of git.
+    if not re.fullmatch("[0-9a-f]{40,64}", commit):
+        return False
+    goldens = (f":(top,exclude)*{suffix}" for suffix in (".safetensors", ".manifest.json"))
+    return _git(root, "diff", "--no-ext-diff", "--name-only", commit, "--", ":/", *goldens) == ""
 
 
 def _git(root: Path, *arguments: str) -> str | None:

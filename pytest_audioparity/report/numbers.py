@@ -32,6 +32,22 @@ def decibel(value: float | None) -> str:
     return f"{value:.4f}" if value < 1 else f"{value:.2f}"
 
 
+def size_text(count: int) -> str:
+    """Write a number of bytes as one reads it."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
+
+
+def counted(count: int, word: str) -> str:
+    """Write a number with its noun: ``1 stage``, ``2 stages``."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def cut(lines: list[str], shown: int, *, hint: str = "") -> list[str]:
+    """Return the first of some lines, and one that counts the rest."""
+    more = len(lines) - shown
+    return lines if more <= 0 else [*lines[:shown], f"... and {more} more{hint}"]
+
+
 def percent(share: float) -> str:
     """Write a share as a percentage that says neither 0 nor 100 % unless it is."""
     if share in (0.0, 1.0):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_audioparity.comparison.tolerances import matches, nearest, unmatched
 from pytest_audioparity.errors import AudioparityError
 from pytest_audioparity.golden.names import SUFFIX, golden_name, name_of, shown_path
+from pytest_audioparity.golden.pending import find_pending
 from pytest_audioparity.golden.shelf import find_goldens
 
 if TYPE_CHECKING:
@@ -46,6 +47,12 @@ def pick(
         if not found:
             idle.append(name)
     return picked, idle
+
+
+def is_known(name: str, project: Project, record: RunRecord | None) -> bool:
+    """Whether a name means goldens of a project, or tests of its last run, whether or not anything waits for them."""
+    waiting = {name_of(path, project.workspace.pending) for path in find_pending(project.workspace.pending)}
+    return _rank(name, _known(project, record) | waiting) is not None
 
 
 def _matching(waiting: Sequence[Waiting], name: str, project: Project) -> list[Waiting]:

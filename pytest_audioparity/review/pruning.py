@@ -18,7 +18,7 @@ from pytest_audioparity.errors import AudioparityError, GoldenError
 from pytest_audioparity.golden.names import any_golden_path, golden_name, shown_path
 from pytest_audioparity.golden.pending import remove_pending
 from pytest_audioparity.golden.shelf import golden_files
-from pytest_audioparity.orphans import fingerprint
+from pytest_audioparity.orphans import ELSEWHERE, Owners, fingerprint, is_elsewhere
 from pytest_audioparity.review.waiting import is_inside, list_waiting
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ class Prunable:
     orphans : goldens that no test owns, by path, with the hash that the run saw
     kept : goldens that the run listed and that stay, with why
     unfinished : what killed writes left
-    pending : the pending files of tests that the run did not see
+    pending : the pending files of tests that are gone
+    left : folders that an earlier call, which was killed, may have left empty
     """
 
     golden_dir: Path
@@ -51,6 +52,7 @@ class Prunable:
     kept: tuple[str, ...]
     unfinished: tuple[Path, ...]
     pending: tuple[Path, ...]
+    left: tuple[Path, ...] = ()
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -71,7 +73,7 @@ def find_prunable(record: RunRecord, project: Project) -> Prunable:
     AudioparityError : the goldens of the run are not those of this project
     """
     directory = _golden_dir(record, project)
-    orphans, kept = [], []
+    orphans, kept, left = [], [], []
     for orphan in record.orphans:
         try:
             path, problem = _judge(orphan, directory)
@@ -80,21 +82,23 @@ def find_prunable(record: RunRecord, project: Project) -> Prunable:
             continue
         if problem is None:
             orphans.append((path, orphan.hash))
-        elif problem:
+        elif not problem:
+            left.append(path.parent)
+        else:
             kept.append(f"{shown_path(path, project.root)}: {problem}")
     waiting, _ = list_waiting(project.workspace.pending, project)
-    seen = set(record.seen)
+    seen, ran, owners = set(record.seen), set(record.run), Owners(record, project.root)
     gone = [
         entry.path
         for entry in waiting
-        if entry.pending.test not in seen
+        if ((test := entry.pending.test) not in seen and not owners.may_have_test(test, entry.pending.provenance))
         # What merging left under the name of a job, and no later failure of the test replaces.
-        or (entry.pending.run != record.id and entry.name != golden_name(entry.pending.test))
+        or (entry.pending.run != record.id and entry.name != golden_name(test) and test in ran)
     ]
     # A golden directory that is the root itself holds files of everybody.
     folders = [project.workspace.pending, *([directory] if directory != project.root else [])]
     unfinished = tuple(path for folder in folders for path in _unfinished(folder))
-    return Prunable(directory, tuple(orphans), tuple(kept), unfinished, tuple(gone))
+    return Prunable(directory, tuple(orphans), tuple(kept), unfinished, tuple(gone), tuple(left))
 
 
 def delete(prunable: Prunable, project: Project) -> Iterator[tuple[Path, str | None]]:
@@ -104,6 +108,8 @@ def delete(prunable: Prunable, project: Project) -> Iterator[tuple[Path, str | N
     ------
     (Path, str or None) : what was deleted, or was not, and why
     """
+    for folder in prunable.left:
+        _remove_empty(folder, prunable.golden_dir)
     for path, seen in prunable.orphans:
         yield path, _delete_golden(path, seen, prunable.golden_dir)
     for path in prunable.unfinished:
@@ -121,6 +127,8 @@ def _golden_dir(record: RunRecord, project: Project) -> Path:
         raise AudioparityError(
             f"the goldens of the last run lie in {said!r}, outside {project.root}; nothing is deleted"
         )
+    if any(is_elsewhere(place, project.root) for place in (said, str(directory))):
+        raise AudioparityError(f"{said!r}: {ELSEWHERE}; nothing is deleted")
     if project.is_chosen and directory != project.golden_dir:
         raise AudioparityError(f"the last run used the goldens in {said!r}, not --golden-dir {project.golden_dir}")
     return directory
@@ -136,7 +144,6 @@ def _judge(orphan: Orphan, directory: Path) -> tuple[Path, str | None]:
     """
     path = any_golden_path(directory, orphan.golden)
     if not golden_files(path):
-        _remove_empty(path.parent, directory)  # where an earlier call was killed
         return path, ""
     if not path.parent.resolve().is_relative_to(directory.resolve()):
         return path, "a symbolic link leads out of the golden directory"

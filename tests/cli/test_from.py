@@ -226,3 +226,18 @@ def test_a_field_of_another_type_is_a_line_and_no_traceback(review, download, fi
         assert status == 1
         assert err.count("\n") <= 1
     assert not (review.root / "golden").exists()
+
+
+def test_a_folder_with_the_name_of_goldens_is_meant_as_these(review, download, monkeypatch):
+    review.obtain(s_mel=1)
+    shutil.move(download(), review.root / "tests")
+    status, _, err = review.run("golden", "accept", "tests")
+    assert (status, err, review.values()) == (0, "", {"mel": 1})
+    assert review.run("golden", "accept", "--from", "tests")[0] == 1, "its base was another golden"
+    shutil.move(review.root / "tests", review.root / "got")
+    assert review.run("golden", "reject", "got")[::2] == (0, "reviewing the folder got (--from got)\n")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "tests/test_m.py::test_m[" + "long " * 1000 + "]", "a\0b"])
+def test_a_name_that_no_file_can_have_is_a_name(review, download, name):
+    assert "matches nothing" in review.wrong("golden", "accept", name)

@@ -116,3 +116,21 @@ def test_the_root_may_be_given(review, tmp_path, monkeypatch):
     review.obtain(s_a=1)
     monkeypatch.chdir(tmp_path)
     assert "test_m" in review.run("golden", "pending", "--root", "project")[1]
+
+
+COMMANDS = [
+    "golden pending",
+    "golden show",
+    "golden accept",
+    "golden reject x",
+    "golden prune",
+    "golden push --store s",
+]
+COMMANDS += ["golden pull --store s", "run merge .", "run recheck --tol-db 1"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_file_where_the_folder_of_the_last_run_should_be_is_one_line(review, command):
+    (review.root / ".audioparity").write_text("in the way")
+    line = review.wrong(*command.split())
+    assert line.endswith("/.audioparity is no folder, so nothing of a run can be in it; move it away\n")

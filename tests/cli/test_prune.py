@@ -13,7 +13,7 @@ from pytest_audioparity.runs import Orphan, RunRecord, write_run
 
 NAME, TEST = "tests/test_m/test_m", "tests/test_m.py::test_m"
 GONE = "tests/test_gone/test_g"
-WHOLE = RunRecord(id="r", started="2026-11-21T16:00:00+00:00", complete=True, broken=(), seen=(TEST,))
+WHOLE = RunRecord(id="r", started="2999-11-21T16:00:00+00:00", complete=True, broken=(), seen=(TEST,))
 
 
 @pytest.fixture
@@ -172,3 +172,65 @@ def test_in_a_terminal_prune_asks_once(orphaned):
     assert f"orphan golden/{GONE}.safetensors\ndelete 1 file? [y/N]" in seen
     assert orphaned.in_terminal("golden", "prune", answer=b"y\n")[0] == 0
     assert not orphaned.golden(GONE).exists()
+
+
+@pytest.mark.parametrize("name", ["tests/test_m.py", "tests/test_back.py"])
+def test_after_a_change_of_tests_nothing_is_deleted(orphaned, name):
+    record(orphaned, GONE, started="2001-01-01T00:00:00+00:00", collected={"tests/test_m.py": ("test_m",)})
+    (orphaned.root / "tests").mkdir()
+    (orphaned.root / name).write_text("def test_g(stages): pass")
+    before = files(orphaned)
+    for flags in ([], ["--dry-run"]):
+        status, out, err = orphaned.run("golden", "prune", *flags)
+        assert (status, out) == (1, "")
+        assert err == f"nothing is deleted: tests changed since that run ({name}): run pytest again\n"
+    assert files(orphaned) == before
+
+
+def test_the_document_has_one_form_whatever_becomes_of_the_command(orphaned):
+    whole = orphaned.json("golden", "prune", "--dry-run")[1]
+    record(orphaned, GONE, complete=False, partial=("selected by -k",))
+    partial = orphaned.json("golden", "prune")[1]
+    record(orphaned, GONE, started="2001-01-01T00:00:00+00:00")
+    (orphaned.root / "test_new.py").touch()
+    status, changed = orphaned.json("golden", "prune")
+    assert status == 1
+    assert "tests changed since that run (test_new.py)" in changed["reasons"][0]
+    assert {key: type(value) for key, value in whole.items()} == {key: type(value) for key, value in partial.items()}
+    assert list(whole) == list(partial) == list(changed)
+
+
+@pytest.mark.parametrize("is_chosen", [True, False])
+def test_a_golden_directory_that_is_a_link_out_of_the_project_is_left_alone(orphaned, is_chosen):
+    other = orphaned.root.parent / "other"
+    (orphaned.root / "golden").rename(other)
+    (orphaned.root / "golden").symlink_to(other)
+    flags = ["--golden-dir", "golden"] if is_chosen else []
+    assert "nothing is deleted" in orphaned.wrong("golden", "prune", *flags)
+    assert (other / f"{GONE}.safetensors").exists()
+
+
+def test_pending_files_of_tests_that_the_run_did_not_look_at_stay(orphaned):
+    (orphaned.root / "tests").mkdir()
+    (orphaned.root / "tests" / "test_skipped.py").touch()
+    for name in ("test_skipped.py::test_s", "test_m.py::test_late", "test_m.py::test_mps", "test_m.py::test_old"):
+        made = {"platform": "Plan9-mips"} if "mps" in name else {}
+        orphaned.obtain(f"tests/{name}", s_a=2, run="r", provenance=made)
+    orphaned.obtain("tests/test_skipped.py::test_s", s_a=2, path=_pending(orphaned, "tests/test_skipped/test_s@mac"))
+    orphaned.obtain(TEST, s_a=2, path=_pending(orphaned, f"{NAME}@mac"))
+    known = {"collected": {"tests/test_m.py": ("test_late", "test_m")}, "uncollected": ("tests/test_skipped.py",)}
+    record(orphaned, run=(TEST,), **known)
+    assert orphaned.run("golden", "prune")[0] == 0
+    left = ["test_m/test_late", "test_m/test_mps", "test_skipped/test_s", "test_skipped/test_s@mac"]
+    assert orphaned.waiting() == [f"tests/{name}.safetensors" for name in left]
+
+
+def _pending(review, name):
+    return review.root / ".audioparity" / "pending" / f"{name}.safetensors"
+
+
+def test_a_dry_run_leaves_empty_folders_too(orphaned):
+    orphaned.golden(GONE).unlink()
+    before = files(orphaned)
+    assert orphaned.run("golden", "prune", "--dry-run")[0] == 0
+    assert files(orphaned) == before

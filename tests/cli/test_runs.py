@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +16,7 @@ from pytest_audioparity.testfiles import Layout
 
 A, B = "tests/test_a.py::test_a", "tests/test_b.py::test_b"
 PART = RunRecord(
-    id="r", started="2026-11-21T16:00:00+00:00", finished="2026-11-21T16:01:00+00:00", commit="abc", broken=()
+    id="r", started="2999-11-21T16:00:00+00:00", finished="2999-11-21T16:01:00+00:00", commit="abc", broken=()
 )
 
 
@@ -270,3 +273,42 @@ def test_recheck_without_a_run_or_with_a_limit_that_is_none_is_wrong_use(review)
         assert "tol_db" in review.wrong("run", "recheck", "--tol-db", limit)
     write_run(review.root / ".audioparity" / "run.json", PART)
     assert "nothing to judge again" in review.wrong("run", "recheck", "--tol-db", "1")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("layout", {"testpaths": ["/**"]}),
+        ("layout", {"testpaths": ["../../usr/**"]}),
+        ("layout", {"testpaths": ["**/*/**/*/**/*/**/*/**"]}),
+        ("golden_dir", "a\0b"),
+        ("golden_dir", "../../../../../../usr"),
+        ("paths", ["/usr"]),
+    ],
+)
+def test_a_hostile_record_sends_no_one_out_of_the_project(review, jobs, monkeypatch, key, value):
+    def watched(function):
+        def inside(path, *arguments, **keywords):
+            place = Path(keywords.get("root_dir") or "", path).resolve()
+            assert place.is_relative_to(review.root.parent), place
+            return function(path, *arguments, **keywords)
+
+        return inside
+
+    folder = jobs("one", result(A), result(B))
+    path = folder / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    monkeypatch.setattr(os, "walk", watched(os.walk))
+    monkeypatch.setattr(glob, "glob", watched(glob.glob))
+    assert review.run("run", "merge", folder)[0] in (1, 2)
+
+
+def test_a_checkout_of_another_commit_is_no_whole_and_nothing_is_pruned(review, jobs):
+    review.write_golden("tests/test_c/test_c", c=1)
+    folder = jobs("one", result(A), result(B), started="2001-01-01T00:00:00+00:00")
+    (review.root / "tests" / "test_c.py").write_text("def test_c(stages): pass")
+    status, out, _ = review.run("run", "merge", folder)
+    assert status == 1
+    assert "the tests of this checkout are not those that the jobs ran (tests/test_a.py)" in out
+    assert review.run("golden", "prune")[0] == 1
+    assert review.golden("tests/test_c/test_c").exists()

@@ -125,3 +125,14 @@ def test_progress_waits_and_then_comes_no_faster_than_one_reads(monkeypatch, is_
 
 def test_work_that_ends_at_once_shows_no_progress(stored):
     assert stored.run("golden", "push")[2] == ""
+
+
+def test_the_document_of_what_cannot_be_moved_has_the_same_form(stored):
+    moved = stored.json("golden", "push")[1]
+    shutil.rmtree(stored.root.parent / "store")
+    shutil.rmtree(stored.root / ".audioparity" / "cache")
+    for action in ("push", "pull"):
+        status, told = stored.json("golden", action)
+        assert (status, list(told), told["goldens"]) == (1, list(moved), 0)
+        assert "cache" in told["problem"] or "store" in told["problem"]
+    assert moved["problem"] is None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -279,6 +282,102 @@ def test_a_golden_got_by_name_of_a_test_that_is_skipped_stays(model, flags):
     lines, _ = run(model, *flags)
     assert lines[0].startswith("orphan golden/tests/sub/test_sub/test_sub.safetensors")
     assert lines[1:] == [ORPHAN]
+
+
+LATE = "def test_late(request): request.getfixturevalue('stages')['mel'] = 1.0\n"
+DROPS = {
+    "unsaid": "items[:] = [i for i in items if 'late' not in i.name]",
+    "said": "config.hook.pytest_deselected(items=[i for i in items if 'late' in i.name])\n"
+    "    items[:] = [i for i in items if 'late' not in i.name]",
+}
+
+
+@pytest.mark.parametrize("flags", WORKERS)
+@pytest.mark.parametrize("code", DROPS.values(), ids=DROPS)
+def test_a_test_that_gets_the_fixture_by_name_and_is_dropped_keeps_its_golden(model, flags, code):
+    """Nobody can tell at collection that it is ours; every test that was collected is known by its name."""
+    model.write(KEEP + LATE, "tests/test_model.py")
+    model.run("--update-golden", "tests/test_model.py")
+    assert run(model, *flags)[0] == [ORPHAN]
+    (model.path / "conftest.py").write_text(f"def pytest_collection_modifyitems(config, items):\n    {code}\n")
+    lines, record = run(model, *flags)
+    assert (lines, record.complete) == ([], False)
+    assert record.collected["tests/test_model.py"] == ("test_fine", "test_keep", "test_late")
+    assert "test_late" not in str(record.seen)
+    (reason,) = record.partial
+    assert reason.startswith("1 tests were ")
+    # Jobs that were cut like this make a whole in which it is known, too.
+    (model.path / "conftest.py").unlink()
+    other = job(model, "tests/sub")
+    merged = merge({"cut": dataclasses.replace(record, commit=other.commit), "other": other}, model.path)
+    assert "tests/test_model/test_late" not in [orphan.golden for orphan in merged.orphans]
+
+
+@pytest.mark.parametrize("flags", WORKERS)
+def test_parity_tests_that_get_the_fixture_by_name_alone_make_a_whole_run(model, flags):
+    """Their names are known from the collection, whenever they turn out to be ours."""
+    model.write(LATE, "tests/sub/test_sub.py")
+    model.write(LATE.replace("_late", "_gone"), "tests/test_model.py")
+    model.run("--update-golden")
+    model.write("def test_x(): pass", "tests/test_model.py")
+    lines, record = run(model, *flags)
+    assert record.complete
+    assert "tests/sub/test_sub/test_late" not in [orphan.golden for orphan in record.orphans]
+    assert ORPHAN in lines
+
+
+@pytest.mark.parametrize("flags", WORKERS)
+def test_the_last_parity_test_of_a_project_leaves_orphans(project, flags):
+    """A whole run without any parity test is recorded where there was a record; a part of one leaves that as it is."""
+    project.write(KEEP, "tests/test_model.py")
+    project.write("def test_x(): pass", "tests/test_other.py")
+    project.run("--update-golden")
+    before = read_run(project.path / ".audioparity" / "run.json")
+    project.write("def test_x(): pass", "tests/test_model.py")
+    for part in ("tests/test_other.py", "-kx", "--collect-only"):
+        assert run(project, part, *flags)[1] == before
+    lines, record = run(project, *flags)
+    assert [line.partition(" (")[0] for line in lines] == ["orphan golden/tests/test_model/test_keep.safetensors"]
+    assert record.complete
+    assert record.id != before.id
+
+
+def test_the_project_is_looked_through_only_when_a_golden_may_be_an_orphan(model, monkeypatch):
+    """A folder of recordings beside the tests may hold a million files."""
+    walked, walk = [], os.walk
+    monkeypatch.setattr(os, "walk", lambda top, *rest, **more: walked.append(Path(top)) or walk(top, *rest, **more))
+    assert run(model, "tests")[0] == [ORPHAN]
+    assert model.path in walked
+    model.golden("tests/test_model/test_gone").unlink()
+    walked.clear()
+    assert run(model, "tests")[1].complete
+    assert set(walked) == {model.path / "golden"}
+
+
+def test_a_golden_folder_that_is_a_link_out_of_the_project_is_left_alone(model, tmp_path_factory):
+    """Two projects may share one by such a link; neither knows the tests of the other."""
+    shared = tmp_path_factory.mktemp("shared") / "golden"
+    (model.path / "golden").rename(shared)
+    (model.path / "golden").symlink_to(shared)
+    lines, record = run(model)
+    assert lines == []
+    assert any("outside the root directory" in reason for reason in record.partial)
+
+
+def test_parameters_of_another_platform_keep_their_goldens(model, monkeypatch):
+    """A test that is there for some platforms only is not gone on the others."""
+    source = KEEP + "@pytest.mark.parametrize('device', ['cpu', 'mps'])\ndef test_on(stages, device): stages['m'] = 1.0"
+    model.write(source, "tests/test_model.py")
+    with monkeypatch.context() as patched:
+        patched.setattr("platform.system", lambda: "Darwin")
+        model.run("--update-golden", "-k", "mps")
+    model.run("--update-golden")
+    model.write(source.replace(", 'mps'", ""), "tests/test_model.py")
+    assert run(model)[0] == [ORPHAN]
+    model.write(KEEP, "tests/test_model.py")
+    assert len(run(model)[0]) == 2
+    (model.path / "tests" / "test_model.py").unlink()
+    assert len(run(model)[0]) == 4
 
 
 def test_a_golden_folder_outside_the_project_is_left_alone(model, tmp_path_factory):

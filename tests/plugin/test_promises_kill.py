@@ -232,10 +232,13 @@ def test_200_workers_that_die_leave_every_golden_old_or_new(workshop):
             name_of(number)
             for number in re.findall(r"crashed while running 'test_model.py::test_model\[(\d+)\]'", result["output"])
         }
-        assert result["status"] == (pytest.ExitCode.TESTS_FAILED if crashed else pytest.ExitCode.OK), result["output"]
+        # pytest-xdist itself ends the run when it writes to a worker that has just died; then not all tests have run.
+        gave_up = "cannot send (already closed?)" in result["output"]
+        status = pytest.ExitCode.TESTS_FAILED if crashed else pytest.ExitCode.OK
+        assert gave_up or result["status"] == status, result["output"]
         changed, leftovers = check(workshop.snapshot(), old, new, same=without_provenance)
         unchanged = due - changed
-        assert unchanged <= crashed, (seed, "a test that ended wrote no golden")
+        assert gave_up or unchanged <= crashed, (seed, "a test that ended wrote no golden")
         kills, torn = kills + len(crashed), torn + len(leftovers)
         before, after = before + len(unchanged), after + len(crashed & changed)
         assert workshop.run("--update-golden", value=2.0)["status"] == 0, seed

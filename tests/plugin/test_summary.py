@@ -166,3 +166,18 @@ def test_ports_of_a_golden_that_changes_are_not_called_refused(model):
     lines, letters = section(model, "--update-golden")
     assert letters == "UU.s"
     assert not any(line.startswith("not updated") for line in lines)
+
+
+def test_no_name_reaches_the_terminal_as_it_is():
+    """Names and provenance come from files that others made; what the terminal would obey is written out."""
+    evil = "x\x1b[2J\u202e\n"
+    change = {"planned": False, "created": False, "golden": evil, "stages": [(evil, evil)]}
+    change |= {"size_bytes": 1, "size_before": 1}
+    tests = (
+        {"test": evil, "golden": "x", "change": change, "warning": evil, "refused": evil},
+        {"test": evil, "golden": evil, "variant": {"name": evil, "stage": evil, "deviation_db": 1.0}},
+    )
+    run = record(*tests, golden_dir=evil, orphans=(Orphan(evil, ""),))
+    lines = summary_lines(run, asked=[evil], warnings=[evil])
+    assert len(lines) == 6
+    assert all(line.isprintable() and r"x\x1b[2J\u202e\n" in line for line in lines)
