@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     )
     from pytest_audioparity.marks import codec_roundtrip, parity
     from pytest_audioparity.records import Comparison, Finding, ParityResult, StageResult
+    from pytest_audioparity.sampling import assert_sampler
     from pytest_audioparity.stages import Stages
 
 __version__ = "0.1.0"
@@ -29,6 +30,7 @@ _HOME = {
     "codec_roundtrip": "marks",
     "compare": "api",
     "assert_parity": "api",
+    "assert_sampler": "sampling",
     "Stages": "stages",
     "Comparison": "records",
     "Finding": "records",
@@ -54,6 +56,7 @@ __all__ = [
     "TensorFileError",
     "__version__",
     "assert_parity",
+    "assert_sampler",
     "codec_roundtrip",
     "compare",
     "parity",
