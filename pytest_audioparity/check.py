@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from pytest_audioparity.comparison.kinds import along_axes, compare_values, describe
 from pytest_audioparity.comparison.structure import Pair, pair
 from pytest_audioparity.comparison.tolerances import judge, smallest_tol_db
-from pytest_audioparity.diagnosis import diagnose
 from pytest_audioparity.golden.revision import merge_order
 from pytest_audioparity.records import (
     DB_PER_UNIT,
@@ -33,12 +32,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def check_stage(expected: StageTensor | None, actual: StageTensor | None, tolerance: Tolerance) -> StageResult:
-    """Compare one stage with its golden and judge it. One side may be absent, which fails."""
+def check_stage(
+    expected: StageTensor | None,
+    actual: StageTensor | None,
+    tolerance: Tolerance,
+    *,
+    others: Iterable[StageTensor] = (),
+    causes: bool = True,
+) -> StageResult:
+    """Compare one stage with its golden and judge it. One side may be absent, which fails.
+
+    Parameters
+    ----------
+    expected, actual : the two sides
+    tolerance : what is allowed
+    others : other stages of the expected side, one of which actual may be by mistake
+    causes : whether to look for the cause of a failure, which may take a second
+    """
     if expected is None or actual is None:
         return _one_sided(expected, actual, tolerance)
     both = pair(expected, actual, tolerance)
-    if (result := _unmeasurable(both, tolerance)) is not None:
+    if (result := _unmeasurable(both, tolerance, causes=causes)) is not None:
         return result
     comparison = compare_values(both.expected, both.actual, both.meta, tolerance)
     finite = _finite(comparison)
@@ -51,7 +65,7 @@ def check_stage(expected: StageTensor | None, actual: StageTensor | None, tolera
     passed = not flawed and all(criterion.passed for criterion in criteria)
     findings: tuple[Finding, ...] = ()
     if not passed:
-        findings = both.findings + diagnose(both.expected, both.actual, comparison)
+        findings = both.findings + (_causes(both, comparison, tolerance, others) if causes else ())
         if finite:
             details = along_axes(both.expected, both.actual, both.meta) | dict(comparison.details)
             comparison = replace(comparison, details=details)
@@ -102,15 +116,25 @@ def _one_sided(expected: StageTensor | None, actual: StageTensor | None, toleran
     return StageResult(stage.meta, FAIL, tolerance, sides, findings=(finding,))
 
 
-def _unmeasurable(both: Pair, tolerance: Tolerance) -> StageResult | None:
+def _causes(
+    both: Pair, comparison: Comparison, tolerance: Tolerance, others: Iterable[StageTensor] = ()
+) -> tuple[Finding, ...]:
+    # Imported here: a run in which everything passes needs none of it.
+    from pytest_audioparity.diagnosis.judge import diagnose
+
+    return diagnose(both.expected, both.actual, comparison, both.meta, tolerance, others)
+
+
+def _unmeasurable(both: Pair, tolerance: Tolerance, *, causes: bool) -> StageResult | None:
     """Judge what has no deviation: other shapes, no elements, a log_spectrum without a unit. None for all else."""
     empty, unitless = both.expected.size == 0, both.meta.kind == "log_spectrum" and both.meta.unit not in DB_PER_UNIT
     if both.comparable and not empty and not unitless:
         return None
     sides = Comparison(describe(both.expected), describe(both.actual), both.expected.size if both.comparable else 0)
     if not both.comparable or both.findings or both.conflict or not _finite(sides):
-        causes = diagnose(both.expected, both.actual, sides) if both.comparable and not _finite(sides) else ()
-        return StageResult(both.meta, FAIL, tolerance, sides, findings=both.findings + causes, reason=both.conflict)
+        found = _causes(both, sides, tolerance) if causes else ()
+        # What kind of change of shape it is says more than that the shapes differ.
+        return StageResult(both.meta, FAIL, tolerance, sides, findings=found + both.findings, reason=both.conflict)
     if empty and tolerance.allow_empty:
         return StageResult(both.meta, PASS, tolerance, sides)
     if empty:

@@ -21,7 +21,7 @@ from pytest_audioparity.golden.shelf import IN_GIT, golden_files, open_golden
 from pytest_audioparity.records import DB_PER_UNIT, ParityResult, StageResult, StageTensor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_audioparity.golden.file import Golden
@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     from pytest_audioparity.golden.shelf import Shelf
     from pytest_audioparity.records import StageMeta
     from pytest_audioparity.spec import Spec
+
+
+# Stages of a failing test whose cause is looked for: the first ones tell where it starts, and each may take a second.
+_DIAGNOSED = 12
+# Stages around a failing one that it may be by mistake.
+_NEIGHBOURS = 16
 
 
 class Recording:
@@ -68,6 +74,7 @@ class Recording:
         self._recorded: dict[str, StageResult | None] = {}
         self._kept: dict[str, StageTensor] = {}
         self._misuse: str | None = None
+        self._diagnosed = 0
         self._distance: tuple[StageResult | None, str] | None = None
         self._closed = False
         try:
@@ -251,7 +258,20 @@ class Recording:
                 raise StageError(f"stage {name!r}: a log_spectrum needs unit=, one of {', '.join(DB_PER_UNIT)}")
             return without_golden(actual, tolerance)
         expected = self.golden.read(name) if name in self.golden else None
-        return check_stage(expected, actual, tolerance)
+        result = check_stage(
+            expected, actual, tolerance, others=self._neighbours(name), causes=self._diagnosed < _DIAGNOSED
+        )
+        self._diagnosed += not result.passed
+        return result
+
+    def _neighbours(self, name: str) -> Iterator[StageTensor]:
+        """Yield the golden's stages around one, the nearest first: a buffer that is used again holds one of these."""
+        assert self.golden is not None
+        held = self._held()
+        at = held.index(name) if name in held else len(held)
+        near = sorted((abs(i - at), other) for i, other in enumerate(held) if other != name)
+        for _, other in near[:_NEIGHBOURS]:
+            yield self.golden.read(other)
 
     def _not_judged(self) -> str | None:
         """Say what kept stages from being judged: nothing came, a mistake the test swallowed, or `only` left no stage.

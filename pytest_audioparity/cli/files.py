@@ -75,7 +75,7 @@ def _compared(parsed: argparse.Namespace) -> ParityResult:
     if (problem := unmatched(parsed.only or (), {**expected, **actual})) is not None:
         raise StageError(f"--only {problem}")
     results = {
-        name: check_stage(expected.get(name), actual.get(name), spec.tolerance(name))
+        name: check_stage(expected.get(name), actual.get(name), spec.tolerance(name), others=expected.values())
         for name in {**expected, **actual}
         if spec.covers(name)
     }

@@ -1,25 +1,5 @@
-"""Why a stage differs: causes tried in a declared order on a stage that failed.
+"""Why a stage differs: named causes with their evidence, searched for only when a stage fails.
 
-Each module of `CAUSES` has a function ``find(expected, actual, comparison)`` that yields findings, and nothing when it
-has no evidence. A new cause is one module and one line here.
+`judge.diagnose` is the way in. Modules of explanations have a function ``find(problem)`` that yields what each cause
+would make of expected; `search` decides between them. A new cause is one module and one line in `search`.
 """
-
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from pytest_audioparity.records import Comparison, Finding
-
-    Array = np.ndarray[Any, Any]
-
-CAUSES = ("pytest_audioparity.diagnosis.degenerate",)
-
-
-def diagnose(expected: Array, actual: Array, comparison: Comparison) -> tuple[Finding, ...]:
-    """Return the findings of a failing stage, whose arrays have one shape, best explanation first."""
-    found = [finding for name in CAUSES for finding in import_module(name).find(expected, actual, comparison)]
-    return tuple(sorted(found, key=lambda finding: -(finding.explains or 0.0)))

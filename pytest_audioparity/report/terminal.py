@@ -11,8 +11,8 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from pytest_audioparity.records import DB_PER_UNIT, shape_text
-from pytest_audioparity.report.plain_text import clean
 from pytest_audioparity.report.numbers import SHORT, decibel, percent, round_up, short
+from pytest_audioparity.report.plain_text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

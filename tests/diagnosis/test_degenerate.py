@@ -9,20 +9,16 @@ import pytest
 
 from pytest_audioparity.comparison.kinds import compare_values
 from pytest_audioparity.comparison.tolerances import layered
-from pytest_audioparity.diagnosis import CAUSES, diagnose
+from pytest_audioparity.diagnosis import degenerate
 from pytest_audioparity.records import StageMeta
 
 
 def findings(expected, actual):
     expected, actual = np.asarray(expected), np.asarray(actual)
-    return diagnose(expected, actual, compare_values(expected, actual, StageMeta("x"), layered([], "x")))
+    return tuple(degenerate.find(expected, actual, compare_values(expected, actual, StageMeta("x"), layered([], "x"))))
 
 
 SIGNAL = np.sin(np.arange(60.0)).reshape(6, 10)
-
-
-def test_every_cause_is_in_the_package():
-    assert all(name.startswith("pytest_audioparity.diagnosis.") for name in CAUSES)
 
 
 @pytest.mark.parametrize("actual", [SIGNAL, SIGNAL * 2, -SIGNAL, SIGNAL + 1, SIGNAL * 0 + np.arange(10)])

@@ -264,7 +264,7 @@ def test_an_interrupted_comparison_is_no_pass(project):
     def test_model(stages, monkeypatch):
         import pytest_audioparity.recording as recording
         stages["x"] = 1.0
-        def broken(*_): raise MemoryError
+        def broken(*_, **__): raise MemoryError
         with monkeypatch.context() as patch:
             patch.setattr(recording, "check_stage", broken)
             try: stages["y"] = 9.0

@@ -1,0 +1,63 @@
+"""Codes as the numbers they are: an offset, a clipped range. All else about codes is about places (see `search`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_audioparity.records import Finding
+
+if TYPE_CHECKING:
+    Array = np.ndarray[Any, Any]
+
+_MOST = 0.99
+_SAMPLE = 1 << 20
+_FEWEST = 8
+
+
+def find(expected: Array, actual: Array) -> Finding | None:
+    """Return offset or clipped, if that explains nearly every wrong code, else None."""
+    if expected.dtype.kind not in "iu" or actual.dtype.kind not in "iu":
+        return None
+    e, a = (side.reshape(-1)[:: max(1, side.size // _SAMPLE)].astype(np.int64) for side in (expected, actual))
+    wrong = e != a
+    if not wrong.any():
+        return None
+    shift = int(np.median((a - e)[wrong]))
+    share = 1.0 - float(np.mean(a != e + shift)) / float(np.mean(wrong))
+    if shift and share >= _MOST:
+        message = (
+            f"every code is {shift:+d} from expected; check special tokens, ranges that start at 0 or 1, and "
+            "offsets between "
+            f"codebooks"
+        )
+        return Finding("offset", message, explains=share, detail={"offset": shift})
+    if (found := _per_index(expected, actual)) is not None:
+        return found
+    low, high = int(a.min()), int(a.max())
+    share = 1.0 - float(np.mean(a != np.clip(e, low, high))) / float(np.mean(wrong))
+    if share >= _MOST:
+        message = f"codes are clipped to {low} to {high}; check the size of the codebook and the integer type"
+        return Finding("clipped", message, explains=share, detail={"low": low, "high": high})
+    return None
+
+
+def _per_index(expected: Array, actual: Array) -> Finding | None:
+    """Return channel_offset when each index of an axis, as each codebook, has an offset of its own."""
+    for axis, n in enumerate(expected.shape):
+        if n < 2 or expected.size // n < _FEWEST:
+            continue
+        e, a = (np.moveaxis(side, axis, 0).reshape(n, -1).astype(np.int64) for side in (expected, actual))
+        offsets = np.median(a - e, axis=1).astype(np.int64)
+        share = 1.0 - float(np.mean(a != e + offsets[:, None])) / float(np.mean(a != e))
+        if share >= _MOST:
+            message = (
+                f"each index of axis {axis} has an offset of its own, {offsets.tolist()[:8]}; check offsets "
+                "between codebooks "
+                f"that are added for an embedding and not taken off again"
+            )
+            return Finding(
+                "channel_offset", message, explains=share, detail={"axis": axis, "offsets": offsets.tolist()}
+            )
+    return None

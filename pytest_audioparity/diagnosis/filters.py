@@ -1,0 +1,83 @@
+"""A linear filter along time: pre-emphasis, a resampler's low-pass, a DC blocker, another window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_audioparity.diagnosis.problem import Explanation, Problem, in_units_of_actual
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Array = np.ndarray[Any, Any]
+
+# Taps on either side of the present sample; filters with longer memory are found by their inverse.
+_SIDES = (1, 2, 8, 32)
+# Samples per tap that the fit needs, so that it cannot explain by chance.
+_PER_TAP = 30
+_RIDGE = 1e-10
+
+
+def find(problem: Problem) -> Iterator[Explanation]:
+    """Yield filtered explanations: actual is filtered, or expected is."""
+    if problem.is_codes:
+        return
+    for axis in problem.time_axes():
+        rows_e, rows_a = (
+            np.moveaxis(side, axis, 0).reshape(side.shape[axis], -1).T for side in (problem.expected, problem.actual)
+        )
+        for side in _SIDES:
+            taps = 2 * side + 1
+            if rows_e.shape[1] < 4 * taps or rows_e.size < _PER_TAP * taps:
+                continue
+            yield from _fits(problem, rows_e, rows_a, side)
+
+
+def _fits(problem: Problem, rows_e: Array, rows_a: Array, side: int) -> Iterator[Explanation]:
+    for source, target, who in ((rows_e, rows_a, "actual"), (rows_a, rows_e, "expected")):
+        h = _filter(source, target, side)
+        if h is None:
+            continue
+        # What a filter does at the ends is charged to it, or it would explain wrong edges away.
+        padded = np.pad(source, ((0, 0), (side, side)), mode="edge")
+        predicted = np.stack([np.convolve(row, h, "valid") for row in padded])
+        left = in_units_of_actual(problem, float(((target - predicted) ** 2).sum()), who)
+        other = "expected" if who == "actual" else "actual"
+        message = (
+            f"{who} is {other} through a linear filter of {h.size} taps ({_shape(h)}); check pre-emphasis, the "
+            "low-pass of a "
+            f"resampler, DC blockers and window functions"
+        )
+        detail = {"side": who, "taps": h.tolist(), "response": _response(h)}
+        yield Explanation("filtered", message, h.size, predicted.T, target.T, detail, left)
+
+
+def _filter(source: Array, target: Array, side: int) -> Array | None:
+    """Return the least-squares filter h[-side..side] from one signal to another, by their correlations."""
+    taps = 2 * side + 1
+    frames = source.shape[1]
+    size = 1 << (frames + taps).bit_length()
+    spectrum_s, spectrum_t = np.fft.rfft(source, size), np.fft.rfft(target, size)
+    auto = np.fft.irfft((np.abs(spectrum_s) ** 2).sum(axis=0), size)[:taps]
+    cross = np.fft.irfft((spectrum_t * np.conj(spectrum_s)).sum(axis=0), size)
+    right = np.concatenate([cross[-side:], cross[: side + 1]])
+    if not auto[0] > 0:
+        return None
+    gram = auto[np.abs(np.subtract.outer(np.arange(taps), np.arange(taps)))]
+    gram[np.diag_indices(taps)] += _RIDGE * auto[0]
+    solved: Array = np.linalg.solve(gram, right)
+    return solved
+
+
+def _response(h: Array) -> list[float]:
+    """Return the gain in dB at nine frequencies from 0 to half of the sample rate."""
+    gains = np.abs(np.fft.rfft(h, 512))[:: 256 // 8]
+    return [round(float(20 * np.log10(max(gain, 1e-10))), 2) for gain in gains]
+
+
+def _shape(h: Array) -> str:
+    response = _response(h)
+    low, middle, high = response[0], response[4], response[-1]
+    return f"{low:+.1f} dB at the lowest, {middle:+.1f} in the middle, {high:+.1f} at the highest frequency"

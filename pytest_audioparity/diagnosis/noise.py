@@ -1,0 +1,106 @@
+"""What is left when nothing explains the difference: another signal altogether, rounding, or unexplained."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_audioparity.diagnosis.problem import PARTIAL, centered, energy, product
+from pytest_audioparity.records import Finding
+
+if TYPE_CHECKING:
+    from pytest_audioparity.diagnosis.problem import Explanation, Problem
+
+    Array = np.ndarray[Any, Any]
+
+# Below this share of its variance explained by expected, actual is another signal. Outputs of one network for other
+# input share means and envelopes, which reach 10 to 20 %.
+_RELATED = 0.25
+_RELATED_CODES = 0.06
+# Rounding is noise this far below the signal: coarser than bfloat16 (8 bits, 48 dB) after a few layers it is not.
+_ROUNDING_SNR_DB = 30.0
+# How much order noise may have: correlation with its neighbours, with the signal, and mean against its deviation.
+_ORDER = 0.3
+
+
+def related(problem: Problem) -> float:
+    """Return the share of actual's variance that a straight line in expected explains, without the channels' means."""
+    e, a = (centered(side, problem.labels) for side in (problem.expected, problem.actual))
+    power = problem.variances[0] * problem.variances[1]
+    return product(e, a) ** 2 / power if power > 0 else 0.0
+
+
+def says_something(problem: Problem, found: Explanation) -> bool:
+    """Whether an explanation predicts one side from the other better than that side's own means do.
+
+    The best gain between two unrelated signals is near 0 and removes half of their difference or more; what it leaves
+    is still the whole signal.
+    """
+    target = found.actual
+    if target.size == problem.size:
+        variance = problem.variances[1]
+    elif target.ndim == problem.expected.ndim:
+        variance = energy(centered(target, problem.labels).ravel())
+    elif target.ndim == 1:  # a part of the elements, without their axes
+        variance = problem.variances[1] * target.size / problem.size
+    else:  # frames in rows
+        variance = energy((target - target.mean(axis=0)).ravel())
+    return found.left <= PARTIAL * variance
+
+
+def describe(problem: Problem) -> Finding:
+    """Return uncorrelated, rounding or unexplained."""
+    share = related(problem)
+    if problem.size >= 8 and share < (_RELATED_CODES if problem.is_codes else _RELATED):
+        return _uncorrelated(problem, share)
+    snr = _snr_db(problem)
+    if not problem.is_codes and snr >= _ROUNDING_SNR_DB and _is_noise(problem):
+        message = (
+            f"the difference is noise, {snr:.0f} dB below the signal, without place or pattern: rounding; "
+            f"check the precision of weights and arithmetic, or allow it with precision= or tol_db="
+        )
+        return Finding("rounding", message, detail={"snr_db": snr})
+    message = (
+        "none of the known causes removes half of the difference; look where it starts (earlier stages) and "
+        "along which "
+        "axis it varies"
+    )
+    return Finding("unexplained", message)
+
+
+def _uncorrelated(problem: Problem, share: float) -> Finding:
+    size_e, size_a = (math.sqrt(float(np.mean(side**2))) for side in (problem.expected, problem.actual))
+    level = 20 * math.log10(size_a / size_e) if size_e > 0 and size_a > 0 else None
+    said = ""
+    if level is not None and abs(level) > 1 and not problem.is_codes:
+        said = (
+            f" and {abs(level):.1f} dB {'quieter' if level < 0 else 'louder'} (no gain: a gain would keep the pattern)"
+        )
+    message = (
+        f"actual is unrelated to expected (correlation {math.sqrt(share):.2f}){said}; check that the weights were "
+        "loaded "
+        f"(random or another checkpoint's), and that the input is the same"
+    )
+    return Finding("uncorrelated", message, detail={"correlation": math.sqrt(share), "level_db": level})
+
+
+def _snr_db(problem: Problem) -> float:
+    signal = float(np.sum((problem.expected - problem.expected.mean()) ** 2))
+    return 10 * math.log10(signal / problem.error) if signal > 0 and problem.error > 0 else -math.inf
+
+
+def _is_noise(problem: Problem) -> bool:
+    d = problem.actual - problem.expected
+    deviation = float(d.std())
+    if deviation == 0 or abs(float(d.mean())) > _ORDER * deviation:
+        return False
+    if abs(float(np.corrcoef(d.ravel(), problem.expected.ravel())[0, 1])) > _ORDER:
+        return False
+    for axis, n in enumerate(d.shape):
+        if n >= 16:
+            ahead, behind = (d.take(range(k, n - 1 + k), axis).ravel() for k in (1, 0))
+            if abs(float(np.corrcoef(ahead, behind)[0, 1])) > _ORDER:
+                return False
+    return True

@@ -1,0 +1,364 @@
+"""Where the difference is when all else is right: edges, channels, from a time on, seams, growing, spikes.
+
+A place is evidence only when the rest is clean: within what the tolerance allows, although there is signal there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_audioparity.diagnosis.problem import Explanation, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Array = np.ndarray[Any, Any]
+
+# What a place has to hold of the squared error.
+_SHARE = 0.98
+# The rest is clean only if its error is this much smaller, relative to its signal, than that of the place.
+_CLEANER = 0.05
+# Share of an axis that is still "a few" of it, and of its frames that is still an edge.
+_FEW, _EDGE, _LAST = 0.34, 0.15, 0.04
+_MOST_SPIKES = 0.002
+# Values that are judged together, and by how much wrong ones exceed the tenth of all that has the least error.
+_VALUES = 32
+_ABOVE = 25.0
+# How many times seams have to come to be a rhythm.
+_SEAMS = 3
+# Share of a region's elements that have to be wrong for it to be the region that is wrong.
+_DENSE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class _Margin:
+    """Sums along one axis: squared error and signal per index, and which indices are wrong."""
+
+    label: str
+    error: Array
+    signal: Array
+    wrong: Array
+
+    @property
+    def total(self) -> float:
+        return float(self.error.sum())
+
+    def holds(self, chosen: Array) -> bool:
+        """Whether chosen indices hold the error, and the others carry signal without it."""
+        inside, outside = float(self.error[chosen].sum()), float(self.error[~chosen].sum())
+        signal_in, signal_out = float(self.signal[chosen].sum()), float(self.signal[~chosen].sum())
+        if inside < _SHARE * self.total or signal_out <= 0:
+            return False
+        return outside / signal_out <= _CLEANER**2 * inside / max(signal_in, 1e-300) or outside == 0
+
+
+def find(problem: Problem) -> Iterator[Explanation]:
+    """Yield the places that hold the error: those that say most first."""
+    margins = {axis: _margin(problem, axis) for axis, n in enumerate(problem.expected.shape) if n > 2}
+    time = [axis for axis in problem.time_axes() if axis in margins]
+    for axis in time:
+        yield from _edges(problem, margins[axis])
+    for axis, margin in margins.items():
+        if problem.labels[axis] != "T":
+            yield from _channels(problem, margin)
+    for axis in time:
+        yield from _seams(problem, margins[axis])
+        yield from _frozen(problem, axis, margins[axis])
+        yield from _diverges(problem, margins[axis])
+    yield from _spikes(problem)
+    for axis in time:
+        yield from _drift(problem, margins[axis])
+
+
+def best(problem: Problem) -> Explanation | None:
+    """Return the place that says most: the smallest one, but single elements only if no row of them is meant."""
+    found = list(find(problem))
+    patterns = ("edges", "seams", "repeated_frames", "diverges_from")
+    in_time = {place.detail["axis"] for place in found if place.code in patterns}
+    regions = [
+        place
+        for place in found
+        if place.code not in ("spikes", "drift")
+        # Along an axis without a name, a pattern of time says more than a list of indices.
+        and not (place.code == "channels" and place.detail["axis"] in in_time)
+    ]
+    spikes = next((place for place in found if place.code == "spikes"), None)
+    smallest = min(regions, key=lambda place: place.parameters, default=None)
+    if spikes is not None and (smallest is None or _touched(problem) < _DENSE * smallest.parameters):
+        return spikes
+    return smallest or next(iter(found), None)
+
+
+def _touched(problem: Problem) -> int:
+    """Return how many elements differ by more than the rounding of most."""
+    difference = np.abs(problem.actual - problem.expected)
+    return int((difference > max(30 * float(np.median(difference)), 1e-3 * float(difference.max()))).sum())
+
+
+def _margin(problem: Problem, axis: int) -> _Margin:
+    e, a = (np.moveaxis(side, axis, 0).reshape(side.shape[axis], -1) for side in (problem.expected, problem.actual))
+    error = ((a - e) ** 2).sum(axis=1)
+    if problem.meta.kind in ("log_spectrum", "codes"):
+        signal = np.ones(len(e))
+    else:
+        signal = ((e**2).sum(axis=1) + (a**2).sum(axis=1)) / 2
+    allowed = problem.allowed if not problem.is_codes else 1e-6
+    limit = min(allowed**2, problem.error / problem.size / 4) * e.shape[1]
+    return _Margin(problem.labels[axis], error, signal, _wrong(error, limit, e.shape[1]))
+
+
+def _wrong(error: Array, limit: float, values: int) -> Array:
+    """Tell which indices are wrong: above the limit, and above what most others have of rounding.
+
+    An index of few values, as a sample, is noisy; it is judged with its neighbours.
+    """
+    width = min(_VALUES // values, error.size // 16)
+    if width <= 1:
+        return error > max(limit, _ABOVE * _least(error))
+    around = np.convolve(np.pad(error, width // 2, mode="edge"), np.ones(width) / width, "same")
+    around = around[width // 2 : width // 2 + error.size]
+    limit = max(limit, _ABOVE * _least(around))
+    # A neighbourhood is wrong from its first to its last wrong index, not beyond.
+    wrong: Array = (around > limit / width) & _near(error > limit, width)
+    return wrong
+
+
+def _least(error: Array) -> float:
+    """Return the error of the best indices, which is rounding if any is right."""
+    count = min(max(1, error.size // 100), error.size - 1)
+    least = float(np.partition(error, count)[count])
+    return least if least <= _CLEANER * float(error.mean()) else 0.0
+
+
+def _near(marks: Array, width: int) -> Array:
+    """Return marks with the gaps between those that are less than a width apart filled."""
+    places = np.flatnonzero(marks)
+    filled: Array = marks.copy()
+    if places.size > 1:
+        gaps = np.diff(places)
+        inside = np.zeros(marks.size + 1, np.int64)
+        close = gaps <= width
+        np.add.at(inside, places[:-1][close], 1)
+        np.add.at(inside, places[1:][close], -1)
+        filled |= np.cumsum(inside[:-1]) > 0
+    return filled
+
+
+def _place(
+    problem: Problem, code: str, message: str, detail: dict[str, Any], margin: _Margin, chosen: Array
+) -> Explanation:
+    left = float(margin.error[~chosen].sum())
+    count = int(chosen.sum()) * (problem.size // chosen.size)
+    return Explanation(code, message, count, problem.expected, problem.actual, {"axis": margin.label, **detail}, left)
+
+
+def _spikes(problem: Problem) -> Iterator[Explanation]:
+    error = ((problem.actual - problem.expected) ** 2).ravel()
+    few = max(4, int(_MOST_SPIKES * error.size))
+    if error.size < 16:
+        return
+    order = np.argpartition(error, -few)[-few:]
+    order = order[np.argsort(error[order])[::-1]]
+    held = np.cumsum(error[order])
+    count = int(np.searchsorted(held, _SHARE * problem.error)) + 1
+    if count > few or problem.error - held[count - 1] > error.size * (_CLEANER**2) * error[order[0]]:
+        return
+    first = np.unravel_index(int(np.sort(order[:count])[0]), problem.expected.shape)
+    at = " ".join(f"{label}={int(i)}" for label, i in zip(problem.labels, first, strict=True))
+    message = (
+        f"{count} single element{'s' if count > 1 else ''} of {error.size} hold{'s' if count == 1 else ''} the "
+        "difference, the first at "
+        f"{at}; check for glitches, races and uninitialised memory"
+    )
+    left = float(problem.error - held[count - 1])
+    yield Explanation(
+        "spikes",
+        message,
+        2 * count,
+        problem.expected,
+        problem.actual,
+        {"count": count, "first": [int(i) for i in first]},
+        left,
+    )
+
+
+def _edges(problem: Problem, margin: _Margin) -> Iterator[Explanation]:
+    n = margin.wrong.size
+    wrong = np.flatnonzero(margin.wrong)
+    if not 0 < wrong.size < n or n < 6:
+        return
+    inner = np.flatnonzero(~margin.wrong)
+    # The longest clean stretch divides the first wrong frames from the last ones.
+    runs = np.split(inner, np.flatnonzero(np.diff(inner) > 1) + 1)
+    longest = max(runs, key=len)
+    first, last = int(longest[0]), n - 1 - int(longest[-1])
+    # A wrong end is an edge only if it is short; a long one is where things went wrong and stayed so.
+    if first + last == 0 or first > max(_EDGE * n, min(4, n // 3)) or last > max(_LAST * n, min(4, n // 3)):
+        return
+    chosen = np.ones(n, bool)
+    chosen[first : n - last] = False
+    if not margin.holds(chosen):
+        return
+    parts = [f"the {word} {count}" for word, count in (("first", first), ("last", last)) if count]
+    message = (
+        f"only {' and '.join(parts)} of {n} along {margin.label} differ; check padding (zero, reflect, replicate), "
+        f"centring, and causal against symmetric convolution"
+    )
+    yield _place(problem, "edges", message, {"first": first, "last": last}, margin, chosen)
+
+
+def _channels(problem: Problem, margin: _Margin) -> Iterator[Explanation]:
+    wrong = np.flatnonzero(margin.wrong)
+    n = margin.wrong.size
+    if not 0 < wrong.size <= max(1, _FEW * n) or not margin.holds(margin.wrong):
+        return
+    shown = ", ".join(map(str, wrong[:8].tolist())) + (" ..." if wrong.size > 8 else "")
+    message = (
+        f"only {wrong.size} of {n} along {margin.label} differ ({shown}); check the weights that make these, "
+        f"and slices that are one short"
+    )
+    yield _place(problem, "channels", message, {"indices": wrong[:256].tolist()}, margin, margin.wrong)
+
+
+def _seams(problem: Problem, margin: _Margin) -> Iterator[Explanation]:
+    wrong = np.flatnonzero(margin.wrong)
+    n = margin.wrong.size
+    if not _SEAMS <= wrong.size <= n // 2:
+        return
+    starts = wrong[np.r_[True, np.diff(wrong) > 1]]
+    found = _rhythm(margin, wrong, starts, n)
+    if found is None:
+        return
+    period, phase, width = found
+    chosen = ((np.arange(n) - phase) % period) < width
+    if not margin.holds(chosen):
+        return
+    message = (
+        f"errors repeat every {period} frames along {margin.label}, {width} wide, from {margin.label}={phase} on; "
+        "check chunk "
+        f"boundaries: overlap, context that is too short, and state that is not carried over"
+    )
+    yield _place(problem, "seams", message, {"period": period, "width": width, "first": phase}, margin, chosen)
+
+
+def _rhythm(margin: _Margin, wrong: Array, starts: Array, n: int) -> tuple[int, int, int] | None:
+    """Return period, first place and width of the wrong runs, if they come in a rhythm."""
+    gaps = np.diff(starts)
+    if gaps.size < _SEAMS - 1:
+        return None
+    for period in np.unique(gaps[gaps > 1])[::-1]:
+        places = wrong % period
+        used = np.zeros(int(period), bool)
+        used[places] = True
+        width, phase = _narrowest(used)
+        visits = sum(bool(margin.wrong[s : s + width].any()) for s in range(phase % int(period), n, int(period)))
+        if width <= period / 2 and visits >= _SEAMS and visits >= 0.6 * ((n - phase) // period):
+            first = int(wrong[0])
+            return int(period), first - (first - phase) % int(period), width
+    return None
+
+
+def _narrowest(used: Array) -> tuple[int, int]:
+    """Return width and start of the shortest cyclic stretch that covers all marks."""
+    marks = np.flatnonzero(used)
+    gaps = np.diff(np.r_[marks, marks[0] + used.size])
+    widest = int(gaps.argmax())
+    return int(used.size - gaps[widest] + 1), int(marks[(widest + 1) % marks.size])
+
+
+def _frozen(problem: Problem, axis: int, margin: _Margin) -> Iterator[Explanation]:
+    """Wrong frames that hold what came before them: the last frame, or as many frames as are wrong."""
+    wrong = np.flatnonzero(margin.wrong)
+    n = margin.wrong.size
+    if not 0 < wrong.size <= n // 2 or wrong[0] == 0 or not margin.holds(margin.wrong):
+        return
+    a = np.moveaxis(problem.actual, axis, 0).reshape(n, -1)
+    e = np.moveaxis(problem.expected, axis, 0).reshape(n, -1)
+    runs = np.split(wrong, np.flatnonzero(np.diff(wrong) > 1) + 1)
+    held = missed = 0.0
+    for run in runs[:256]:
+        first, count = int(run[0]), run.size
+        before = [a[first - 1 : first]] + ([a[first - count : first]] if first >= count else [])
+        error = min(float(((a[first : first + count] - rows) ** 2).sum()) for rows in before)
+        held += error
+        missed += float(((a[first : first + count] - e[first : first + count]) ** 2).sum())
+    if held > 0.02 * missed:
+        return
+    frames = f"{runs[0].size} frame{'s' if runs[0].size > 1 else ''}"
+    message = (
+        f"actual repeats what it had before for {frames} from {margin.label}={int(wrong[0])} on"
+        f"{f', and {len(runs) - 1} times more' if len(runs) > 1 else ''}; check buffers that are emitted twice, "
+        "and concealment"
+    )
+    detail = {"at": [int(run[0]) for run in runs[:256]], "frames": int(runs[0].size)}
+    yield _place(problem, "repeated_frames", message, detail, margin, margin.wrong)
+
+
+def _diverges(problem: Problem, margin: _Margin) -> Iterator[Explanation]:
+    wrong = np.flatnonzero(margin.wrong)
+    n = margin.wrong.size
+    if wrong.size == 0 or not 0 < wrong[0] < n:
+        return
+    start = int(wrong[0])
+    chosen = np.arange(n) >= start
+    after = margin.signal[start:] > 0.01 * margin.signal[start:].mean()
+    if margin.wrong[start:][after].mean() < 0.5 or not margin.holds(chosen):
+        return
+    if float(margin.signal[:start].sum()) < 0.003 * float(margin.signal.sum()) or _is_gradual(margin, start):
+        return
+    rate = problem.meta.sample_rate if problem.meta.kind == "waveform" else problem.meta.frame_rate
+    seconds = f" ({start / rate:.3f} s)" if rate and margin.label == "T" else ""
+    message = (
+        f"actual equals expected up to {margin.label}={start}{seconds} and differs from there on; check state "
+        "that is reset or not "
+        f"carried over, caches, positions, and random numbers"
+    )
+    yield _place(problem, "diverges_from", message, {"from": start}, margin, chosen)
+
+
+def _is_gradual(margin: _Margin, start: int) -> bool:
+    """Whether the error starts far below what it is on average from there on."""
+    rest = margin.error.size - start
+    soon = slice(start, start + max(1, rest // 16))
+    error, signal = float(margin.error[soon].sum()), float(margin.signal[soon].sum())
+    later = float(margin.error[start:].sum()) / max(float(margin.signal[start:].sum()), 1e-300)
+    return rest >= 32 and signal > 0 and error / signal < 0.02 * later
+
+
+def _drift(problem: Problem, margin: _Margin) -> Iterator[Explanation]:
+    n = margin.error.size
+    if n < 16:
+        return
+    parts = np.array_split(np.arange(n), min(16, n // 4))
+    error = np.array([margin.error[part].sum() for part in parts])
+    signal = np.array([margin.signal[part].sum() for part in parts])
+    heard = signal > 1e-3 * signal.mean()
+    if heard.sum() < 4:
+        return
+    place = (np.arange(len(parts)) + 0.5)[heard]
+    # Errors grow with the signal, or whatever it is.
+    powers = [_growth(ratio, place) for ratio in (error[heard] / signal[heard], error[heard])]
+    power = next((power for power in powers if power is not None), None)
+    if power is None:
+        return
+    message = (
+        f"the difference grows along {margin.label}, about as its power {power:.1f}, and is least at the start; check "
+        f"positions, phases, and steps that are summed up (t += dt)"
+    )
+    detail = {"axis": margin.label, "power": power}
+    yield Explanation("drift", message, 3, problem.expected, problem.actual, detail, 0.02 * problem.error)
+
+
+def _growth(ratio: Array, place: Array) -> float | None:
+    """Return the power of the place by which a ratio grows from nearly nothing, steadily; None if it does not."""
+    if ratio.min() <= 0:
+        ratio = ratio + 1e-12 * ratio.max()
+    rank = np.corrcoef(np.argsort(np.argsort(ratio)), np.arange(ratio.size))[0, 1]
+    power = float(np.polyfit(np.log(place), np.log(ratio), 1)[0]) / 2
+    begun = int(np.argmax(ratio > 1e-3 * ratio.max()))
+    if rank < 0.9 or power < 0.5 or ratio[0] > 0.05 * ratio[-1] or ratio[begun] > 0.3 * ratio.max():
+        return None
+    return power

@@ -1,0 +1,256 @@
+"""What a diagnosis works on: a bounded float64 sample of both sides, and how well an explanation fits it.
+
+Explanations compete by description length (Rissanen 1978; for a Gaussian residual it equals BIC up to a constant): the
+nats that it takes to write down actual when expected and the explanation are known,
+
+    L = n/2 · ln(residual²/n + floor²) + k/2 · ln n.
+
+So an explanation with k parameters has to remove error enough to pay for them, and of two that remove all of it the
+simpler one wins. Residuals below the floor, a part of what the tolerance allows, count as removed: what rounding does
+there is not told apart.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_audioparity.records import StageMeta
+
+    Array = np.ndarray[Any, Any]
+
+# Elements of the sample: enough that every parameter counted here is paid by thousands of elements, and 100
+# explanations take a fraction of a second.
+SAMPLE = 1 << 18
+_FRAMES_FOR_A_MEAN = 8
+# No axis is cut below this while another one is longer, so that channels stay together and lags have room.
+_KEEP = 512
+# A residual at this share of the tolerance, or of the error itself where that is smaller, is as good as none.
+_FLOOR_OF_TOLERANCE = 0.5
+_FLOOR_OF_ERROR = 0.03
+# What is left when an explanation counts as complete: 1 % of the squared error.
+COMPLETE = 0.99
+# An explanation that removes less than half of the squared error does not explain it.
+PARTIAL = 0.5
+# The part of a stage that an exact explanation has to cover: a shift leaves out some frames at one end.
+_COVERED = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Two arrays of one shape that differ.
+
+    Attributes
+    ----------
+    expected, actual : float64, contiguous; codes are hashed to random numbers, so that equal ones only are near
+    labels : names of the axes, as in "T" or "axis 1"
+    meta : what is declared
+    floor : residual (rms) that counts as none
+    error : sum of the squared differences
+    variances : sums of squares of expected and of actual around their channels' means: what is left of a side of which
+        the other says nothing
+    allowed : residual (rms) that the tolerance allows
+    """
+
+    expected: Array
+    actual: Array
+    labels: tuple[str, ...]
+    meta: StageMeta
+    floor: float
+    allowed: float
+    error: float
+    variances: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.expected.size
+
+    @property
+    def is_codes(self) -> bool:
+        """Whether values are labels that have no distance."""
+        return self.meta.kind == "codes"
+
+    def axis(self, letter: str) -> int | None:
+        """Return the place of an axis by its declared letter."""
+        return self.labels.index(letter) if letter in self.labels else None
+
+    def time_axes(self) -> list[int]:
+        """Return the axes that may be time: the declared one, else all that are long enough to tell."""
+        declared = self.axis("T")
+        if declared is not None:
+            return [declared]
+        return [i for i, n in enumerate(self.expected.shape) if n > 3 and self.labels[i] not in ("C", "B")]
+
+    def channel_axes(self) -> list[int]:
+        """Return the axes that may be channels, the declared one first: every axis but time."""
+        axes = [i for i, n in enumerate(self.expected.shape) if n > 1 and self.labels[i] != "T"]
+        return sorted(axes, key=lambda i: self.labels[i] != "C")
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One way to get actual from expected, applied.
+
+    Attributes
+    ----------
+    code : of the finding
+    message : what it says, without the share
+    parameters : how many numbers it took from the data
+    expected, actual : the two sides after it, of one shape; smaller than the problem where it leaves out a part
+    detail : its numbers
+    left : sum of squared differences that it leaves; by default that of the two sides
+    """
+
+    code: str
+    message: str
+    parameters: float
+    expected: Array
+    actual: Array
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    left: float = -1.0
+
+    def __post_init__(self) -> None:
+        """Measure what is left, once."""
+        if self.left < 0:
+            object.__setattr__(self, "left", squared(self.expected, self.actual))
+
+
+def squared(expected: Array, actual: Array) -> float:
+    """Return the sum of squared differences."""
+    return energy((actual - expected).ravel())
+
+
+def energy(flat: Array) -> float:
+    """Return the sum of squares of a flat array; einsum, since BLAS starts threads for the smallest sizes."""
+    return float(np.einsum("i,i->", flat, flat))
+
+
+def product(p: Array, q: Array) -> float:
+    """Return the inner product of two arrays."""
+    return float(np.einsum("i,i->", p.ravel(), q.ravel()))
+
+
+def centered(side: Array, labels: Sequence[str]) -> Array:
+    """Remove the mean over time of each channel, or of everything where no axis is long enough for one."""
+    axis = labels.index("T") if "T" in labels else int(np.argmax(side.shape)) if side.ndim else 0
+    if side.ndim == 0 or side.shape[axis] < _FRAMES_FOR_A_MEAN:
+        flat: Array = side - side.mean()
+        return flat
+    kept: Array = side - side.mean(axis=axis, keepdims=True)
+    return kept
+
+
+def in_units_of_actual(problem: Problem, left: float, side: str) -> float:
+    """Return what an explanation of one side leaves, as if it had been of actual, so that both directions compare."""
+    e, a = problem.variances
+    return left * a / e if side == "expected" and e > 0 else left
+
+
+def explains(problem: Problem, explanation: Explanation) -> float:
+    """Return the share of the squared error that an explanation removes, 0 to 1; what it leaves out, it leaves."""
+    if problem.error <= 0:
+        return 0.0
+    outside = 1.0 - explanation.actual.size / problem.size
+    return min(1.0, max(0.0, 1.0 - explanation.left / problem.error - outside))
+
+
+def length(problem: Problem, explanation: Explanation | None) -> float:
+    """Return the description length in nats; of None, that of the difference as it is."""
+    n, per_element = problem.size, problem.error / problem.size
+    null = math.log(per_element + problem.floor**2)
+    if explanation is None:
+        return n / 2 * null
+    inside = explanation.actual.size
+    left = math.log(explanation.left / max(inside, 1) + problem.floor**2)
+    return inside / 2 * left + (n - inside) / 2 * null + explanation.parameters / 2 * math.log(n)
+
+
+def is_complete(problem: Problem, explanation: Explanation) -> bool:
+    """Whether an explanation leaves nothing worth a further one."""
+    inside = max(explanation.actual.size, 1)
+    is_exact = math.sqrt(explanation.left / inside) <= problem.floor and inside >= _COVERED * problem.size
+    return is_exact or explains(problem, explanation) >= COMPLETE
+
+
+def pose(expected: Array, actual: Array, meta: StageMeta, allowed: float) -> Problem:
+    """Take a bounded sample of two arrays of one shape.
+
+    Parameters
+    ----------
+    expected, actual : finite, of one shape
+    meta : what is declared; axes that are not declared are numbered
+    allowed : residual (rms) that the tolerance allows
+    """
+    labels = tuple(meta.axes) if meta.axes else tuple(f"axis {i}" for i in range(expected.ndim))
+    where = _window(expected, actual, labels)
+    e, a = _wide(expected[where]), _wide(actual[where])
+    if meta.kind == "codes":
+        e, a = _hashed(e), _hashed(a)
+    if e.ndim > len(labels):
+        labels = (*labels, "part")
+    return restate(e, a, labels, meta, allowed)
+
+
+def restate(e: Array, a: Array, labels: tuple[str, ...], meta: StageMeta, allowed: float) -> Problem:
+    """Make a problem of two float64 arrays."""
+    error = squared(e, a)
+    rms = math.sqrt(error / e.size) if e.size else 0.0
+    floor = max(min(_FLOOR_OF_TOLERANCE * allowed, _FLOOR_OF_ERROR * rms), np.finfo(np.float64).tiny ** 0.5)
+    e, a = np.ascontiguousarray(e), np.ascontiguousarray(a)
+    variances = energy(centered(e, labels).ravel()), energy(centered(a, labels).ravel())
+    return Problem(e, a, labels, meta, floor, allowed, error, variances)
+
+
+def _window(expected: Array, actual: Array, labels: Sequence[str]) -> tuple[slice, ...]:
+    """Return the part to work on: all of it, or the neighbourhood of the largest difference, long axes cut first."""
+    sizes = list(expected.shape)
+    while math.prod(sizes) > SAMPLE:
+        order = sorted(range(len(sizes)), key=lambda i: (sizes[i] > _KEEP, labels[i] == "T", sizes[i]))
+        longest = order[-1]
+        others = math.prod(sizes) // sizes[longest]
+        sizes[longest] = max(SAMPLE // max(others, 1), min(_KEEP, sizes[longest] // 2), 1)
+    if sizes == list(expected.shape):
+        return (slice(None),) * expected.ndim
+    return tuple(
+        _around(n, size, at) for n, size, at in zip(expected.shape, sizes, _busiest(expected, actual), strict=True)
+    )
+
+
+def _busiest(expected: Array, actual: Array) -> list[int]:
+    """Return the place of the largest difference among evenly spread elements."""
+    step = tuple(slice(None, None, max(1, n // 256)) for n in expected.shape)
+    difference = np.abs(_wide(expected[step]) - _wide(actual[step]))
+    place = np.unravel_index(int(difference.argmax()), difference.shape)[: expected.ndim]
+    return [int(i) * max(1, n // 256) for i, n in zip(place, expected.shape, strict=True)]
+
+
+def _around(n: int, size: int, at: int) -> slice:
+    start = min(max(0, at - size // 2), n - size)
+    return slice(start, start + size)
+
+
+def _wide(array: Array) -> Array:
+    """Return float64; complex numbers become pairs in a last axis."""
+    if array.dtype.kind == "c":
+        return np.ascontiguousarray(array, np.complex128).view(np.float64).reshape(*array.shape, 2)
+    return np.asarray(array, np.float64)
+
+
+def _hashed(codes: Array) -> Array:
+    """Map each code to a number of its own, normally distributed, so that unequal codes are unrelated."""
+    bits = codes.astype(np.int64).view(np.uint64)
+    bits = (bits + np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xBF58476D1CE4E5B9)
+    bits ^= bits >> np.uint64(27)
+    bits *= np.uint64(0x94D049BB133111EB)
+    bits ^= bits >> np.uint64(31)
+    uniform = (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    # Any fixed distribution without repetitions does; this one has mean 0 and variance 1.
+    centred: Array = (uniform - 0.5) * math.sqrt(12.0)
+    return centred

@@ -1,0 +1,117 @@
+"""Values on a coarser grid than expected: half precision, or integers with a scale."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_audioparity.diagnosis.problem import Explanation, Problem, squared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Array = np.ndarray[Any, Any]
+
+# Steps between 0 and the largest magnitude, or over the range, of 8 and 4 bits.
+_COUNTS = (127, 128, 7, 8)
+_RANGES = (255, 15)
+# Mean distance to a grid, of values that lie on it (rounding may be on top) and of values that do not.
+_ON, _OFF = 0.2, 0.7
+# Share of the values that has to be beyond the first level; where nearly all are below it, any grid fits.
+_OCCUPIED = 0.02
+_FEWEST, _MOST_ROWS = 32, 4096
+
+
+def find(problem: Problem) -> Iterator[Explanation]:
+    """Yield quantised explanations: casts to shorter floats, one grid for all, one per channel."""
+    if problem.is_codes:
+        return
+    e, a = problem.expected, problem.actual
+    for name, cast in (("float16", _float16), ("bfloat16", _bfloat16)):
+        short = cast(a)
+        if np.array_equal(short, a) and not np.array_equal(cast(e), e):
+            message = f"actual holds {name} values where expected has finer ones; check a cast to {name} on the way"
+            left = min(squared(cast(e), a), problem.error)
+            # Values that were rounded on the way differ by a step here and there; the grid itself is the evidence.
+            bound = (
+                np.abs(a - e) <= 4 * np.abs(np.spacing(a.astype(np.float16)).astype(float))
+                if name == "float16"
+                else None
+            )
+            if bound is not None and bound.mean() > 0.99:
+                left = min(left, 0.0)
+            yield Explanation("quantised", message, 1, cast(e), a, {"dtype": name}, left)
+            return
+    yield from _grids(problem)
+
+
+def _grids(problem: Problem) -> Iterator[Explanation]:
+    """Look for one even grid for all values, then for one per index of an axis."""
+    e, a = problem.expected, problem.actual
+    step = _step(a.ravel(), e.ravel())
+    if step is not None:
+        levels = round(float(np.ptp(a)) / step) + 1
+        detail = {"step": step, "levels": levels}
+        yield _explained(problem, step, f"{levels} levels with a step of {step:.4g}", detail, 1)
+        return
+    for axis in range(e.ndim):
+        rows_e, rows_a = (np.moveaxis(side, axis, 0).reshape(side.shape[axis], -1) for side in (e, a))
+        if not 2 <= len(rows_a) <= _MOST_ROWS or rows_a.shape[1] < _FEWEST:
+            continue
+        steps = [_step(row_a, row_e) for row_a, row_e in zip(rows_a, rows_e, strict=True)]
+        found = [step for step in steps if step is not None]
+        if len(found) >= 0.8 * len(steps):
+            label = problem.labels[axis]
+            said = f"a grid of its own for each index of {label}"
+            yield _explained(problem, float(np.median(found)), said, {"axis": label}, len(found))
+            return
+
+
+def _explained(problem: Problem, step: float, said: str, detail: dict[str, Any], parameters: float) -> Explanation:
+    message = (
+        f"actual lies on {said} where expected has finer values; check quantised weights or activations (int8, int4)"
+    )
+    return Explanation(
+        "quantised", message, parameters, problem.expected, problem.actual, {"step": step, **detail}, 0.0
+    )
+
+
+def _step(a: Array, e: Array) -> float | None:
+    """Return the step of an even grid that actual lies on and expected does not, or None.
+
+    Quantisers divide the largest magnitude, or the range, into a number of steps given by their bits; those are tried.
+    A value's distance to the grid is a quarter of a step on average where there is no grid.
+    """
+    if a.size < _FEWEST:
+        return None
+    largest, low, span = float(np.abs(a).max()), float(a.min()), float(np.ptp(a))
+    if span == 0:
+        return None
+    tried = [(largest / count, 0.0) for count in _COUNTS] + [(span / count, low) for count in _RANGES]
+    for step, start in tried:
+        beyond = np.abs(a - start) > step / 2
+        if float(np.mean(beyond)) < _OCCUPIED or float(np.quantile(np.abs(a - e), 0.9)) > 0.6 * step:
+            continue
+        if _off_grid((a - start)[beyond], step) < _ON and _off_grid((e - start)[beyond], step) > _OFF:
+            return step
+    return None
+
+
+def _off_grid(values: Array, step: float) -> float:
+    """Return the mean distance to multiples of a step, 0 on the grid and 1 where there is none."""
+    places = values / step
+    return 4.0 * float(np.mean(np.abs(places - np.round(places))))
+
+
+def _float16(array: Array) -> Array:
+    with np.errstate(over="ignore"):
+        return array.astype(np.float16).astype(np.float64)
+
+
+def _bfloat16(array: Array) -> Array:
+    """Round to the upper 16 bits of float32."""
+    bits = array.astype(np.float32).view(np.uint32)
+    rounded = (bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) & np.uint32(0xFFFF0000)
+    wide: Array = rounded.view(np.float32).astype(np.float64)
+    return wide

@@ -1,0 +1,152 @@
+"""The search: which explanation, or which two together, take actual back to expected.
+
+In this order: an explanation that leaves nothing; a place that holds all of the difference; an explanation that removes
+most of it, followed by what explains the rest; and what remains is another signal, rounding, or unexplained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from pytest_audioparity.diagnosis import noise, places
+from pytest_audioparity.diagnosis.problem import PARTIAL, energy, explains, is_complete, length, product, restate
+from pytest_audioparity.records import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_audioparity.diagnosis.problem import Explanation, Problem
+
+# Modules with a function find(problem) that yields explanations. Movers keep values and change places, so that a gain
+# may come on top; the others change values.
+MOVERS = ("layout", "timing")
+CHANGERS = ("scale", "channels", "values", "quantised", "filters")
+# Causes on top of each other that are searched for.
+_DEPTH = 3
+# Up to so many numbers, an explanation is one cause; with more it may be the description of a place.
+_SIMPLE = 8
+# Places that say from where on something is wrong, but not what; an explanation of most of the error says more.
+_SAYS_LITTLE = ("diverges_from", "drift")
+_MOST = 0.9
+_PER_INDEX = ("channel_gain", "channel_offset")
+# A moved tensor that is not like actual by angle has nothing on top of it either.
+_ALIKE = 0.5
+
+Chain = tuple["Explanation", ...]
+
+
+def explain(problem: Problem, depth: int = 1) -> list[Finding]:
+    """Return findings for a problem, best explanation first."""
+    best = _best(problem)
+    is_simple = best is not None and sum(map(_numbers, best)) <= _SIMPLE
+    if best is not None and is_simple and is_complete(problem, best[-1]):
+        return _findings(problem, best)
+    # A place says more than numbers for each index, which describe it as well.
+    place = places.best(problem)
+    if place is not None and not (place.code in _SAYS_LITTLE and best is not None and _mostly(problem, best[-1])):
+        return _findings(problem, (place,))
+    if best is not None and is_complete(problem, best[-1]):
+        return _findings(problem, best)
+    if depth == 1 and (both := _scale_and_place(problem)):
+        return both
+    if best is not None and _helps(problem, best[-1]):
+        findings = _findings(problem, best)
+        if depth < _DEPTH:
+            findings += _rest(problem, best[-1], depth)
+        return findings
+    return [noise.describe(problem)]
+
+
+def _scale_and_place(problem: Problem) -> list[Finding]:
+    """Explain by a gain or an offset that most elements have, and the place of those that are wrong otherwise."""
+    for found in import_module("pytest_audioparity.diagnosis.scale").robust(problem):
+        left = _after(problem, found)
+        place = places.best(left)
+        if place is not None:
+            share = max(0.0, 1.0 - left.error / problem.error)
+            return sorted(
+                (_finding(found, share), _finding(place, 1.0 - share)), key=lambda finding: -(finding.explains or 0.0)
+            )
+    return []
+
+
+def _rest(problem: Problem, found: Explanation, depth: int) -> list[Finding]:
+    """Explain what an explanation leaves, where its two sides can be compared further."""
+    left = _after(problem, found)
+    share = left.error / problem.error if problem.error > 0 else 0.0
+    further = [f for f in explain(left, depth + 1) if f.code not in ("unexplained", "uncorrelated", "rounding")]
+    return [replace(f, explains=None if f.explains is None else f.explains * share) for f in further]
+
+
+def _after(problem: Problem, found: Explanation) -> Problem:
+    """Return what an explanation leaves as a problem of its own; explanations of time have frames in rows."""
+    labels = problem.labels if found.expected.ndim == len(problem.labels) else ("T", "rest")
+    return restate(found.expected, found.actual, labels, problem.meta, problem.allowed)
+
+
+def _best(problem: Problem) -> Chain | None:
+    """Return the explanation, or the pair of a move and a scale, with the shortest description."""
+    null = length(problem, None)
+    chains = [*_chains(problem)]
+    scored = [(_chain_length(problem, chain), -i) for i, chain in enumerate(chains)]
+    if not scored:
+        return None
+    shortest, index = min(scored)
+    return chains[-index] if shortest < null else None
+
+
+def _chain_length(problem: Problem, chain: Chain) -> float:
+    last = chain[-1]
+    return length(problem, replace(last, parameters=sum(link.parameters for link in chain)))
+
+
+def _chains(problem: Problem) -> Iterator[Chain]:
+    scale = import_module("pytest_audioparity.diagnosis.scale")
+    for name in CHANGERS:
+        for found in import_module(f"pytest_audioparity.diagnosis.{name}").find(problem):
+            if noise.says_something(problem, found):
+                yield (found,)
+    for name in MOVERS:
+        for found in import_module(f"pytest_audioparity.diagnosis.{name}").find(problem):
+            if noise.says_something(problem, found):
+                yield (found,)
+            if problem.is_codes or is_complete(problem, found) or not _alike(found):
+                continue
+            for further in scale.find(_after(problem, found)):
+                if noise.says_something(problem, further):
+                    yield (found, further)
+
+
+def _alike(found: Explanation) -> bool:
+    power = energy(found.expected.ravel()) * energy(found.actual.ravel())
+    return power > 0 and product(found.expected, found.actual) ** 2 > _ALIKE**2 * power
+
+
+def _numbers(found: Explanation) -> float:
+    """Return how many numbers an explanation takes; those per index may describe a place, even when few differ."""
+    return found.parameters if found.code not in _PER_INDEX else _SIMPLE + 1
+
+
+def _mostly(problem: Problem, found: Explanation) -> bool:
+    """Whether an explanation removes so much that a place which only says from where on is not needed."""
+    return found.code not in _PER_INDEX and explains(problem, found) >= _MOST
+
+
+def _helps(problem: Problem, found: Explanation) -> bool:
+    """Whether an explanation removes half of the difference."""
+    return explains(problem, found) >= PARTIAL
+
+
+def _findings(problem: Problem, chain: Chain) -> list[Finding]:
+    """Turn a chain into findings whose shares add up to what it explains as a whole."""
+    together = explains(problem, chain[-1])
+    if len(chain) == 1:
+        return [_finding(chain[0], together)]
+    first = min(together, max(explains(problem, chain[0]), together / 2))
+    return [_finding(chain[0], first), _finding(chain[1], together - first)]
+
+
+def _finding(found: Explanation, share: float) -> Finding:
+    return Finding(found.code, found.message, explains=share, detail=found.detail)

@@ -1,0 +1,276 @@
+"""The right values at other times: shifted, stretched by another sample rate, frames repeated or dropped."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_audioparity.diagnosis.problem import Explanation, Problem, squared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    Array = np.ndarray[Any, Any]
+
+RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+# Frames that have to agree before a new lag is believed; single samples say less than frames of many values.
+_RUN_VALUES = 64
+_MOST_PIECES = 64
+_START = 0.03
+# The part of a signal on which stretches are tried, in frames; over it a stretch of 1 % moves by tens of frames.
+_STRETCHED = 6000
+# Frames that tell a stretch by a few percent from a shift.
+_FRAMES = 48
+# Linear interpolation of the right stretch leaves less of the signal than this.
+_MISFIT = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of frames of actual, [start, stop), that are those of expected `lag` frames earlier."""
+
+    start: int
+    stop: int
+    lag: int
+
+
+def find(problem: Problem) -> Iterator[Explanation]:
+    """Yield time_shift, repeated_frames, dropped_frames and sample_rate along every axis that may be time."""
+    for axis in problem.time_axes():
+        e, a = (np.moveaxis(side, axis, 0).reshape(side.shape[axis], -1) for side in (problem.expected, problem.actual))
+        lag = best_lag(e, a)
+        if lag:
+            yield _shifted(problem, e, a, lag, axis)
+        yield from _jumps(problem, e, a, axis)
+        if not problem.is_codes:
+            yield from stretched(problem, e, a, axis)
+
+
+def best_lag(e: Array, a: Array) -> int:
+    """Return how many frames actual comes later: the peak of the cross-correlation over all columns."""
+    size = 1 << (len(e) + len(a)).bit_length()
+    columns = slice(None, None, max(1, e.shape[1] // 64))
+    e, a = e[:, columns] - e[:, columns].mean(axis=0), a[:, columns] - a[:, columns].mean(axis=0)
+    spectrum = (np.fft.rfft(a, size, axis=0) * np.conj(np.fft.rfft(e, size, axis=0))).sum(axis=1)
+    correlation = np.abs(np.fft.irfft(spectrum, size))
+    lags = np.arange(size)
+    lags[size // 2 :] -= size
+    # Short overlaps have little energy, so they cannot win by chance.
+    allowed = (lags > -len(e) + 4) & (lags < len(a) - 4)
+    return int(lags[np.where(allowed, correlation, -1).argmax()])
+
+
+def overlap(e: Array, a: Array, lag: int) -> tuple[Array, Array]:
+    """Return the frames of both sides that meet when actual comes `lag` frames later."""
+    start_e, start_a = max(0, -lag), max(0, lag)
+    n = min(len(e) - start_e, len(a) - start_a)
+    return e[start_e : start_e + n], a[start_a : start_a + n]
+
+
+def _shifted(problem: Problem, e: Array, a: Array, lag: int, axis: int) -> Explanation:
+    label = problem.labels[axis]
+    unit = "sample" if problem.meta.kind == "waveform" else "frame"
+    word = f"{abs(lag)} {unit}{'s' if abs(lag) != 1 else ''} {'later' if lag > 0 else 'earlier'}"
+    rate = problem.meta.sample_rate if problem.meta.kind == "waveform" else problem.meta.frame_rate
+    seconds = f" ({abs(lag) / rate * 1000:.4g} ms)" if rate else ""
+    message = f"actual comes {word}{seconds} along {label}; check padding, trimming and the delay of filters and codecs"
+    detail = {"axis": label, "shift": lag}
+    if problem.meta.kind == "waveform":
+        detail["shift_samples"] = lag
+    return Explanation("time_shift", message, 1, *overlap(e, a, lag), detail)
+
+
+def _jumps(problem: Problem, e: Array, a: Array, axis: int) -> Iterator[Explanation]:
+    pieces = follow(e, a, near=near(problem, e))
+    if len(pieces) < 2:
+        return
+    steps = [(after.start, after.lag - before.lag) for before, after in pairwise(pieces)]
+    steps = [(start, step) for start, step in steps if step]
+    # A few frames that agree at the start by chance, or were moved in at an edge, make a shift no jump.
+    if not steps or pieces[0].stop < max(4, _START * len(a)):
+        return
+    yield _lagging(problem, e, a, axis, pieces, steps)
+
+
+def _lagging(
+    problem: Problem, e: Array, a: Array, axis: int, pieces: Sequence[Piece], steps: list[tuple[int, int]]
+) -> Explanation:
+    label = problem.labels[axis]
+    total = sum(step for _, step in steps)
+    repeats = sum(step > 0 for _, step in steps) * 2 >= len(steps)
+    code = "repeated_frames" if repeats else "dropped_frames"
+    frames = abs(steps[0][1])
+    spacing = {b[0] - a[0] for a, b in pairwise(steps)}
+    places = f"at {label}={steps[0][0]}" if len(steps) == 1 else f"{len(steps)} times, first at {label}={steps[0][0]}"
+    if len(steps) > 2 and max(spacing) - min(spacing) <= 1:
+        places += f", every {max(spacing)} frames"
+    count = f"{frames} frame{'s' if frames != 1 else ''}"
+    what = f"{count} too many" if repeats else f"{count} missing"
+    why = "overlap counted twice and frames emitted twice" if repeats else "a tail dropped per chunk and trimming"
+    message = f"actual has {what} {places}, from there it is {abs(total)} off; check {why}"
+    taken_e = np.concatenate([e[p.start - p.lag : p.stop - p.lag] for p in pieces])
+    taken_a = np.concatenate([a[p.start : p.stop] for p in pieces])
+    detail = {"axis": label, "at": [start for start, _ in steps], "frames": [step for _, step in steps]}
+    return Explanation(code, message, 2 * len(steps), taken_e, taken_a, detail)
+
+
+def near(problem: Problem, e: Array) -> float:
+    """Return the distance (rms over a frame) within which two frames are one."""
+    if problem.is_codes:
+        return 1e-6
+    return max(2 * problem.allowed, 4 * problem.floor, 1e-9 * math.sqrt(float(np.mean(e * e))))
+
+
+def follow(e: Array, a: Array, *, near: float) -> list[Piece]:
+    """Follow actual through expected with a lag that may jump; return the pieces that agree.
+
+    Parameters
+    ----------
+    e, a : frames in rows, of any two numbers of rows
+    near : rms distance within which frames agree
+    """
+    run = max(1, -(-_RUN_VALUES // e.shape[1]))
+    pieces: list[Piece] = []
+    position, lag = 0, 0
+    while position < len(a) and len(pieces) <= _MOST_PIECES:
+        stop = position + _agreement(e, a, position, lag, near)
+        if stop == position and pieces:
+            break  # where they were found to agree they do not: nothing to follow
+        if stop > position:
+            _add(pieces, Piece(position, stop, lag))
+        if stop >= len(a) or len(a) - stop < run:
+            break
+        found = _resume(e, a, stop, lag, run, near)
+        if found is None:
+            break
+        position, lag = found
+    return pieces if len(pieces) <= _MOST_PIECES else []
+
+
+def _add(pieces: list[Piece], piece: Piece) -> None:
+    if pieces and pieces[-1].lag == piece.lag and pieces[-1].stop == piece.start:
+        piece = Piece(pieces.pop().start, piece.stop, piece.lag)
+    pieces.append(piece)
+
+
+def _agreement(e: Array, a: Array, position: int, lag: int, near: float) -> int:
+    """Return for how many frames actual agrees with expected, from a position on."""
+    done = 0
+    while True:
+        start = position + done
+        rows_a = a[start : start + 4096]
+        rows_e = e[max(start - lag, 0) : max(start - lag, 0) + len(rows_a)] if start >= lag else e[:0]
+        n = min(len(rows_a), len(rows_e))
+        if n == 0:
+            return done
+        agree = ((rows_a[:n] - rows_e[:n]) ** 2).mean(axis=1) <= near * near
+        first = int(np.argmin(agree)) if not agree.all() else n
+        done += first
+        if first < n or n < 4096:
+            return done
+
+
+def _resume(e: Array, a: Array, stop: int, lag: int, run: int, near: float) -> tuple[int, int] | None:
+    """Return where and with which lag the two sides agree again for a run of frames, the closest to here first."""
+    reach = min(max(4 * run, 96 if e.shape[1] > 1 else 4096), len(a))
+    for skipped in (0, *range(1, min(reach // 4, 24) + 1)):
+        start = stop + skipped
+        wanted = a[start : start + run]
+        if len(wanted) < run:
+            return None
+        if not float(np.var(wanted)) > near * near:
+            continue  # silence agrees with all silence and tells no lag
+        first = max(0, start - lag - reach)
+        window = e[first : start - lag + reach + run]
+        if len(window) < run:
+            continue
+        distance = _distances(window, wanted)
+        places = np.flatnonzero(distance <= near * near)
+        if places.size:
+            lags = start - (first + places)
+            return start, int(lags[np.abs(lags - lag).argmin()])
+    return None
+
+
+def _distances(window: Array, wanted: Array) -> Array:
+    """Return how far a run of frames is from every run of a window: the mean square of the worst frame."""
+    views = np.lib.stride_tricks.sliding_window_view(window, wanted.shape[0], axis=0)
+    farthest: Array = ((views - wanted.T) ** 2).mean(axis=1).max(axis=1)
+    return farthest
+
+
+def stretched(problem: Problem, e: Array, a: Array, axis: int) -> Iterator[Explanation]:
+    """Yield sample_rate: actual is expected, played at the ratio of two familiar rates."""
+    if len(e) < _FRAMES:
+        return
+    short_e, short_a = e[: 2 * _STRETCHED], a[:_STRETCHED]
+    ratios = {x / y: (x, y) for x in RATES for y in RATES if x != y and 0.3 < x / y < 3.4}
+    scored = sorted((_misfit(short_e, short_a, ratio), ratio) for ratio in ratios)
+    for misfit, ratio in scored[:2]:
+        if misfit > _MISFIT:
+            break
+        rates = ratios[ratio]
+        n = min(len(a), int((len(e) - 1) / ratio))
+        if n < _FRAMES // 2:
+            continue
+        predicted = _resampled(e, ratio, n)
+        label = problem.labels[axis]
+        message = (
+            f"actual is expected with time along {label} run {ratio:.6g} times as fast, the ratio of {rates[0]} "
+            f"to {rates[1]} Hz; "
+            f"check the sample rate that the input or a resampler is told"
+        )
+        detail = {"axis": label, "ratio": ratio, "rates": list(rates)}
+        yield Explanation("sample_rate", message, 1, predicted, a[:n], detail)
+
+
+def _misfit(e: Array, a: Array, ratio: float) -> float:
+    """Return the share of actual's energy that expected, stretched, does not explain; linear interpolation is "
+    "enough.
+    """
+    n = min(len(a), int((len(e) - 1) / ratio))
+    if n < _FRAMES // 2:
+        return 1.0
+    at = np.arange(n) * ratio
+    left = at.astype(int)
+    part = (at - left)[:, None]
+    predicted = e[left] * (1 - part) + e[np.minimum(left + 1, len(e) - 1)] * part
+    p, q = (predicted - predicted.mean(axis=0)).ravel(), (a[:n] - a[:n].mean(axis=0)).ravel()
+    power = float(p @ p) * float(q @ q)
+    return 1.0 - abs(float(p @ q)) / math.sqrt(power) if power > 0 else 1.0
+
+
+def _resampled(e: Array, ratio: float, n: int) -> Array:
+    """Return expected read at every ratio-th place, with a windowed sinc that keeps what both rates can carry."""
+    half = 24
+    band = min(1.0, 1.0 / ratio)
+    at = np.arange(n) * ratio
+    first = np.floor(at).astype(int) - half + 1
+    offsets = np.arange(2 * half)
+    places = first[:, None] + offsets
+    distance = at[:, None] - places
+    window = 0.5 * (1 + np.cos(np.clip(np.pi * distance / half, -np.pi, np.pi)))
+    weights = band * np.sinc(band * distance) * window
+    padded = np.clip(places, 0, len(e) - 1)
+    if e.shape[1] == 1:
+        single: Array = (weights * e[padded, 0]).sum(axis=1, keepdims=True)
+        return single
+    result: Array = np.einsum("nk,nkd->nd", weights, e[padded]) if n * e.shape[1] * 48 < 5e7 else _linear(e, at)
+    return result
+
+
+def _linear(e: Array, at: Array) -> Array:
+    left = at.astype(int)
+    part = (at - left)[:, None]
+    between: Array = e[left] * (1 - part) + e[np.minimum(left + 1, len(e) - 1)] * part
+    return between
+
+
+def residual_of(e: Array, a: Array) -> float:
+    """Return the squared difference of the frames that both sides have."""
+    n = min(len(e), len(a))
+    return squared(e[:n], a[:n])

@@ -1,0 +1,230 @@
+"""Each element is a function of its own value alone: clipped, floored, quantised, another activation."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_audioparity.diagnosis.problem import Explanation, Problem, in_units_of_actual, squared
+from pytest_audioparity.records import DB_PER_UNIT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Array = np.ndarray[Any, Any]
+
+# Knots of a function that is read off the data.
+_KNOTS = 48
+# A piece of a value's range that one side maps to a single value, as a share of the elements, to be called clipped.
+_AT_LIMIT = 3
+_MOST_BELOW = 0.6
+
+
+def find(problem: Problem) -> Iterator[Explanation]:
+    """Yield clipped, floor, quantised and pointwise explanations."""
+    if problem.is_codes:
+        return
+    yield from _limits(problem)
+    yield from _floor(problem)
+    yield from _named(problem)
+    yield from _read_off(problem)
+
+
+def _limits(problem: Problem) -> Iterator[Explanation]:
+    """Either side is the other one, clamped."""
+    e, a = problem.expected, problem.actual
+    for clamped, whole, who in ((a, e, "actual"), (e, a, "expected")):
+        beyond = max(problem.allowed, 4 * problem.floor)
+        raised, lowered = clamped[clamped > whole + beyond], clamped[clamped < whole - beyond]
+        # What was moved sits at the limit, within the rounding that may be on top.
+        low = float(np.median(raised)) if raised.size else -math.inf
+        high = float(np.median(lowered)) if lowered.size else math.inf
+        cuts_low = raised.size + lowered.size >= _AT_LIMIT and low <= float(clamped.min()) + beyond
+        cuts_high = raised.size + lowered.size >= _AT_LIMIT and high >= float(clamped.max()) - beyond
+        if not (cuts_low or cuts_high):
+            continue
+        limits = (low if cuts_low else -math.inf, high if cuts_high else math.inf)
+        predicted = np.clip(whole, *limits)
+        named = [
+            f"{word} {limit:.6g}"
+            for word, limit in zip(("below", "above"), limits, strict=True)
+            if math.isfinite(limit)
+        ]
+        share = float(np.mean(predicted != whole))
+        detail = {"side": who, "low": limits[0], "high": limits[1], "share": share}
+        other = "expected" if who == "actual" else "actual"
+        left = in_units_of_actual(problem, squared(clamped, predicted), who)
+        if cuts_low and not cuts_high and _is_logarithmic(problem):
+            other = "expected" if who == "actual" else "actual"
+            text = f"{who} has a floor of {low:.6g}, {other} has not; check the floor of the logarithm (max, eps)"
+            yield Explanation("floor", text, 1, predicted, clamped, {"floor": low, "share": share}, left)
+            continue
+        if who == "actual" and abs(low) <= beyond and cuts_low and not cuts_high:
+            text = "actual = max(expected, 0); there is a ReLU where none is expected"
+            yield Explanation("pointwise", text, 0, predicted, clamped, {"function": "relu", "side": who}, left)
+            continue
+        text = f"{who} is clipped {' and '.join(named)} ({share:.2%} of the elements), {other} is not"
+        text += "; check clamps, saturating integer types and activations"
+        yield Explanation("clipped", text, len(named), predicted, clamped, detail, left)
+
+
+def _is_logarithmic(problem: Problem) -> bool:
+    return problem.meta.kind == "log_spectrum"
+
+
+def _floor(problem: Problem) -> Iterator[Explanation]:
+    """Only the smallest values differ, those near the floor of a logarithm."""
+    if not _is_logarithmic(problem):
+        return
+    yield from _added(problem)
+    e, a = problem.expected, problem.actual
+    # By the larger of both: where one side is loud, something else is missing than a floor.
+    lower = np.maximum(e, a).ravel()
+    error = ((a - e).ravel()) ** 2
+    order = np.argsort(lower)
+    above = np.cumsum(error[order][::-1])[::-1]
+    # The smallest values down to which all others agree within the floor of the residual.
+    clean = above <= error.size * min(problem.allowed**2, 0.01 * problem.error / error.size)
+    cut = int(np.argmax(clean)) if clean.any() else error.size
+    if not 0 < cut <= 0.9 * error.size:
+        return
+    # A floor moves nearly all values below it; if only some differ, their place is what matters.
+    if float(np.mean(error[order][:cut] > problem.floor**2)) < _MOST_BELOW:
+        return
+    threshold = float(lower[order][cut - 1])
+    flat = [float(side.min()) for side in (e, a)]
+    message = (
+        f"only the {cut / error.size:.1%} of the values below {threshold:.4g} differ; the smallest are "
+        f"{flat[0]:.4g} in "
+        f"expected and {flat[1]:.4g} in actual; check the floor of the logarithm: its value, and max against +eps"
+    )
+    detail = {"below": threshold, "share": cut / error.size, "expected_min": flat[0], "actual_min": flat[1]}
+    yield Explanation("floor", message, 1, e, a, detail, float(above[cut] if cut < error.size else 0.0))
+
+
+def _added(problem: Problem) -> Iterator[Explanation]:
+    """Add a small constant before the logarithm where the larger of both is expected, or the other way round."""
+    e, a = problem.expected, problem.actual
+    unit = DB_PER_UNIT.get(problem.meta.unit or "", 0.0)
+    for nats in (unit * math.log(10) / 20, unit * math.log(10) / 10):
+        for source, target, who in ((e, a, "actual"), (a, e, "expected")):
+            for floor in {float(e.min()), float(a.min())}:
+                predicted = np.logaddexp(source * nats, floor * nats) / nats if nats else source
+                left = in_units_of_actual(problem, squared(predicted, target), who)
+                if left >= 0.5 * problem.error:
+                    continue
+                message = (
+                    f"{who} has a constant added before the logarithm (log(x + eps), a floor of {floor:.4g}), the "
+                    f"other side takes the larger (log(max(x, eps))); check the floor of the logarithm"
+                )
+                yield Explanation("floor", message, 1, predicted, target, {"side": who, "floor": floor}, left)
+
+
+def _relu(x: Array) -> Array:
+    return np.maximum(x, 0)
+
+
+def _leaky(slope: float) -> Callable[[Array], Array]:
+    return lambda x: np.where(x > 0, x, slope * x)
+
+
+def _gelu_tanh(x: Array) -> Array:
+    y: Array = 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+    return y
+
+
+def _silu(x: Array) -> Array:
+    y: Array = x * _sigmoid(x)
+    return y
+
+
+def _sigmoid(x: Array) -> Array:
+    y: Array = 1 / (1 + np.exp(-np.clip(x, -700, 700)))
+    return y
+
+
+def _log(x: Array) -> Array:
+    return np.log(np.where(x > 0, x, np.nan))
+
+
+_FUNCTIONS: dict[str, Callable[[Array], Array]] = {
+    "relu": _relu,
+    "leaky relu 0.01": _leaky(0.01),
+    "leaky relu 0.1": _leaky(0.1),
+    "leaky relu 0.2": _leaky(0.2),
+    "tanh": np.tanh,
+    "sigmoid": _sigmoid,
+    "silu": _silu,
+    "gelu": _gelu_tanh,
+    "softplus": lambda x: np.logaddexp(0, x),
+    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+    "exp": lambda x: np.exp(np.minimum(x, 700)),
+    "log": _log,
+    "log10": lambda x: _log(x) / math.log(10),
+    "abs": np.abs,
+    "square": np.square,
+    "sqrt": lambda x: np.sqrt(np.where(x >= 0, x, np.nan)),
+}
+
+
+def _named(problem: Problem) -> Iterator[Explanation]:
+    """One side is a familiar function of the other: an activation that is missing, or one too many."""
+    e, a = problem.expected, problem.actual
+    for name, function in _FUNCTIONS.items():
+        for source, target, who in ((e, a, "actual"), (a, e, "expected")):
+            with np.errstate(all="ignore"):
+                predicted = function(source)
+            if not np.isfinite(predicted).all() or np.array_equal(predicted, source):
+                continue
+            left = in_units_of_actual(problem, squared(predicted, target), who)
+            if left >= 0.5 * problem.error:
+                continue
+            other = "expected" if who == "actual" else "actual"
+            too = "one too many" if who == "actual" else "missing"
+            message = f"{who} = {name}({other}); the {name} of this stage is {too}"
+            yield Explanation("pointwise", message, 0.5, predicted, target, {"function": name, "side": who}, left)
+
+
+def _read_off(problem: Problem) -> Iterator[Explanation]:
+    """Actual is some function of expected, read off the data as straight pieces between quantiles."""
+    e, a = problem.expected.ravel(), problem.actual.ravel()
+    if e.size < 8 * _KNOTS:
+        return
+    for source, target, who in ((e, a, "actual"), (a, e, "expected")):
+        order = np.argsort(source, kind="stable")
+        x, y = source[order], target[order]
+        knots = np.unique(x[np.linspace(0, x.size - 1, _KNOTS).astype(int)])
+        if knots.size < 4:
+            continue
+        predicted = _fitted(x, y, knots)
+        left = in_units_of_actual(problem, float(((y - predicted) ** 2).sum()), who)
+        if left >= 0.5 * problem.error:
+            continue
+        flat = x[np.abs(np.gradient(predicted, x, edge_order=1)) < 1e-3] if np.all(np.diff(x) > 0) else x[:0]
+        other = "expected" if who == "actual" else "actual"
+        message = (
+            f"{who} is a function of {other}, element by element, and no straight line"
+            f"{' (flat in a part of its range)' if flat.size > 0.01 * x.size else ''}"
+            f"; check activations, clamps, and approximations such as tanh against erf in GELU"
+        )
+        # In the order of the values; only the residual and the size count.
+        yield Explanation("pointwise", message, knots.size, predicted, y, {"side": who}, left)
+
+
+def _fitted(x: Array, y: Array, knots: Array) -> Array:
+    """Return least-squares values of a piecewise linear function with given knots at sorted x."""
+    piece = np.clip(np.searchsorted(knots, x, side="right") - 1, 0, knots.size - 2)
+    t = (x - knots[piece]) / (knots[piece + 1] - knots[piece])
+    m = knots.size
+    # Normal equations of the hat functions: tridiagonal, solved densely since there are few.
+    gram, right = np.zeros((m, m)), np.zeros(m)
+    for i, j, w in ((0, 0, (1 - t) ** 2), (0, 1, t * (1 - t)), (1, 0, t * (1 - t)), (1, 1, t**2)):
+        np.add.at(gram, (np.arange(m - 1) + i, np.arange(m - 1) + j), np.bincount(piece, w, m - 1))
+    right[:-1] += np.bincount(piece, (1 - t) * y, m - 1)
+    right[1:] += np.bincount(piece, t * y, m - 1)
+    gram[np.diag_indices(m)] += 1e-12 * (gram.trace() / m + 1e-300)
+    heights = np.linalg.solve(gram, right)
+    values: Array = heights[piece] * (1 - t) + heights[piece + 1] * t
+    return values
