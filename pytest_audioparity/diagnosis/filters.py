@@ -18,6 +18,7 @@ _SIDES = (1, 2, 8, 32)
 # Samples per tap that the fit needs, so that it cannot explain by chance.
 _PER_TAP = 30
 _RIDGE = 1e-10
+_ONE_TAP = 0.98
 
 
 def find(problem: Problem) -> Iterator[Explanation]:
@@ -38,7 +39,7 @@ def find(problem: Problem) -> Iterator[Explanation]:
 def _fits(problem: Problem, rows_e: Array, rows_a: Array, side: int) -> Iterator[Explanation]:
     for source, target, who in ((rows_e, rows_a, "actual"), (rows_a, rows_e, "expected")):
         h = _filter(source, target, side)
-        if h is None:
+        if h is None or _is_delay(h):
             continue
         # What a filter does at the ends is charged to it, or it would explain wrong edges away.
         padded = np.pad(source, ((0, 0), (side, side)), mode="edge")
@@ -69,6 +70,12 @@ def _filter(source: Array, target: Array, side: int) -> Array | None:
     gram[np.diag_indices(taps)] += _RIDGE * auto[0]
     solved: Array = np.linalg.solve(gram, right)
     return solved
+
+
+def _is_delay(h: Array) -> bool:
+    """Whether a filter is one tap away from the middle: a shift, which is said more simply."""
+    largest = int(np.abs(h).argmax())
+    return largest != h.size // 2 and float(h[largest] ** 2) > _ONE_TAP * float((h**2).sum())
 
 
 def _response(h: Array) -> list[float]:

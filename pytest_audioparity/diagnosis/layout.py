@@ -104,6 +104,13 @@ def _of_buffers(problem: Problem) -> Iterator[Explanation]:
             )
             taken_e, taken_a = flat_e.reshape(-1)[inside], flat_a[places[inside]]
             yield Explanation("reshaped", message, 1, taken_e, taken_a, {"stride": width})
+    yield from _merged(e, a, swapped=False)
+    yield from _merged(np.swapaxes(e, -1, -2), a, swapped=True)
+
+
+def _merged(e: Array, a: Array, *, swapped: bool) -> Iterator[Explanation]:
+    """Merge heads of the last axis without moving their axis back, or part them so."""
+    *_, rows, row = e.shape
     for heads in (2, 4, 8, 12, 16):
         if row % heads:
             continue
@@ -112,7 +119,8 @@ def _of_buffers(problem: Problem) -> Iterator[Explanation]:
         parted = np.moveaxis(e.reshape(*e.shape[:-2], heads, rows, row // heads), -3, -2).reshape(e.shape)
         for candidate in (merged, parted):
             message = f"actual has expected's {heads} heads merged without moving their axis back; check the transpose"
-            yield Explanation("reshaped", message, 1, candidate, a, {"heads": heads})
+            there = np.swapaxes(candidate, -1, -2) if swapped else candidate
+            yield Explanation("reshaped", message, 1, there, a, {"heads": heads})
 
 
 def reshaped(problem: Problem, expected: Array, actual: Array, order: tuple[int, ...]) -> Explanation:

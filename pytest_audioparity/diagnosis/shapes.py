@@ -63,7 +63,9 @@ def _reordered(
 
     long_e, long_a = ([n for n in side.shape if n > 1] for side in (expected, actual))
     # Axes of length 1 that are there or not change no order.
-    if expected.size != actual.size or expected.ndim > _MOST_AXES or long_e == long_a:
+    if expected.size != actual.size or expected.ndim > _MOST_AXES:
+        return
+    if expected.ndim != actual.ndim and long_e == long_a:
         return
     tried = []
     same = sorted(expected.shape) == sorted(actual.shape) and expected.ndim == actual.ndim

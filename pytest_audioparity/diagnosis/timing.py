@@ -86,12 +86,15 @@ def _shifted(problem: Problem, e: Array, a: Array, lag: int, axis: int) -> Expla
 
 def _jumps(problem: Problem, e: Array, a: Array, axis: int) -> Iterator[Explanation]:
     pieces = follow(e, a, near=near(problem, e))
-    if len(pieces) < 2:
-        return
+    # A few frames that agree at an end by chance, or were moved in there, make a shift no jump.
+    short = max(4, _START * len(a))
+    while pieces and pieces[0].stop - pieces[0].start < short:
+        pieces = pieces[1:]
+    while pieces and pieces[-1].stop - pieces[-1].start < short:
+        pieces = pieces[:-1]
     steps = [(after.start, after.lag - before.lag) for before, after in pairwise(pieces)]
     steps = [(start, step) for start, step in steps if step]
-    # A few frames that agree at the start by chance, or were moved in at an edge, make a shift no jump.
-    if not steps or pieces[0].stop < max(4, _START * len(a)):
+    if not steps:
         return
     yield _lagging(problem, e, a, axis, pieces, steps)
 

@@ -110,7 +110,7 @@ def _added(problem: Problem) -> Iterator[Explanation]:
     unit = DB_PER_UNIT.get(problem.meta.unit or "", 0.0)
     for nats in (unit * math.log(10) / 20, unit * math.log(10) / 10):
         for source, target, who in ((e, a, "actual"), (a, e, "expected")):
-            for floor in {float(e.min()), float(a.min())}:
+            for floor in {float(e.min()), float(a.min()), *_constant(source, target, nats)}:
                 predicted = np.logaddexp(source * nats, floor * nats) / nats if nats else source
                 left = in_units_of_actual(problem, squared(predicted, target), who)
                 if left >= 0.5 * problem.error:
@@ -120,6 +120,15 @@ def _added(problem: Problem) -> Iterator[Explanation]:
                     f"other side takes the larger (log(max(x, eps))); check the floor of the logarithm"
                 )
                 yield Explanation("floor", message, 1, predicted, target, {"side": who, "floor": floor}, left)
+
+
+def _constant(source: Array, target: Array, nats: float) -> list[float]:
+    """Return the constant that was added, in the unit of the values, as most of the raised elements have it."""
+    raised = target > source
+    if nats == 0 or not raised.any():
+        return []
+    added = target[raised] * nats + np.log(-np.expm1((source - target)[raised] * nats))
+    return [float(np.median(added)) / nats]
 
 
 def _relu(x: Array) -> Array:

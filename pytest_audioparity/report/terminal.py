@@ -15,9 +15,9 @@ from pytest_audioparity.report.numbers import SHORT, decibel, percent, round_up,
 from pytest_audioparity.report.plain_text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from pytest_audioparity.records import Comparison, Criterion, ParityResult, Side, StageResult
+    from pytest_audioparity.records import Comparison, Criterion, Finding, ParityResult, Side, StageResult
 
 WIDTH = 80
 _NAME, _SHAPE, _NUMBER, _JUDGED = 15, 10, SHORT + 1, 8
@@ -42,6 +42,8 @@ _STRUCTURE = {
 _NO_OFFSET = 1e-6
 # Levels are shown with two decimals; below this there is nothing to see.
 _SEEN_DB = 0.005
+# Of stages behind the first divergence, only causes that explain this share are told; what they inherited has none.
+_WORTH_TELLING = 0.95
 
 
 def render(result: ParityResult) -> str:
@@ -125,10 +127,18 @@ def _told(result: ParityResult, failing: list[StageResult]) -> Iterator[str]:
     for stage in sorted(failing, key=lambda stage: stage.name != result.first_divergence):
         first = stage.name == result.first_divergence
         # A stage that only one side has, or that has no golden yet, has nothing to tell beyond its row.
-        if stage.has_both_sides and (first or stage.findings or stage.reason):
+        telling = [finding for finding in stage.findings if first or _tells_much(finding)]
+        if stage.has_both_sides and (first or telling or stage.reason):
             yield ""
             yield f"{stage.name} (first divergence)" if first else stage.name
-            yield from _details(stage) if first else _causes(stage)
+            yield from _details(stage) if first else _causes(stage, telling)
+
+
+def _tells_much(finding: Finding) -> bool:
+    """Whether a finding is worth telling of a stage that may only have inherited its difference."""
+    if finding.explains is None:
+        return finding.code not in ("unexplained", "uncorrelated", "rounding")
+    return finding.explains >= _WORTH_TELLING
 
 
 def table(result: ParityResult) -> Iterator[str]:
@@ -199,14 +209,15 @@ def _details(stage: StageResult) -> Iterator[str]:
         yield from _wrapped(
             "note", f"{silent} is silent, so there is no ratio; a limit in its unit: tol_db=None, atol=..."
         )
-    yield from _causes(stage)
+    yield from _causes(stage, stage.findings)
 
 
-def _causes(stage: StageResult) -> Iterator[str]:
+def _causes(stage: StageResult, findings: Iterable[Finding]) -> Iterator[str]:
     if stage.reason:
         yield from _wrapped("problem", stage.reason)
-    for finding in stage.findings:
-        yield from _wrapped("finding", f"{finding.code}: {finding.message}")
+    for finding in findings:
+        share = "" if finding.explains is None else f" ({percent(finding.explains)} of the error)"
+        yield from _wrapped("finding", f"{finding.code}{share}: {finding.message}")
 
 
 def _needed(failing: list[StageResult]) -> str:
