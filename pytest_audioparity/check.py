@@ -32,9 +32,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from pytest_audioparity.comparison.hyperparameters import SettingResult
 
-def check_stage(expected: StageTensor | None, actual: StageTensor | None, tolerance: Tolerance) -> StageResult:
-    """Compare one stage with its golden and judge it. One side may be absent, which fails."""
+
+def check_stage(
+    expected: StageTensor | None, actual: StageTensor | None, tolerance: Tolerance, *, causes: bool = True
+) -> StageResult:
+    """Compare one stage with its golden and judge it. One side may be absent, which fails.
+
+    Parameters
+    ----------
+    expected, actual : the two sides
+    tolerance : what the stage is allowed
+    causes : whether to look for causes where it fails, which takes longer than the comparison
+    """
     if expected is None or actual is None:
         return _one_sided(expected, actual, tolerance)
     both = pair(expected, actual, tolerance)
@@ -50,7 +61,7 @@ def check_stage(expected: StageTensor | None, actual: StageTensor | None, tolera
         )
     passed = not flawed and all(criterion.passed for criterion in criteria)
     findings: tuple[Finding, ...] = ()
-    if not passed:
+    if not passed and causes:
         findings = both.findings + diagnose(both.expected, both.actual, comparison)
         if finite:
             details = along_axes(both.expected, both.actual, both.meta) | dict(comparison.details)
@@ -76,11 +87,12 @@ def result_of(
     golden: Path | None = None,
     reason: str | None = None,
     notes: tuple[tuple[str, str], ...] = (),
+    settings: tuple[SettingResult, ...] = (),
 ) -> ParityResult:
     """Put judged stages in data-flow order: the reference's, with what only the actual side has in its place there."""
     stages = tuple(results[name] for name in merge_order(expected_order, actual_order) if name in results)
     reason = reason or (None if stages else "no stage was compared")
-    return ParityResult(title, stages, golden, reason=reason, notes=notes)
+    return ParityResult(title, stages, golden, reason=reason, notes=notes, settings=settings)
 
 
 def without_golden(actual: StageTensor, tolerance: Tolerance) -> StageResult:
