@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from pytest_audioparity.comparison.hyperparameters import SettingResult
+
 
 def check_stage(
     expected: StageTensor | None,
@@ -90,11 +92,12 @@ def result_of(
     golden: Path | None = None,
     reason: str | None = None,
     notes: tuple[tuple[str, str], ...] = (),
+    settings: tuple[SettingResult, ...] = (),
 ) -> ParityResult:
     """Put judged stages in data-flow order: the reference's, with what only the actual side has in its place there."""
     stages = tuple(results[name] for name in merge_order(expected_order, actual_order) if name in results)
     reason = reason or (None if stages else "no stage was compared")
-    return ParityResult(title, stages, golden, reason=reason, notes=notes)
+    return ParityResult(title, stages, golden, reason=reason, notes=notes, settings=settings)
 
 
 def without_golden(actual: StageTensor, tolerance: Tolerance) -> StageResult:

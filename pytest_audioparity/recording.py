@@ -7,25 +7,27 @@ may want it.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.adapters.arrays import snapshot
 from pytest_audioparity.check import check_stage, result_of, without_golden
-from pytest_audioparity.comparison.structure import kind_of
+from pytest_audioparity.comparison.hyperparameters import compare_settings, merged_settings
 from pytest_audioparity.comparison.tolerances import unmatched
 from pytest_audioparity.errors import GoldenError, StageError
+from pytest_audioparity.forcing import Steps
 from pytest_audioparity.golden.names import shown_path, variant_path
-from pytest_audioparity.golden.revision import fingerprint, revised
 from pytest_audioparity.golden.shelf import IN_GIT, golden_files, open_golden
+from pytest_audioparity.proposal import Proposal
 from pytest_audioparity.records import DB_PER_UNIT, ParityResult, StageResult, StageTensor
+from pytest_audioparity.variants import distance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from pytest_audioparity.comparison.hyperparameters import SettingResult
+    from pytest_audioparity.forcing import Call
     from pytest_audioparity.golden.file import Golden
-    from pytest_audioparity.golden.pending import Change
     from pytest_audioparity.golden.shelf import Shelf
     from pytest_audioparity.records import StageMeta
     from pytest_audioparity.spec import Spec
@@ -53,6 +55,7 @@ class Recording:
     variant : the variant that is used, if any
     base : the golden that is compared with
     target : the golden that an update writes
+    steps : what tells the faults of steps from those of their inputs
     """
 
     def __init__(
@@ -73,6 +76,7 @@ class Recording:
         self.golden_error: GoldenError | None = None
         self._recorded: dict[str, StageResult | None] = {}
         self._kept: dict[str, StageTensor] = {}
+        self._settings: dict[str, Any] = {}
         self._misuse: str | None = None
         self._diagnosed = 0
         self._distance: tuple[StageResult | None, str] | None = None
@@ -81,6 +85,7 @@ class Recording:
             self.golden = open_golden(self.base, shelf)
         except GoldenError as error:
             self.golden_error = error
+        self.steps = Steps(self.golden, self._recorded, self._kept)
         # The shared golden comes first: a variant alone would leave every other platform without any.
         if new_variant is not None and not self.is_new:
             self.target = variant_path(path, new_variant)
@@ -90,8 +95,14 @@ class Recording:
         """Whether there is no golden yet."""
         return self.golden_error is not None and self.golden_error.cause == "missing"
 
-    def take(self, actual: StageTensor, overrides: Mapping[str, Any]) -> None:
+    def take(self, actual: StageTensor, overrides: Mapping[str, Any], call: Call | None = None) -> None:
         """Compare one stage and keep the result, and a copy of the tensor unless it passes.
+
+        Parameters
+        ----------
+        actual : the stage
+        overrides : tolerance keywords of its own
+        call : the step that made it, if one did
 
         Raises
         ------
@@ -99,6 +110,8 @@ class Recording:
         """
         __tracebackhide__ = True
         name = actual.meta.name
+        if self.steps.is_replaying:  # the model's own code records stages, and runs once more
+            return
         if self._closed:
             raise StageError(f"stage {name!r} comes after its test was judged; record it before the test returns")
         if name in self._recorded:
@@ -114,6 +127,21 @@ class Recording:
         self._recorded[name] = result
         if not result.passed:
             self._kept[name] = StageTensor(actual.meta, snapshot(actual.array))
+            if call is not None:
+                self.steps.keep(call, self._kept[name])
+
+    def declare(self, settings: Mapping[str, Any]) -> None:
+        """Take hyper-parameters, in addition to those of earlier calls.
+
+        Raises
+        ------
+        StageError : one was declared with another value, or the test was judged before
+        """
+        if self.steps.is_replaying:
+            return
+        if self._closed:
+            raise StageError("settings come after their test was judged; declare them before the test returns")
+        self._settings = merged_settings(self._settings, settings)
 
     def misused(self, problem: str) -> None:
         """Remember a mistake, so that a test which swallows the exception still fails and updates nothing."""
@@ -122,7 +150,7 @@ class Recording:
     def finish(self, *, root: Path) -> ParityResult:
         """Judge the whole test: what the golden has and the test did not record is missing."""
         self.close()
-        results = self._compared()
+        results, settings = self._compared(), self._compared_settings(whole=True)
         golden_order = self._golden_order()
         try:
             for name in golden_order:
@@ -130,13 +158,15 @@ class Recording:
                     results[name] = check_stage(self.golden.read(name), None, self.spec.tolerance(name))
         except GoldenError as error:
             self.golden_error = self.golden_error or error
+        passed = all(result.passed for result in results.values()) and all(setting.passed for setting in settings)
         return result_of(
             results,
             expected_order=golden_order,
             actual_order=self._recorded,
             golden=shown_path(self.base, root),
             reason=self._not_judged() or self._problem(root),
-            notes=self._notes(root) if self.variant or not all(result.passed for result in results.values()) else (),
+            notes=self._notes(root) if self.variant or not passed else (),
+            settings=settings,
         )
 
     def _problem(self, root: Path) -> str | None:
@@ -156,6 +186,9 @@ class Recording:
         if self.variant is not None:
             _, text = self.variant_distance()
             notes.append(("variant", f"{self.variant!r} of {shown_path(self.path, root)}, {text}"))
+        if self.golden is not None and self.golden.settings and not self._has_settings_of_its_own():
+            names = ", ".join(sorted(self.golden.settings))
+            notes.append(("settings", f"{names}: not compared, this port declares none"))
         if self.golden is not None and (elsewhere := difference(self.golden.provenance)) is not None:
             notes.append(("golden made with", elsewhere))
         return tuple(notes)
@@ -163,25 +196,17 @@ class Recording:
     def variant_distance(self) -> tuple[StageResult | None, str]:
         """Return the stage in which the variant is farthest from the shared golden, and that in words."""
         if self._distance is None:
-            self._distance = self._measure_variant()
+            self._distance = distance(self.path, self.golden or self.base, self.shelf, self.spec)
         return self._distance
-
-    def _measure_variant(self) -> tuple[StageResult | None, str]:
-        try:
-            shared, variant = open_golden(self.path, self.shelf), self.golden or open_golden(self.base, self.shelf)
-            names = [stage.name for stage in variant.stages if stage.name in shared]
-            results = [check_stage(shared.read(n), variant.read(n), self.spec.tolerance(n)) for n in names]
-        except GoldenError as error:
-            return None, "which does not exist" if error.cause == "missing" else f"which cannot be read: {error}"
-        measured = [result for result in results if result.deviation_db is not None]
-        if not measured:
-            return None, "no stage of which can be compared with it"
-        farthest = max(measured, key=lambda result: result.deviation_db or 0.0)
-        return farthest, f"up to {farthest.deviation_db:.3g} dB from it ({farthest.name!r})"
 
     def so_far(self) -> ParityResult:
         """Return what was judged until now, of a test that ended early; what is missing may have been to come."""
-        return result_of(self._compared(), expected_order=self._golden_order(), actual_order=self._recorded)
+        return result_of(
+            self._compared(),
+            expected_order=self._golden_order(),
+            actual_order=self._recorded,
+            settings=self._compared_settings(whole=False),
+        )
 
     def close(self) -> None:
         """Take no more stages: what comes after the judgement would be judged by nobody."""
@@ -203,52 +228,18 @@ class Recording:
                 return f"stage {name!r}: {against_itself.reason or against_itself.findings[-1].message}"
         return None
 
-    def new_golden(self) -> list[StageTensor]:
-        """Return the stages of the golden after an update, in data-flow order.
-
-        Stages that pass keep the golden's tensor, so that repeated updates cannot carry it away within the tolerance;
-        stages that `only` leaves out stay as they are; stages that were not recorded go.
-        """
-        gone = [name for name in self._golden_order() if name not in self._recorded]
-        return revised(self.golden, order=self._recorded, new=self._obtained(), removed=gone)
-
-    def changes(self, *, whole: bool) -> list[Change]:
-        """Return how the stages that do not pass would change the golden.
-
-        Parameters
-        ----------
-        whole : whether the test ran to its end, so that what it did not record is missing
-        """
-        from pytest_audioparity.golden.pending import ADDED, CHANGED, REMOVED, Change
-        from pytest_audioparity.report.changes import change
-
-        changes = []
-        for name in self._kept:
-            result = self._recorded[name]
-            assert result is not None
-            known = self.golden is not None and name in self.golden
-            text = "new" if self.is_new else change(result)
-            changes.append(Change(name, CHANGED if known else ADDED, text, self._fingerprint(name)))
-        gone = [name for name in self._golden_order() if whole and name not in self._recorded]
-        return changes + [Change(name, REMOVED, "removed", self._fingerprint(name)) for name in gone]
-
-    def obtained(self) -> list[StageTensor]:
-        """Return the stages that do not pass, as they were recorded."""
-        return list(self._obtained().values())
-
     @property
-    def order(self) -> tuple[str, ...]:
-        """Names of all stages that were recorded, in data-flow order."""
-        return tuple(self._recorded)
-
-    def _obtained(self) -> dict[str, StageTensor]:
-        return {
-            name: replace(stage, meta=replace(stage.meta, kind=kind_of(stage.meta, stage.array)))
-            for name, stage in self._kept.items()
-        }
-
-    def _fingerprint(self, name: str) -> str | None:
-        return None if self.golden is None or name not in self.golden else fingerprint(self.golden.read(name))
+    def proposal(self) -> Proposal:
+        """What an update would make of the golden, by what was recorded until now."""
+        return Proposal(
+            self.golden,
+            self.is_new,
+            self._recorded,
+            self._kept,
+            gone=tuple(name for name in self._golden_order() if name not in self._recorded),
+            settings=self._settings if self._has_settings_of_its_own() else None,
+            compared_settings=self._compared_settings(whole=True),
+        )
 
     def _judge(self, actual: StageTensor, overrides: Mapping[str, Any]) -> StageResult:
         name = actual.meta.name
@@ -292,6 +283,15 @@ class Recording:
         if undone and (self.golden_error is None or self.is_new):
             return f"stage {undone[0]!r} was not compared: an exception interrupted its comparison"
         return None
+
+    def _has_settings_of_its_own(self) -> bool:
+        """Whether hyper-parameters are compared: a port that declares none may have no way to know them."""
+        return bool(self._settings) or not self.spec.port
+
+    def _compared_settings(self, *, whole: bool) -> tuple[SettingResult, ...]:
+        if self.golden is None or not self._has_settings_of_its_own():
+            return ()
+        return compare_settings(self.golden.settings, self._settings, whole=whole)
 
     def _compared(self) -> dict[str, StageResult]:
         return {name: result for name, result in self._recorded.items() if result is not None}

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from pytest_audioparity.comparison.hyperparameters import SettingResult
+
 PASS = "pass"  # noqa: S105 - a verdict, no password
 FAIL = "fail"
 NOT_MEASURED = "not_measured"
@@ -154,6 +156,24 @@ class Criterion:
 
 
 @dataclass(frozen=True, slots=True)
+class Own:
+    """What a step made of the golden's inputs, in place of those that it got: the part of a deviation that is its own.
+
+    Attributes
+    ----------
+    result : that output, judged as the stage itself is; None where it could not be measured
+    note : why it could not
+    as_given : arguments that are no recorded stages, and so were what the test gave
+    inherited_from : the inputs that differ from the golden's, those that fail if any does
+    """
+
+    result: StageResult | None = None
+    note: str | None = None
+    as_given: tuple[str, ...] = ()
+    inherited_from: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class StageResult:
     """The verdict on one stage and everything it rests on."""
 
@@ -165,6 +185,7 @@ class StageResult:
     findings: tuple[Finding, ...] = ()
     smallest_tol_db: float | None = None
     reason: str | None = None
+    own: Own | None = None
 
     def __bool__(self) -> bool:
         """Be true only when passed, so that ``assert compare(...)`` means what it says."""
@@ -191,6 +212,21 @@ class StageResult:
         return None if self.comparison is None else self.comparison.deviation_db
 
     @property
+    def own_result(self) -> StageResult | None:
+        """What the step made of the golden's inputs, or None where that was not measured."""
+        return None if self.own is None else self.own.result
+
+    @property
+    def own_db(self) -> float | None:
+        """The part of the deviation that is the step's own, in dB."""
+        return None if self.own_result is None else self.own_result.deviation_db
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether the stage fails by what it inherited alone: with the golden's inputs its step passes."""
+        return not self.passed and self.own_result is not None and self.own_result.passed
+
+    @property
     def is_only_too_far(self) -> bool:
         """Whether a larger `tol_db` would let the stage pass: nothing but the criteria that follow from it failed."""
         over = {criterion.name for criterion in self.criteria if not criterion.passed}
@@ -212,7 +248,7 @@ class ParityResult:
     `reason` says why the result fails as a whole, beside what its stages say: no golden, nothing recorded. `accept` is
     the command that accepts the change; a port has none, but an `owner`, the test that writes its golden. `review` is
     the command that shows what was obtained, `notes` say in pairs of label and text what else a reader should know:
-    which variant was used, where the golden came from if that is elsewhere.
+    which variant was used, where the golden came from if that is elsewhere. `settings` are the hyper-parameters.
     """
 
     title: str
@@ -223,6 +259,7 @@ class ParityResult:
     reason: str | None = None
     review: str | None = None
     notes: tuple[tuple[str, str], ...] = ()
+    settings: tuple[SettingResult, ...] = ()
 
     def __bool__(self) -> bool:
         """Be true only when passed, so that ``assert compare(...)`` means what it says."""
@@ -230,30 +267,33 @@ class ParityResult:
 
     @property
     def passed(self) -> bool:
-        """Whether every stage passed, and there was at least one."""
-        return self.reason is None and bool(self.stages) and all(stage.passed for stage in self.stages)
+        """Whether every stage and every setting passed, and there was at least one stage."""
+        return self.reason is None and bool(self.stages) and self._verdicts == {PASS}
+
+    @property
+    def _verdicts(self) -> set[str]:
+        return {stage.verdict for stage in self.stages} | {setting.verdict for setting in self.settings}
 
     @property
     def verdict(self) -> str:
         """`pass`, `fail`, or `not_measured` when nothing failed but something could not be measured."""
         if self.passed:
             return PASS
-        if self.reason is None and self.stages and all(s.verdict != FAIL for s in self.stages):
-            return NOT_MEASURED
-        return FAIL
+        return NOT_MEASURED if self.reason is None and self.stages and FAIL not in self._verdicts else FAIL
 
     @property
     def first_divergence(self) -> str | None:
-        """Name of the first stage, in data-flow order, that was compared and failed.
+        """Name of the first stage, in data-flow order, that was compared and failed by what may be its own fault.
 
-        A stage that one side lacks says nothing about the numbers, so it comes second: it is named only when every
-        stage that both sides have agrees.
+        A stage that only inherited comes second: it is named when all that fail are such. A stage that one side lacks
+        says nothing about the numbers, so it comes third: when every stage that both sides have agrees.
         """
         if self.reason is not None:
             return None
         failing = [stage for stage in self.stages if not stage.passed]
         compared = [stage for stage in failing if stage.has_both_sides and stage.verdict == FAIL]
-        first = (compared or failing)[:1]
+        own = [stage for stage in compared if not stage.is_inherited]
+        first = (own or compared or failing)[:1]
         return first[0].name if first else None
 
 

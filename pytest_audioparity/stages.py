@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.adapters.arrays import as_array, declare
 from pytest_audioparity.adapters.dumps import load
+from pytest_audioparity.comparison.hyperparameters import merged_settings, plain_settings
 from pytest_audioparity.comparison.tolerances import problem_with
 from pytest_audioparity.errors import AudioparityError, StageError
 from pytest_audioparity.records import DECLARED, StageTensor
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import TypeVar
 
+    from pytest_audioparity.forcing import Call
     from pytest_audioparity.recording import Recording
 
     T = TypeVar("T")
@@ -72,18 +74,74 @@ class Stages:
         StageError : no tensor, a name used twice, a declaration that does not fit, an unknown keyword
         """
         __tracebackhide__ = True
+        declared = dict(zip(DECLARED, (kind, axes, unit, sample_rate, frame_rate), strict=True))
+        self._take(name, tensor, declared, tolerance)
+        return tensor
+
+    def step(self, name: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Run a function, record what it returns as a stage, and return it.
+
+        When the test fails, a failing step is run again at its end: on the inputs that it got, to see that it repeats
+        itself, and on the golden's in place of those of its arguments that are recorded stages. That tells what it does
+        wrong itself from what it inherited.
+
+        Parameters
+        ----------
+        name : the stage's name, printable text; each name once per test
+        function : returns one tensor, of any kind that `record` takes
+        *args, **kwargs : its arguments. Those are recorded stages which are the very objects that were recorded, also
+            in lists, tuples and dictionaries; a view or a copy of one is not, and is used again as it was given
+
+        Returns
+        -------
+        What the function returned
+
+        Raises
+        ------
+        StageError : it returned no tensor, or the name was used twice
+        """
+        __tracebackhide__ = True
+        steps = self._recording.steps
+        call = steps.begin(function, args, kwargs)
+        value = function(*args, **kwargs)
+        self._take(name, value, dict.fromkeys(DECLARED), {}, call)
+        return value
+
+    def _take(
+        self,
+        name: str,
+        tensor: Any,
+        declared: Mapping[str, Any],
+        tolerance: Mapping[str, Any],
+        call: Call | None = None,
+    ) -> None:
+        __tracebackhide__ = True
         with self._noting_misuse():
             if (problem := problem_with(tolerance, also=DECLARED)) is not None:
                 raise StageError(f"stage {name!r}: {problem}")
             array = as_array(tensor, name)
-            meta = declare(name, array, kind=kind, axes=axes, unit=unit, sample_rate=sample_rate, frame_rate=frame_rate)
-            self._recording.take(StageTensor(meta, array), tolerance)
-        return tensor
+            meta = declare(name, array, **declared)
+            self._recording.take(StageTensor(meta, array), tolerance, call)
+            self._recording.steps.note(tensor, meta)
 
-    def step(self, name: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Run ``function(*args, **kwargs)``, record what it returns as a stage, and return it."""
+    def settings(self, values: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+        """Record hyper-parameters, such as ``temperature=0.9, top_k=50``; they are compared exactly with the golden's.
+
+        Calls add up. `only=` of the mark leaves them compared. A port that declares none is not compared in this.
+
+        Parameters
+        ----------
+        values : by name, for names that are no Python words
+        **more : by name: numbers, texts, truth values, None, and lists and mappings of them; numpy's numbers too.
+            Numbers are equal by value: 50 and 50.0 are
+
+        Raises
+        ------
+        StageError : NaN, infinity, a value that is none of these, one name with two values
+        """
         __tracebackhide__ = True
-        return self.record(name, function(*args, **kwargs))
+        with self._noting_misuse():
+            self._recording.declare(merged_settings(plain_settings(values or {}), plain_settings(more)))
 
     def load(
         self,

@@ -108,10 +108,12 @@ def conclude(item: pytest.Item) -> None:
     if asked and trial.refused is None:
         trial.update = planned(recording, settings)
         return
+    keeps = bool(recording.proposal.obtained())
+    # Not before it is known that the golden stays: nobody reads what a planned update would have been to blame for.
     trial.result = result = replace(
-        result,
+        recording.steps.attributed(result),
         accept=None if trial.refused else _update_command(item.config, test_id(item)),
-        review=f"audioparity golden show {shlex.quote(golden_name(test_id(item)))}" if recording.obtained() else None,
+        review=f"audioparity golden show {shlex.quote(golden_name(test_id(item)))}" if keeps else None,
         owner=owner_of(recording) if recording.spec.port else None,
     )
     from pytest_audioparity.report.terminal import render

@@ -98,6 +98,7 @@ def may_xfail(item: pytest.Item) -> bool:
 
 def describe(recording: Recording, result: ParityResult, *, test: str, settings: Settings) -> dict[str, Any]:
     """Return what the record of a run says of a test, in plain types: its golden and the numbers that decided."""
+    from pytest_audioparity.report.attribution import settings_problem
     from pytest_audioparity.report.json import compact
 
     variant = None
@@ -111,7 +112,7 @@ def describe(recording: Recording, result: ParityResult, *, test: str, settings:
         "port": recording.spec.port,
         "variant": variant,
         "verdict": result.verdict,
-        "reason": result.reason,
+        "reason": result.reason or settings_problem(result),
         "first_divergence": result.first_divergence,
         "pending": None,
         "warning": None,
@@ -121,15 +122,19 @@ def describe(recording: Recording, result: ParityResult, *, test: str, settings:
 
 def planned(recording: Recording, settings: Settings) -> dict[str, Any]:
     """Return what the summary says of a golden that is about to be written, in plain types."""
+    proposal = recording.proposal
     created = recording.is_new or recording.target != recording.base
     old = None if recording.golden is None else recording.golden.size_bytes
     return {
         "golden": str(shown_path(recording.target, settings.root)),
         "created": created,
         "planned": True,
-        "size_bytes": sum(stage.array.nbytes for stage in recording.new_golden()) if settings.plan else 0,
+        "size_bytes": sum(stage.array.nbytes for stage in proposal.new_golden()) if settings.plan else 0,
         "size_before": None if created else old,
-        "stages": [[change.name, change.text] for change in recording.changes(whole=True)],
+        "stages": [
+            *([change.name, change.text] for change in proposal.changes(whole=True)),
+            *([f"setting {name}", text] for name, text in proposal.settings_changes() if not created),
+        ],
     }
 
 
@@ -146,8 +151,8 @@ def write(recording: Recording, *, test: str, settings: Settings) -> int:
 
     return save_golden(
         recording.target,
-        recording.new_golden(),
-        settings=recording.golden.settings if recording.golden else {},
+        recording.proposal.new_golden(),
+        settings=recording.proposal.new_settings(whole=True),
         provenance=provenance(test=test, root=settings.root, reason=settings.reason),
         shelf=recording.shelf,
         since=recording.golden if recording.target == recording.base else None,
@@ -184,8 +189,11 @@ def keep(
     from pytest_audioparity.report.json import document
     from pytest_audioparity.report.terminal import render
 
-    changes = recording.changes(whole=whole)
+    proposal = recording.proposal
+    changes = proposal.changes(whole=whole)
     if not changes:
+        if whole and result.reason is None and not result.passed:  # settings alone: stages that were left do pass now
+            drop(test, settings=settings)
         return None
     folder = settings.golden_dir
     pending = Pending(
@@ -196,17 +204,17 @@ def keep(
         refused=refused,
         run=run,
         obtained=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        order=recording.order,
+        order=proposal.order,
         changes=tuple(changes),
         result=document(result),
         report=render(result),
-        settings=recording.golden.settings if recording.golden else {},
+        settings=proposal.new_settings(whole=whole),
         provenance=provenance(test=test, root=settings.root, reason=settings.reason),
     )
     workspace = Workspace(settings.root)
     workspace.ensure()
     path = pending_path(workspace.pending, golden_name(test))
-    write_pending(path, pending, recording.obtained())
+    write_pending(path, pending, proposal.obtained())
     return path
 
 

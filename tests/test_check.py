@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 from pytest_audioparity.api import assert_parity, compare
 from pytest_audioparity.check import check_stage, result_of, without_golden
 from pytest_audioparity.comparison.tolerances import layered
-from pytest_audioparity.records import FAIL, NOT_MEASURED, PASS, StageMeta, StageTensor
+from pytest_audioparity.records import FAIL, NOT_MEASURED, PASS, Own, StageMeta, StageTensor
 
 
 def stage(array, name="x", **declared):
@@ -252,6 +253,25 @@ def results(**verdicts):
 def test_the_first_divergence_is_the_first_stage_whose_numbers_fail(verdicts, verdict, first):
     result = result_of(results(**verdicts), expected_order=verdicts, actual_order=verdicts)
     assert (result.verdict, result.first_divergence, result.passed) == (verdict, first, verdict == PASS)
+
+
+@pytest.mark.parametrize(
+    ("owned", "first"),
+    [
+        ({"b": "ok", "c": "bad"}, "c"),
+        ({"b": "ok", "c": None}, "c"),
+        ({"b": None, "c": "bad"}, "b"),
+        ({"b": "ok", "c": "ok"}, "b"),
+        ({"b": "bad", "c": "bad"}, "b"),
+    ],
+)
+def test_a_stage_that_only_inherited_is_not_the_first_divergence_unless_all_are(owned, first):
+    made = results(a="ok", b="bad", c="bad")
+    own = {name: Own() if verdict is None else Own(results(x=verdict)["x"]) for name, verdict in owned.items()}
+    made = {name: replace(stage, own=own.get(name)) for name, stage in made.items()}
+    result = result_of(made, expected_order="abc", actual_order="abc")
+    assert (result.verdict, result.first_divergence) == (FAIL, first)
+    assert [stage.is_inherited for stage in result.stages[1:]] == [owned[name] == "ok" for name in "bc"]
 
 
 def test_the_expected_side_gives_the_order_of_the_stages():

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # dtypes that numpy lacks: their names in ml_dtypes, torch, mlx and jax, with the integer that carries their bits. It is
 # a signed one, since torch 2.2 has no uint16.
-_BITS = {
+BITS = {
     "bfloat16": "int16",
     "float8_e4m3fn": "int8",
     "float8_e4m3fnuz": "int8",
@@ -64,8 +64,8 @@ def as_array(value: Any, name: str) -> Array:
         raise StageError(f"stage {name!r}: {error}") from None
     except Exception as error:  # whatever a foreign object raises while it is converted is the caller's news
         if "inhomogeneous" in str(error):
-            raise StageError(f"stage {name!r}: the rows of this {_type(value)} differ in length") from None
-        raise StageError(f"stage {name!r}: {_type(value)} is not array-like: {first_line(error)}") from None
+            raise StageError(f"stage {name!r}: the rows of this {type_name(value)} differ in length") from None
+        raise StageError(f"stage {name!r}: {type_name(value)} is not array-like: {first_line(error)}") from None
     # A golden stores complex128 as pairs, so the format's lack of it is no matter.
     if name_from_dtype(array.dtype) is None and array.dtype.name != "complex128":
         raise StageError(f"stage {name!r}: {_refusal(value, array)}")
@@ -123,7 +123,7 @@ def plain_name(name: Any) -> str:
     return "".join(name)
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Return what a foreign exception says on one line, or its class when it says nothing."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
@@ -135,10 +135,10 @@ def _convert(value: Any) -> Array:
     if isinstance(value, np.ndarray):
         return np.asarray(value)
     for module, convert in _RUNTIMES.items():
-        if _is_from(value, module):
+        if is_from(value, module):
             return convert(value)
     if isinstance(value, str | bytes | dict | set | frozenset) or value is None:
-        raise StageError(f"{_type(value)} is not array-like")
+        raise StageError(f"{type_name(value)} is not array-like")
     if isinstance(value, tuple) and any(getattr(element, "shape", ()) for element in value):
         # What a recurrent layer returns would otherwise be stacked when its parts happen to have one shape.
         raise StageError("a tuple of tensors; record each as a stage of its own, such as 'lstm/h' and 'lstm/c'")
@@ -147,7 +147,7 @@ def _convert(value: Any) -> Array:
     return np.asarray(value)
 
 
-def _is_from(value: Any, module: str) -> bool:
+def is_from(value: Any, module: str) -> bool:
     """Whether a class of the value, or one it derives from, was defined in a package that is loaded."""
     if module not in sys.modules:
         return False
@@ -157,23 +157,23 @@ def _is_from(value: Any, module: str) -> bool:
 def _from_torch(value: Any) -> Array:
     torch = sys.modules["torch"]
     if not isinstance(value, torch.Tensor):
-        raise StageError(f"{_type(value)} is not a tensor")
+        raise StageError(f"{type_name(value)} is not a tensor")
     if value.layout is not torch.strided or value.is_quantized or value.is_nested:
         raise StageError("a sparse, quantised or nested torch tensor has no plain values; convert it first")
     plain = value.detach().cpu().resolve_conj().resolve_neg()
     dtype = str(plain.dtype).removeprefix("torch.")
-    if dtype in _BITS:
-        return _reinterpreted(plain.view(getattr(torch, _BITS[dtype])).numpy(), dtype)
+    if dtype in BITS:
+        return _reinterpreted(plain.view(getattr(torch, BITS[dtype])).numpy(), dtype)
     return np.asarray(plain.numpy())
 
 
 def _from_mlx(value: Any) -> Array:
     core = sys.modules["mlx.core"]
     if not isinstance(value, core.array):
-        raise StageError(f"{_type(value)} is not a tensor")
+        raise StageError(f"{type_name(value)} is not a tensor")
     dtype = str(value.dtype).rpartition(".")[2]
-    if dtype in _BITS:
-        return _reinterpreted(np.array(value.view(getattr(core, _BITS[dtype]))), dtype)
+    if dtype in BITS:
+        return _reinterpreted(np.array(value.view(getattr(core, BITS[dtype]))), dtype)
     return np.array(value)
 
 
@@ -183,7 +183,7 @@ def _from_onnxruntime(value: Any) -> Array:
     if element in _ONNX_BITS:
         return _onnx_bits(value, _ONNX_BITS[element])
     if element not in _ONNX_PLAIN:
-        raise StageError(f"{_type(value)} holds {stated or 'no tensor'}, which numpy cannot represent")
+        raise StageError(f"{type_name(value)} holds {stated or 'no tensor'}, which numpy cannot represent")
     return np.asarray(value.numpy())
 
 
@@ -192,7 +192,7 @@ def _onnx_bits(value: Any, dtype: str) -> Array:
     if value.device_name().lower() != "cpu":
         raise StageError(f"an OrtValue of {dtype} on {value.device_name()} cannot be read; copy it to the CPU first")
     shape = tuple(value.shape())
-    carrier = np.dtype(_BITS[dtype])
+    carrier = np.dtype(BITS[dtype])
     count = math.prod(shape)
     data = ctypes.string_at(value.data_ptr(), count * carrier.itemsize) if count else b""
     return _reinterpreted(np.frombuffer(data, carrier).reshape(shape), dtype)
@@ -213,11 +213,12 @@ def _reinterpreted(bits: Array, dtype: str) -> Array:
 
 def _refusal(value: Any, array: Array) -> str:
     if array.dtype.kind == "O":
-        return f"{_type(value)} makes an array of Python objects; give one rectangular tensor of numbers"
+        return f"{type_name(value)} makes an array of Python objects; give one rectangular tensor of numbers"
     if array.dtype.kind in "US":
         return "text is not a tensor; record its ids"
     return f"dtype {array.dtype} cannot be stored in a golden; cast it to one that can (float64, float32, int64 …)"
 
 
-def _type(value: Any) -> str:
+def type_name(value: Any) -> str:
+    """Return what a message calls the type of an object."""
     return f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")

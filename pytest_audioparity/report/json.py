@@ -21,6 +21,10 @@ def document(result: ParityResult) -> dict[str, Any]:
             "first_divergence": result.first_divergence,
             "reason": result.reason,
             "notes": dict(result.notes),
+            "settings": [
+                {"name": s.name, "expected": s.expected, "actual": s.actual, "verdict": s.verdict, "problem": s.problem}
+                for s in result.settings
+            ],
             "stages": [stage_document(stage) for stage in result.stages],
         }
     )
@@ -62,10 +66,28 @@ def stage_document(stage: StageResult) -> dict[str, Any]:
     entry["worst"] = _worst(stage)
     entry["details"] = dict(numbers.details) if numbers else {}
     entry["reason"] = stage.reason
-    entry["findings"] = [
+    entry["findings"] = _findings(stage)
+    return entry | _own(stage)
+
+
+def _findings(stage: StageResult) -> list[dict[str, Any]]:
+    return [
         {"code": f.code, "explains": f.explains, "detail": dict(f.detail), "message": f.message} for f in stage.findings
     ]
-    return entry
+
+
+def _own(stage: StageResult) -> dict[str, Any]:
+    """Return what a step did on the golden's inputs; all null or empty where that was not measured."""
+    own, result = stage.own, stage.own_result
+    return {
+        "own_verdict": None if result is None else result.verdict,
+        "own_deviation_db": stage.own_db,
+        "own_match": None if result is None or result.comparison is None else result.comparison.match,
+        "own_findings": [] if result is None else _findings(result),
+        "own_note": None if own is None else own.note,
+        "inherited_from": [] if own is None else list(own.inherited_from),
+        "used_as_given": [] if own is None else list(own.as_given),
+    }
 
 
 def compact(stage: StageResult) -> dict[str, Any]:

@@ -10,20 +10,26 @@ import math
 import textwrap
 from typing import TYPE_CHECKING
 
-from pytest_audioparity.records import DB_PER_UNIT, shape_text
-from pytest_audioparity.report.numbers import SHORT, decibel, percent, round_up, short
+from pytest_audioparity.records import DB_PER_UNIT
+from pytest_audioparity.report.attribution import (
+    earlier,
+    forced_numbers,
+    in_short,
+    own_lines,
+    settings_lines,
+    settings_problem,
+)
+from pytest_audioparity.report.numbers import decibel, percent, round_up
 from pytest_audioparity.report.plain_text import clean
+from pytest_audioparity.report.table import table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from pytest_audioparity.records import Comparison, Criterion, Finding, ParityResult, Side, StageResult
+    from pytest_audioparity.records import Comparison, Criterion, Finding, ParityResult, StageResult
 
 WIDTH = 80
-_NAME, _SHAPE, _NUMBER, _JUDGED = 15, 10, SHORT + 1, 8
 _UNIT = {"deviation_db": " dB", "peak_db": " dB", "snr_db": " dB", "match": "", "excess": ""}
-# Before a number of the table that is not the deviation.
-_MARK = {"deviation_db": "", "peak_db": "pk ", "snr_db": "snr ", "excess": "el "}
 _SAY = {
     "deviation_db": "deviation",
     "peak_db": "largest single element against the rms",
@@ -40,6 +46,8 @@ _STRUCTURE = {
 }
 # An offset below this share of the spread is rounding of the fit, and reads as one.
 _NO_OFFSET = 1e-6
+# Names of settings are set below one another up to this length.
+_LONGEST = 24
 # Levels are shown with two decimals; below this there is nothing to see.
 _SEEN_DB = 0.005
 # Of stages behind the first divergence, only causes that explain this share are told; what they inherited has none.
@@ -56,6 +64,8 @@ def headline(result: ParityResult) -> str:
     if result.reason is not None:
         return result.reason
     name = result.first_divergence
+    if name is None and (wrong := settings_problem(result)) is not None:
+        return wrong
     first = next((stage for stage in result.stages if stage.name == name), None)
     if first is None:
         return f"{len(result.stages)} of {len(result.stages)} stages pass"
@@ -98,6 +108,9 @@ def _lines(result: ParityResult) -> Iterator[str]:
     if any(stage.has_both_sides for stage in result.stages) or result.reason is None:
         if failing:
             yield f"{len(failing)} of {len(result.stages)} stages fail"
+        if (before := earlier(result)) is not None:
+            yield from textwrap.wrap(f"earlier: {before}", WIDTH, break_long_words=False, break_on_hyphens=False)
+        yield from _settings(result)
         if result.stages:
             yield ""
             yield from table(result)
@@ -106,6 +119,17 @@ def _lines(result: ParityResult) -> Iterator[str]:
     if needed := _needed(failing):
         yield from textwrap.wrap(needed, WIDTH, break_long_words=False)
     yield from _way_on(result)
+
+
+def _settings(result: ParityResult) -> Iterator[str]:
+    """Write what differs of the hyper-parameters, which come before the stages as they explain many."""
+    wrong = list(settings_lines(result))
+    if wrong:
+        yield ""
+        yield f"{len(wrong)} of {len(result.settings)} settings {'differs' if len(wrong) == 1 else 'differ'}"
+        widest = min(max(len(name) for name, _ in wrong), _LONGEST)
+        for name, problem in wrong:
+            yield from _wrapped(name, problem, widest)
 
 
 def _way_on(result: ParityResult) -> Iterator[str]:
@@ -124,14 +148,17 @@ def _way_on(result: ParityResult) -> Iterator[str]:
 
 def _told(result: ParityResult, failing: list[StageResult]) -> Iterator[str]:
     """Write out the first divergence with all its numbers, and of the others what is not a number."""
-    for stage in sorted(failing, key=lambda stage: stage.name != result.first_divergence):
+    # A stage that only one side has, or that has no golden yet, has nothing to tell beyond its row.
+    both = [stage for stage in failing if stage.has_both_sides]
+    alone = [stage for stage in both if stage.name == result.first_divergence or _has_causes(stage)]
+    for stage in sorted(alone, key=lambda stage: stage.name != result.first_divergence):
         first = stage.name == result.first_divergence
-        # A stage that only one side has, or that has no golden yet, has nothing to tell beyond its row.
-        telling = [finding for finding in stage.findings if first or _tells_much(finding)]
-        if stage.has_both_sides and (first or telling or stage.reason):
-            yield ""
-            yield f"{stage.name} (first divergence)" if first else stage.name
-            yield from _details(stage) if first else _causes(stage, telling)
+        yield ""
+        yield f"{stage.name} (first divergence)" if first else stage.name
+        yield from _details(stage) if first else _causes(stage)
+    rest = [stage for stage in both if stage not in alone and stage.own is not None]
+    yield from _block("inherited only", "own ", [stage for stage in rest if stage.is_inherited])
+    yield from _block("own part", "", [stage for stage in rest if not stage.is_inherited])
 
 
 def _tells_much(finding: Finding) -> bool:
@@ -141,56 +168,19 @@ def _tells_much(finding: Finding) -> bool:
     return finding.explains >= _WORTH_TELLING
 
 
-def table(result: ParityResult) -> Iterator[str]:
-    """Write the stage table. A stage has one line, and a second for actual where that looks different from expected."""
-    numbers = "".join(f"{title:>{_NUMBER}}" for title in ("min", "max", "mean", "std"))
-    yield f"{'stage':<{_NAME}} {'shape':<{_SHAPE}}{numbers}{'dB off':>{_JUDGED}}{'allowed':>{_JUDGED}}"
-    for stage in result.stages:
-        yield from _rows(stage, mark="<" if stage.name == result.first_divergence else "")
+def _has_causes(stage: StageResult) -> bool:
+    """Whether there is more to tell of a stage than its numbers. Causes of what is inherited stand where it began."""
+    is_at_fault = stage.own_result is not None and not stage.own_result.passed
+    telling = stage.reason is not None or any(map(_tells_much, stage.findings))
+    return is_at_fault or (not stage.is_inherited and telling)
 
 
-def _rows(stage: StageResult, mark: str) -> Iterator[str]:
-    comparison = stage.comparison
-    sides = [] if comparison is None else [s for s in (comparison.expected, comparison.actual) if s.dtype]
-    shapes = [shape_text(side.shape) for side in sides] or [""]
-    cells = [_side_cells(side) for side in sides] or [""]
-    name = stage.name
-    if len(name) > _NAME or len(shapes[0]) > _SHAPE:
-        long_shape = shapes[0] if len(shapes[0]) > _SHAPE else ""
-        yield f"{name} {long_shape}"
-        name, shapes[0] = "", "" if long_shape else shapes[0]
-    status = {"pass": "ok", "fail": "FAIL", "not_measured": "N/M"}[stage.verdict]
-    value, limit = _judged(stage)
-    judged = f"{value:>{_JUDGED}}{limit:>{_JUDGED}}" if limit else f"{value:>{2 * _JUDGED}}"
-    yield f"{name:<{_NAME}} {shapes[0]:<{_SHAPE}}{cells[0]:<{4 * _NUMBER}}{judged} {status}{mark}"
-    if len(sides) == 2 and (cells[0] != cells[1] or sides[0].shape != sides[1].shape):
-        yield f"{'actual':>{_NAME}} {shapes[1]:<{_SHAPE}}{cells[1]}"
-
-
-def _side_cells(side: Side) -> str:
-    return "".join(f"{short(value):>{_NUMBER}}" for value in (side.min, side.max, side.mean, side.std))
-
-
-def _judged(stage: StageResult) -> tuple[str, str]:
-    """Write the number that decided and its limit: the first criterion that failed, else the deviation."""
-    comparison = stage.comparison
-    if comparison is None or not stage.has_both_sides:
-        codes = [finding.code for finding in stage.findings]
-        return "missing" if "missing_stage" in codes else "extra" if "extra_stage" in codes else "new", ""
-    criterion = next((c for c in stage.criteria if not c.passed), stage.criteria[0] if stage.criteria else None)
-    if criterion is None:
-        return (stage.findings[0].code if stage.findings else "-"), ""
-    if criterion.passed and not stage.passed:  # what failed is no number: the finding's code says what it is
-        return (stage.findings[0].code if stage.findings else "declared"), ""
-    if criterion.name == "match":
-        return _wrong(criterion.value or 0.0), _wrong(criterion.limit)
-    mark, sign = _MARK[criterion.name], "" if criterion.at_most else ">="
-    value = decibel(criterion.value) if criterion.name in ("deviation_db", "peak_db") else short(criterion.value)
-    return f"{mark}{value}", f"{sign}{short(criterion.limit)}"
-
-
-def _wrong(match: float) -> str:
-    return "exact" if match == 1 else percent(1 - match)
+def _block(title: str, word: str, stages: list[StageResult]) -> Iterator[str]:
+    if stages:
+        yield ""
+        yield title
+        for name, said in in_short(stages):
+            yield from _wrapped(name, f"{word}{said}")
 
 
 def _details(stage: StageResult) -> Iterator[str]:
@@ -198,6 +188,7 @@ def _details(stage: StageResult) -> Iterator[str]:
     for criterion in over:
         said = f"{_SAY[criterion.name]} {_value(criterion)}{_UNIT[criterion.name]}, allowed {_limit_value(criterion)}"
         yield from _wrapped("over", said)
+    yield from _own(stage)
     comparison = stage.comparison
     assert comparison is not None
     for label, text in _numbers(comparison, stage):
@@ -209,15 +200,37 @@ def _details(stage: StageResult) -> Iterator[str]:
         yield from _wrapped(
             "note", f"{silent} is silent, so there is no ratio; a limit in its unit: tol_db=None, atol=..."
         )
-    yield from _causes(stage, stage.findings)
+    yield from _why(stage, first=True)
 
 
-def _causes(stage: StageResult, findings: Iterable[Finding]) -> Iterator[str]:
-    if stage.reason:
-        yield from _wrapped("problem", stage.reason)
-    for finding in findings:
-        share = "" if finding.explains is None else f" ({percent(finding.explains)} of the error)"
-        yield from _wrapped("finding", f"{finding.code}{share}: {finding.message}")
+def _causes(stage: StageResult) -> Iterator[str]:
+    yield from _own(stage)
+    yield from _why(stage, first=False)
+
+
+def _own(stage: StageResult) -> Iterator[str]:
+    for line in own_lines(stage):
+        yield from _wrapped("own", line)
+    if (fitted := forced_numbers(stage)) is not None:
+        yield from _wrapped("own fit", _fit(fitted))
+
+
+def _why(stage: StageResult, *, first: bool) -> Iterator[str]:
+    """Name the causes: of its own part where that is known, in which what it inherited does not cover them."""
+    told = _told_of(stage)
+    if told.reason:
+        yield from _wrapped("problem", told.reason)
+    for finding in told.findings:
+        # Behind the first divergence a cause may be one only in appearance, unless the stage itself is known to differ.
+        if first or told is not stage or _tells_much(finding):
+            share = "" if finding.explains is None else f" ({percent(finding.explains)} of the error)"
+            yield from _wrapped("finding", f"{finding.code}{share}: {finding.message}")
+
+
+def _told_of(stage: StageResult) -> StageResult:
+    """Return the result whose causes are told: that on the golden's inputs where it fails."""
+    own = stage.own_result
+    return stage if own is None or own.passed else own
 
 
 def _needed(failing: list[StageResult]) -> str:
@@ -283,8 +296,11 @@ def _codebooks(comparison: Comparison) -> str:
     return shown + (f" and {len(rows) - 8} more" if len(rows) > 8 else "")
 
 
-def _wrapped(label: str, text: str) -> Iterator[str]:
-    lines = textwrap.wrap(text, WIDTH - 15, break_long_words=False, break_on_hyphens=False) or [""]
-    yield f"  {label:<10} : {lines[0]}"
+def _wrapped(label: str, text: str, widest: int = 10) -> Iterator[str]:
+    indent = widest + 5
+    # What a name that is longer than all labels takes is missing to the first line.
+    first = " " * max(0, len(label) - widest)
+    lines = textwrap.wrap(first + text, WIDTH - indent, break_long_words=False, break_on_hyphens=False) or [""]
+    yield f"  {label:<{widest}} : {lines[0].lstrip()}"
     for line in lines[1:]:
-        yield f"{'':<15}{line}"
+        yield f"{'':<{indent}}{line}"

@@ -18,7 +18,7 @@ import pytest_audioparity.golden.provenance
 import pytest_audioparity.recording
 import pytest_audioparity.session
 import pytest_audioparity.stages
-import pytest_audioparity.trial  # noqa: F401
+import pytest_audioparity.trial
 from pytest_audioparity.golden.file import Golden
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Proje
         monkeypatch.delenv(name, raising=False)
     # Durability is the business of the golden files' own tests; here it would be half of the time.
     monkeypatch.setattr(os, "fsync", lambda _: None)
+    # Other tests may have imported torch into this process, which is no concern of the project's goldens.
+    monkeypatch.setattr(pytest_audioparity.golden.provenance, "_PACKAGES", ("numpy",))
     # Its plugin imports hypothesis anew in every inner run, which takes a second.
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")
     # Sources are rewritten within one second, which the time in a .pyc does not tell apart.

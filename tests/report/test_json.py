@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 
 from pytest_audioparity.api import compare
+from pytest_audioparity.comparison.hyperparameters import compare_settings
+from pytest_audioparity.records import Own
 from pytest_audioparity.report.json import document
 
 CONTRACT = {"name", "verdict", "deviation_db", "tol_db", "peak_db", "snr_db", "findings"}
@@ -55,3 +58,33 @@ def test_findings_carry_code_share_detail_and_message():
 
 def test_what_cannot_be_measured_is_its_own_verdict():
     assert written({"x": np.empty(0)}, {"x": np.empty(0)})["verdict"] == "not_measured"
+
+
+def test_the_own_part_of_a_stage_is_told_and_null_where_it_is_not_known():
+    e = np.array([1.0, 2.0, -2.0])
+    result = compare({"a": e}, {"a": e * 2})
+    (stage,) = document(result)["stages"]
+    keys = ("own_verdict", "own_deviation_db", "own_match", "own_note")
+    assert [stage[key] for key in keys] == [None] * 4
+    assert stage["own_findings"] == stage["inherited_from"] == stage["used_as_given"] == []
+    own = Own(compare(e, e), None, ("argument 2",), ("x",))
+    (stage,) = document(replace(result, stages=(replace(result.stages[0], own=own),)))["stages"]
+    assert [stage[key] for key in keys] == ["pass", 0.0, None, None]
+    assert (stage["inherited_from"], stage["used_as_given"]) == (["x"], ["argument 2"])
+    own = Own(note="it has state")
+    (stage,) = document(replace(result, stages=(replace(result.stages[0], own=own),)))["stages"]
+    assert [stage[key] for key in keys] == [None, None, None, "it has state"]
+
+
+def test_settings_are_told_with_their_verdicts():
+    settings = compare_settings({"a": 1, "b": None}, {"a": 1.0, "c": [2]})
+    told = json.loads(
+        json.dumps(document(replace(compare({"x": 1.0}, {"x": 1.0}), settings=settings)), allow_nan=False)
+    )
+    assert told["verdict"] == "fail"
+    assert [(s["name"], s["expected"], s["actual"], s["verdict"]) for s in told["settings"]] == [
+        ("a", 1, 1.0, "pass"),
+        ("b", None, None, "fail"),
+        ("c", None, [2], "fail"),
+    ]
+    assert document(compare({"x": 1.0}, {"x": 1.0}))["settings"] == []

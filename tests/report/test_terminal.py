@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from pytest_audioparity.api import compare
+from pytest_audioparity.comparison.hyperparameters import compare_settings
+from pytest_audioparity.records import Own
 from pytest_audioparity.report.terminal import WIDTH, render
 
 rng = np.random.default_rng(0)
@@ -135,3 +139,82 @@ def test_a_silent_reference_is_met_with_the_way_to_judge_it():
     text = render(compare({"mask": np.zeros(9)}, {"mask": np.full(9, 1e-9)}))
     assert "expected is silent" in text
     assert compare(np.zeros(9), np.full(9, 1e-9), tol_db=None, atol=1e-6).passed
+
+
+def owned(gain, own, sources=("a",), **keywords):
+    """Return a result of three stages whose last two fail, the last with a part of its own that is off by a gain."""
+    e = HEALTHY["encoder"]
+    stages = dict.fromkeys("abc", e)
+    result = compare(stages, {"a": e, "b": e * np.float32(1.5), "c": e * np.float32(gain)}, **keywords)
+    part = replace(compare(e, e * np.float32(own), **keywords), meta=result.stages[2].meta)
+    given = (
+        replace(result.stages[1], own=Own(note="it has state")),
+        replace(result.stages[2], own=Own(part, None, (), sources)),
+    )
+    return replace(result, stages=(result.stages[0], *given))
+
+
+def test_the_own_part_takes_the_place_of_the_limit_and_what_is_inherited_says_from_where():
+    result = owned(1.2, 1.0)
+    text = render(result)
+    assert result.first_divergence == "b"
+    assert text.splitlines()[3].endswith("  dB off     own")
+    assert rows(text)["a"].endswith("   0         ok")
+    assert rows(text)["b"].endswith("3.52       - FAIL<")
+    line = next(line for line in text.splitlines() if line.startswith("c "))
+    assert line.endswith("1.58       0 inh.")
+    assert "  own        : not measured: it has state" in text
+    assert (
+        "  c          : own 0 dB on the golden's inputs, the rest of 1.58 dB is inherited\n               from 'a'"
+        in text
+    )
+    assert all(len(line) <= WIDTH for line in text.splitlines())
+
+
+def test_a_part_of_its_own_that_fails_is_told_with_its_fit():
+    result = owned(1.2, 0.5)
+    text = render(result)
+    assert rows(text)["c"].endswith("1.58    6.02 FAIL")
+    assert "own        : 6.02 dB on the golden's inputs, 1.58 dB with what it inherited" in text
+    assert "own fit    : actual = 0.5 * expected" in text
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0])
+def test_the_own_column_holds_whatever_stands_beside_it(value):
+    e = HEALTHY["encoder"]
+    bad = np.where(np.arange(37) == 3, np.float32(value), e) if np.isnan(value) else e[:, :, :30]
+    result = compare({"a": e, "b": e}, {"a": bad, "b": bad})
+    own = Own(compare(e, e), None, (), ("a",))
+    result = replace(result, stages=(result.stages[0], replace(result.stages[1], own=own)))
+    line = next(line for line in render(result).splitlines() if line.startswith("b "))
+    assert line.endswith(" 0 inh.")
+    assert len(line) <= WIDTH
+
+
+def test_codes_have_a_share_of_their_own():
+    ids = HEALTHY["ids"]
+    result = compare({"ids": ids}, {"ids": ids[::-1]})
+    stage = replace(result.stages[0], own=Own(compare(ids, ids), None, (), ("a",)))
+    text = render(replace(result, stages=(stage,)))
+    assert "100 %   exact inh.<" in text
+    assert "own        : 0 % of the codes on the golden's inputs, the rest of 100 % of" in text
+
+
+def test_settings_that_differ_stand_before_the_table():
+    settings = compare_settings({"temperature": 0.9, "k": 1, "same": 1}, {"temperature": 0.7, "same": 1})
+    result = replace(compare(HEALTHY, HEALTHY), settings=settings)
+    assert (result.passed, result.verdict, result.first_divergence) == (False, "fail", None)
+    assert render(result).splitlines()[:6] == [
+        "setting 'k': expected 1, not declared by the test",
+        "",
+        "2 of 3 settings differ",
+        "  k           : expected 1, not declared by the test",
+        "  temperature : expected 0.9, actual 0.7",
+        "",
+    ]
+
+
+def test_settings_that_agree_are_not_told():
+    result = replace(compare(HEALTHY, HEALTHY), settings=compare_settings({"k": 1}, {"k": 1}))
+    assert result.passed
+    assert render(result) == render(compare(HEALTHY, HEALTHY))

@@ -1,0 +1,81 @@
+"""The stage table of a result: one line per stage in data-flow order, at most 80 columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_audioparity.records import shape_text
+from pytest_audioparity.report.attribution import own_cell
+from pytest_audioparity.report.numbers import SHORT, decibel, percent, short
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_audioparity.records import ParityResult, Side, StageResult
+
+_NAME, _SHAPE, _NUMBER, _JUDGED = 15, 10, SHORT + 1, 8
+# Before a number of the table that is not the deviation.
+_MARK = {"deviation_db": "", "peak_db": "pk ", "snr_db": "snr ", "excess": "el "}
+
+
+def table(result: ParityResult) -> Iterator[str]:
+    """Write the stage table. A stage has one line, and a second for actual where that looks different from expected."""
+    numbers = "".join(f"{title:>{_NUMBER}}" for title in ("min", "max", "mean", "std"))
+    is_owned = any(stage.own_result is not None for stage in result.stages)
+    last = "own" if is_owned else "allowed"
+    yield f"{'stage':<{_NAME}} {'shape':<{_SHAPE}}{numbers}{'dB off':>{_JUDGED}}{last:>{_JUDGED}}"
+    for stage in result.stages:
+        yield from _rows(stage, "<" if stage.name == result.first_divergence else "", is_owned=is_owned)
+
+
+def _rows(stage: StageResult, mark: str, *, is_owned: bool) -> Iterator[str]:
+    comparison = stage.comparison
+    sides = [] if comparison is None else [s for s in (comparison.expected, comparison.actual) if s.dtype]
+    shapes = [shape_text(side.shape) for side in sides] or [""]
+    cells = [_side_cells(side) for side in sides] or [""]
+    name = stage.name
+    if len(name) > _NAME or len(shapes[0]) > _SHAPE:
+        long_shape = shapes[0] if len(shapes[0]) > _SHAPE else ""
+        yield f"{name} {long_shape}"
+        name, shapes[0] = "", "" if long_shape else shapes[0]
+    status = "inh." if stage.is_inherited else {"pass": "ok", "fail": "FAIL", "not_measured": "N/M"}[stage.verdict]
+    judged = _judged_cells(stage, is_owned=is_owned)
+    yield f"{name:<{_NAME}} {shapes[0]:<{_SHAPE}}{cells[0]:<{4 * _NUMBER}}{judged} {status}{mark}"
+    if len(sides) == 2 and (cells[0] != cells[1] or sides[0].shape != sides[1].shape):
+        yield f"{'actual':>{_NAME}} {shapes[1]:<{_SHAPE}}{cells[1]}"
+
+
+def _side_cells(side: Side) -> str:
+    return "".join(f"{short(value):>{_NUMBER}}" for value in (side.min, side.max, side.mean, side.std))
+
+
+def _judged_cells(stage: StageResult, *, is_owned: bool) -> str:
+    value, last = _judged(stage)
+    if is_owned:
+        last = "" if stage.passed or not stage.has_both_sides else own_cell(stage.own)
+        if len(value) >= _JUDGED:
+            return f"{f'{value} {last}':>{2 * _JUDGED}}" if len(value) + len(last) < 2 * _JUDGED else value
+        return f"{value:>{_JUDGED}}{last:>{_JUDGED}}"
+    return f"{value:>{_JUDGED}}{last:>{_JUDGED}}" if last else f"{value:>{2 * _JUDGED}}"
+
+
+def _judged(stage: StageResult) -> tuple[str, str]:
+    """Write the number that decided and its limit: the first criterion that failed, else the deviation."""
+    comparison = stage.comparison
+    if comparison is None or not stage.has_both_sides:
+        codes = [finding.code for finding in stage.findings]
+        return "missing" if "missing_stage" in codes else "extra" if "extra_stage" in codes else "new", ""
+    criterion = next((c for c in stage.criteria if not c.passed), stage.criteria[0] if stage.criteria else None)
+    if criterion is None:
+        return (stage.findings[0].code if stage.findings else "-"), ""
+    if criterion.passed and not stage.passed:  # what failed is no number: the finding's code says what it is
+        return (stage.findings[0].code if stage.findings else "declared"), ""
+    if criterion.name == "match":
+        return _wrong(criterion.value or 0.0), _wrong(criterion.limit)
+    mark, sign = _MARK[criterion.name], "" if criterion.at_most else ">="
+    value = decibel(criterion.value) if criterion.name in ("deviation_db", "peak_db") else short(criterion.value)
+    return f"{mark}{value}", f"{sign}{short(criterion.limit)}"
+
+
+def _wrong(match: float) -> str:
+    return "exact" if match == 1 else percent(1 - match)
