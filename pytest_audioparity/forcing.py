@@ -258,5 +258,6 @@ def _equals_golden(result: StageResult) -> bool:
 def _same_bits(one: Array, other: Array) -> bool:
     if one.shape != other.shape or one.dtype.newbyteorder("=") != other.dtype.newbyteorder("="):
         return False
-    bytes_one, bytes_other = (snapshot(side).reshape(-1).view(np.uint8) for side in (one, other))
+    whole = (np.ascontiguousarray(side, side.dtype.newbyteorder("=")) for side in (one, other))
+    bytes_one, bytes_other = (side.reshape(-1).view(np.uint8) for side in whole)
     return np.array_equal(bytes_one, bytes_other)

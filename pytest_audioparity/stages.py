@@ -78,7 +78,7 @@ class Stages:
         self._take(name, tensor, declared, tolerance)
         return tensor
 
-    def step(self, name: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    def step(self, name: str, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         """Run a function, record what it returns as a stage, and return it.
 
         When the test fails, a failing step is run again at its end: on the inputs that it got, to see that it repeats

@@ -156,7 +156,8 @@ def _told(result: ParityResult, failing: list[StageResult]) -> Iterator[str]:
         yield ""
         yield f"{stage.name} (first divergence)" if first else stage.name
         yield from _details(stage) if first else _causes(stage)
-    rest = [stage for stage in both if stage not in alone and stage.own is not None]
+    told = {stage.name for stage in alone}
+    rest = [stage for stage in both if stage.name not in told and stage.own is not None]
     yield from _block("inherited only", "own ", [stage for stage in rest if stage.is_inherited])
     yield from _block("own part", "", [stage for stage in rest if not stage.is_inherited])
 

@@ -612,3 +612,12 @@ def owned_two(project, healthy, faulty):
     project.write(faulty)
     project.run().assert_outcomes(failed=1, passed=1)
     return told(project)
+
+
+def test_a_function_may_have_arguments_called_as_those_of_step(project):
+    project.write("""
+    def test_model(stages):
+        stages.step("y", lambda name, function: np.ones(name) * function, name=3, function=2.0)
+    """)
+    assert project.run("--update-golden").parseoutcomes() == {"updated": 1}
+    assert project.tensors()["y"].tolist() == [2, 2, 2]
