@@ -33,6 +33,8 @@ def summary_lines(
     """
     tests = record.tests
     lines = [line for test in tests if test.get("change") for line in _change(test)]
+    if any(test["change"].get("to_push") and not test["change"]["planned"] for test in tests if test.get("change")):
+        lines.append("their tensors are in the cache only; share them with: audioparity golden push")
     if count := planned_count(record):
         lines.append(f"{counted(count, 'golden')} would be written (--golden-plan), so this run counts as failed")
     lines += [f"not updated: {test['test']}: {test['refused']}" for test in tests if _is_refused(test, asked)]

@@ -161,7 +161,7 @@ def _account(item: pytest.Item, trial: _Trial) -> dict[str, Any]:
     ended = trial.result is not None
     result = recording.so_far() if trial.result is None else trial.result
     if trial.failed_otherwise:
-        trial.refused = "this test failed otherwise as well"
+        trial.refused = "this test failed otherwise as well" if ended else "this test failed otherwise, before its end"
     account = describe(recording, result, test=test, settings=run.settings)
     account |= {"outcome": _outcome(trial), "refused": trial.refused, "change": trial.update}
     try:

@@ -59,7 +59,9 @@ def refusal(item: pytest.Item, recording: Recording, *, failed: bool) -> str | N
     failed : whether a part of the test has failed otherwise, a subtest for example
     """
     if recording.spec.port:
-        return "this test is a port and never writes a golden"
+        from pytest_audioparity.golden.pending import IS_PORT
+
+        return IS_PORT
     if may_xfail(item):
         return "this test is expected to fail (xfail), so its output is no reference"
     if failed:
@@ -127,6 +129,7 @@ def planned(recording: Recording, settings: Settings) -> dict[str, Any]:
     old = None if recording.golden is None else recording.golden.size_bytes
     return {
         "golden": str(shown_path(recording.target, settings.root)),
+        "to_push": settings.store is not None,
         "created": created,
         "planned": True,
         "size_bytes": sum(stage.array.nbytes for stage in proposal.new_golden()) if settings.plan else 0,

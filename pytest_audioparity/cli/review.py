@@ -93,14 +93,28 @@ def _decide(parsed: argparse.Namespace, scope: Scope, decide: Callable[[Waiting]
         if not ask(f"{parsed.action} {stages} of {counted(len(possible), 'test')}?"):
             say("nothing was changed")
             return FAILED
+    ports = _ports(entries) if past == "accepted" else []
     made = []
     for entry in entries:
+        if entry in ports:
+            continue
         made.append(decide(entry))
         if not parsed.json:
             _say_decision(made[-1], past)
+    if not parsed.json:
+        for entry in ports:
+            say(f"{entry.pending.test} is a port of it; run it again")
     _say_rest(parsed, scope, made, past)
     status = _status(parsed, scope)
     return FAILED if any(decision.problem is not None for decision in made) else status
+
+
+def _ports(entries: Sequence[Waiting]) -> list[Waiting]:
+    """Return the ports whose golden is being accepted from its owner: they only have to run again."""
+    from pytest_audioparity.golden.pending import IS_PORT
+
+    accepted = {entry.golden for entry in entries if entry.refused is None}
+    return [entry for entry in entries if entry.refused == IS_PORT and entry.golden in accepted]
 
 
 def _say_decision(decision: Decision, past: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,8 @@ def _merge(parsed: argparse.Namespace) -> int:
     else:
         for text in merged.damaged:
             say(text, error=True)
-        say("\n".join(_merged_lines(merged, failed, workspace.folder)))
+        where = "" if parsed.into is None else f" --from {shlex.quote(str(parsed.into))}"
+        say("\n".join(_merged_lines(merged, failed, workspace.folder, where)))
     whole = merged.record.complete and not (merged.damaged or merged.differing)
     return PASSED if whole and not failed and merged.record.exit_status in (0, None) else FAILED
 
@@ -87,7 +89,7 @@ def _merged_document(merged: Merged, failed: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _merged_lines(merged: Merged, failed: Sequence[str], folder: Path) -> Iterator[str]:
+def _merged_lines(merged: Merged, failed: Sequence[str], folder: Path, where: str) -> Iterator[str]:
     record = merged.record
     numbers = f"{counted(len(record.tests), 'test')}, {len(failed)} failed, {merged.pending} pending"
     yield f"merged {counted(len(record.jobs), 'job')} into {folder}: {numbers}"
@@ -101,7 +103,7 @@ def _merged_lines(merged: Merged, failed: Sequence[str], folder: Path) -> Iterat
         yield "together the jobs are no complete run:"
         yield from cut([f"  {reason}" for reason in record.reasons], _SHOWN)
     if merged.pending:
-        yield "review: audioparity golden pending"
+        yield f"review: audioparity golden pending{where}"
 
 
 def _recheck(parsed: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.diagnosis.problem import Explanation, Problem
+from pytest_audioparity.golden.provenance import our_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -206,6 +207,7 @@ def _partners(rows_e: Array, rows_a: Array) -> Array:
 
     A gain or another sign may come on top, so likeness is by angle; of rows that are alike by it, each stays.
     """
+    our_own("scipy")
     from scipy.optimize import linear_sum_assignment
 
     size_e, size_a = (np.linalg.norm(rows, axis=1) for rows in (rows_e, rows_a))

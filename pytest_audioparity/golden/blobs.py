@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 BLOCK_BYTES = 1 << 20
+SMALL_BYTES = 1 << 17
 _ADDRESS = re.compile(r"[0-9a-f]{64}")
 
 

@@ -114,24 +114,26 @@ def _download(blob: Blob, store: RemoteStore, url: str, cache: Path, progress: C
 
 def _receive(part: Path, blob: Blob, store: RemoteStore, url: str, progress: Callable[[int], None]) -> None:
     """Bring a partial file to at least its full size."""
+    stalled = False
     for attempt in range(1, _ATTEMPTS + 1):
         before, problem = size_of(part) or 0, None
         if before >= blob.size_bytes:
             return
         try:
-            _append(part, blob, store, progress)
+            _append(part, blob, store, progress, small=stalled)
         except BlobError as error:
             problem = error
         after = size_of(part) or 0
-        if after < blob.size_bytes and (after <= before or attempt == _ATTEMPTS):
+        if after < blob.size_bytes and (attempt == _ATTEMPTS or (stalled and after <= before)):
             raise problem or truncated(url, blob, after)
+        stalled = after <= before
 
 
-def _append(part: Path, blob: Blob, store: RemoteStore, progress: Callable[[int], None]) -> None:
+def _append(part: Path, blob: Blob, store: RemoteStore, progress: Callable[[int], None], *, small: bool) -> None:
     part.touch()
     with part.open("r+b") as file:
         start = file.seek(0, 2)
-        for position, block in store.blocks(blob, start):
+        for position, block in store.blocks(blob, start, small=small):
             if position != file.tell():
                 file.seek(position)
                 file.truncate()

@@ -30,6 +30,8 @@ _PACKAGES = (
     "soxr",
 )
 _GIT_SECONDS = 5
+# Packages that this process has because we looked for the cause of a failure, not because the test uses them.
+_OURS: set[str] = set()
 
 
 def provenance(*, test: str, root: Path, reason: str | None) -> dict[str, object]:
@@ -85,11 +87,17 @@ def _text(value: object) -> str:
     return text if text.isprintable() else repr(text)
 
 
+def our_own(package: str) -> None:
+    """Note that we are about to import a package; unless it is there already, no golden was made with it."""
+    if package not in sys.modules:
+        _OURS.add(package)
+
+
 def packages_in_use() -> dict[str, str]:
-    """Return the versions of the numeric packages that this process has imported."""
+    """Return the versions of the numeric packages that this process has imported, ours apart."""
     used = {}
     for name in _PACKAGES:
-        if name in sys.modules and (version := _version(name)):
+        if name in sys.modules and name not in _OURS and (version := _version(name)):
             used[name] = version
     return used
 

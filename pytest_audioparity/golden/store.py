@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from pytest_audioparity.golden.atomic import replace_file
-from pytest_audioparity.golden.blobs import BLOCK_BYTES, BlobError, blocks_of, find, size_of
+from pytest_audioparity.golden.blobs import BLOCK_BYTES, SMALL_BYTES, BlobError, blocks_of, find, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -122,13 +122,14 @@ class RemoteStore:
         with self._trouble():
             return self._size(self._path(blob)) == blob.size_bytes
 
-    def blocks(self, blob: Blob, start: int) -> Iterator[tuple[int, bytes]]:
+    def blocks(self, blob: Blob, start: int, *, small: bool = False) -> Iterator[tuple[int, bytes]]:
         """Read a blob block by block, each with its position.
 
         Parameters
         ----------
         blob : which
         start : first position that is wanted; a server that cannot do that begins at 0
+        small : ask for small parts one by one: of a connection that dies, some clients lose all that had come
 
         Raises
         ------
@@ -136,7 +137,7 @@ class RemoteStore:
         """
         try:
             with self._trouble(blob):
-                yield from self._read(blob, start)
+                yield from self._read(blob, start, small=small)
         except _NoRangesError:
             with self._trouble(blob):
                 yield from self._read(blob, 0)
@@ -177,17 +178,18 @@ class RemoteStore:
             return None
         return int(size) if size is not None else None
 
-    def _read(self, blob: Blob, start: int) -> Iterator[tuple[int, bytes]]:
+    def _read(self, blob: Blob, start: int, *, small: bool = False) -> Iterator[tuple[int, bytes]]:
         options: dict[str, Any] = {}
+        size = SMALL_BYTES if small else BLOCK_BYTES
         if self._is_http:
             # The size is known, so no request is spent on it; and what is read from its beginning is one stream.
-            options = {"size": blob.size_bytes, "block_size": 5 * BLOCK_BYTES if start else 0}
+            options = {"size": blob.size_bytes, "block_size": size if small else 5 * size if start else 0}
         position = start
         with self._fs.open(self._path(blob), "rb", **options) as file:
             try:
                 if start:
                     file.seek(start)
-                block = file.read(BLOCK_BYTES)
+                block = file.read(size)
             except ValueError as error:
                 if start and self._is_http:
                     raise _NoRangesError from error
@@ -195,7 +197,7 @@ class RemoteStore:
             while block:
                 yield position, block
                 position += len(block)
-                block = file.read(BLOCK_BYTES)
+                block = file.read(size)
 
     def _upload(self, file: Path, target: str, progress: Callable[[int], None]) -> None:
         from fsspec.callbacks import Callback

@@ -324,10 +324,14 @@ class TestHttp:
         served.dies_after = 1_200_000
         told = []
         pull([path], pushed, lambda *now: told.append(now))
-        first, second = served.spans(sha256(BIG))
+        first, *later = served.spans(sha256(BIG))
         assert first is None
-        assert second is not None
-        assert 0 < int(second.removeprefix("bytes=").partition("-")[0]) <= 1_200_000
+        # On a busy machine all that had come may be lost with the connection; then small parts are asked for.
+        starts = [int(span.removeprefix("bytes=").partition("-")[0]) for span in later if span is not None]
+        assert starts
+        assert len(starts) == len(later)
+        assert starts[0] <= 1_200_000
+        assert starts == sorted(starts)
         assert holds(open_golden(path, pushed), {"big": BIG})
 
     def test_a_server_that_always_dies_is_an_error_and_the_part_stays(self, path, pushed, served):
