@@ -250,18 +250,20 @@ class Recording:
             return without_golden(actual, tolerance)
         expected = self.golden.read(name) if name in self.golden else None
         result = check_stage(
-            expected, actual, tolerance, others=self._neighbours(name), causes=self._diagnosed < _DIAGNOSED
+            expected, actual, tolerance, others=self._neighbours(actual), causes=self._diagnosed < _DIAGNOSED
         )
         self._diagnosed += not result.passed
         return result
 
-    def _neighbours(self, name: str) -> Iterator[StageTensor]:
-        """Yield the golden's stages around one, the nearest first: a buffer that is used again holds one of these."""
+    def _neighbours(self, actual: StageTensor) -> Iterator[StageTensor]:
+        """Yield the golden's stages of one shape, the nearest first: a buffer that is used again holds one of these."""
         assert self.golden is not None
-        held = self._held()
+        held, name = self._held(), actual.meta.name
         at = held.index(name) if name in held else len(held)
+        shapes = {stage.meta.name: stage.array.shape for stage in self.golden.outlines}
         near = sorted((abs(i - at), other) for i, other in enumerate(held) if other != name)
-        for _, other in near[:_NEIGHBOURS]:
+        same = [other for _, other in near if shapes[other] == actual.array.shape]
+        for other in same[:_NEIGHBOURS]:
             yield self.golden.read(other)
 
     def _not_judged(self) -> str | None:

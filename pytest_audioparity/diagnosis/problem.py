@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 # explanations take a fraction of a second.
 SAMPLE = 1 << 18
 _FRAMES_FOR_A_MEAN = 8
+# Indices per axis among which the largest difference is looked for.
+_LOOKED_AT = 64
 # No axis is cut below this while another one is longer, so that channels stay together and lags have room.
 _KEEP = 512
 # A residual at this share of the tolerance, or of the error itself where that is smaller, is as good as none.
@@ -225,10 +227,10 @@ def _window(expected: Array, actual: Array, labels: Sequence[str]) -> tuple[slic
 
 def _busiest(expected: Array, actual: Array) -> list[int]:
     """Return the place of the largest difference among evenly spread elements."""
-    step = tuple(slice(None, None, max(1, n // 256)) for n in expected.shape)
+    step = tuple(slice(None, None, max(1, n // _LOOKED_AT)) for n in expected.shape)
     difference = np.abs(_wide(expected[step]) - _wide(actual[step]))
     place = np.unravel_index(int(difference.argmax()), difference.shape)[: expected.ndim]
-    return [int(i) * max(1, n // 256) for i, n in zip(place, expected.shape, strict=True)]
+    return [int(i) * max(1, n // _LOOKED_AT) for i, n in zip(place, expected.shape, strict=True)]
 
 
 def _around(n: int, size: int, at: int) -> slice:
