@@ -303,6 +303,7 @@ class TestReview:
     def test_what_a_new_test_obtained_in_ci(self, project, monkeypatch, tmp_path_factory):
         """jest-image-snapshot#405: CI throws away what a test without a golden obtained; here it can be accepted."""
         monkeypatch.setenv("CI", "true")
+        project.ini()  # the command line finds the project by it
         project.write(ONE.format(value=3.0))
         project.run().assert_outcomes(failed=1)
         assert project.goldens() == []
