@@ -9,7 +9,12 @@ from __future__ import annotations
 
 import importlib.util
 
+import hypothesis
 import pytest
+
+# Seconds of a machine that does other things too say nothing about a test.
+hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("busy")
 
 HOW = {"torch": "make test TORCH=1"}
 _LEFT_OUT = "left out for lack of "

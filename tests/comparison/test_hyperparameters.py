@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_audioparity.comparison.hyperparameters import (
@@ -30,7 +30,6 @@ def problems(expected, actual, **keywords):
     return {one.name: one.problem for one in compare_settings(expected, actual, **keywords) if not one.passed}
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # which counts seconds of a machine that does other things too
 @given(st.dictionaries(st.text("abc", min_size=1), JSON, max_size=4))
 def test_what_a_golden_gives_back_equals_what_was_declared(values):
     plain = plain_settings(values)
