@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from pytest_audioparity.golden.names import file_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,11 +20,11 @@ class Claims:
 
     def claim(self, path: Path, test: tuple[str, Path]) -> tuple[str, Path]:
         """Enter a test, by node id and file, as the owner of a golden; return who owns it: the first to claim it."""
-        return self._owners.setdefault(_key(path), test)
+        return self._owners.setdefault(file_key(str(path)), test)
 
     def settle(self, path: Path, *, written: bool) -> None:
         """Note that the owner has run, and whether it rewrote its golden."""
-        (self._kept.discard if written else self._kept.add)(_key(path))
+        (self._kept.discard if written else self._kept.add)(file_key(str(path)))
 
     def waits(self, path: Path) -> bool:
         """Whether a port of this golden has nothing to compare with yet.
@@ -31,10 +32,5 @@ class Claims:
         It has not when the owner is in this run and either rewrote the golden, or has not run in this process: it may
         come later, or run in another process of pytest-xdist.
         """
-        key = _key(path)
+        key = file_key(str(path))
         return key in self._owners and key not in self._kept
-
-
-def _key(path: Path) -> str:
-    """Two paths that some file system takes for one file have one key."""
-    return unicodedata.normalize("NFC", str(path)).casefold()

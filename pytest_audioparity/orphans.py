@@ -10,14 +10,13 @@ orphan only if its folder has the name of a test file that is gone; a file of ot
 from __future__ import annotations
 
 import importlib.util
-import unicodedata
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.errors import AudioparityError
 from pytest_audioparity.golden.file import METADATA_KEY
 from pytest_audioparity.golden.hashes import content_hash
-from pytest_audioparity.golden.names import LIKE_HASHED, VARIANT_SIGN, name_of
+from pytest_audioparity.golden.names import LIKE_HASHED, VARIANT_SIGN, file_key, name_of
 from pytest_audioparity.golden.provenance import device_in_use, platform_in_use
 from pytest_audioparity.golden.shelf import Shelf, find_goldens, golden_files, manifest_path, open_golden
 from pytest_audioparity.runs import Orphan
@@ -41,11 +40,11 @@ def unclaimed_goldens(record: RunRecord, root: Path) -> dict[str, list[Path]]:
     folder = root / record.golden_dir
     if is_elsewhere(record.golden_dir, root):
         return {}
-    claimed = {_key(name) for name in record.claimed}
+    claimed = {file_key(name) for name in record.claimed}
     unclaimed: dict[str, list[Path]] = {}
     for path in find_goldens(folder):
         name = name_of(path, folder)
-        if FOLDER not in name.split("/") and _key(shared := _shared(name)) not in claimed:
+        if FOLDER not in name.split("/") and file_key(shared := _shared(name)) not in claimed:
             unclaimed.setdefault(shared, []).append(path)
     return unclaimed
 
@@ -177,8 +176,3 @@ def _shared(name: str) -> str:
     """Return the name of the golden that a variant stands beside."""
     folder, slash, last = name.rpartition("/")
     return folder + slash + last.partition(VARIANT_SIGN)[0]
-
-
-def _key(name: str) -> str:
-    """Two names that some file system takes for one have one key."""
-    return unicodedata.normalize("NFC", name).casefold()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.problem import Explanation, Problem, squared
+from pytest_audioparity.diagnosis.problem import Explanation, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -271,9 +271,3 @@ def _linear(e: Array, at: Array) -> Array:
     part = (at - left)[:, None]
     between: Array = e[left] * (1 - part) + e[np.minimum(left + 1, len(e) - 1)] * part
     return between
-
-
-def residual_of(e: Array, a: Array) -> float:
-    """Return the squared difference of the frames that both sides have."""
-    n = min(len(e), len(a))
-    return squared(e[:n], a[:n])

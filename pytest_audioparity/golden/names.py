@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 from pytest_audioparity.errors import GoldenError
@@ -91,6 +92,11 @@ def any_golden_path(directory: Path, name: str) -> Path:
 def shown_path(path: Path, root: Path) -> Path:
     """Return a path as it is shown: relative to the root directory where it lies below it."""
     return path.relative_to(root) if path.is_relative_to(root) else path
+
+
+def file_key(path: str) -> str:
+    """Return one key for all spellings of a path or name that some file system takes for one file."""
+    return unicodedata.normalize("NFC", path).casefold()
 
 
 def name_of(path: Path, directory: Path) -> str:
