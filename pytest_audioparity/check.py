@@ -53,8 +53,33 @@ def check_stage(
     """
     if expected is None or actual is None:
         return _one_sided(expected, actual, tolerance)
-    both = pair(expected, actual, tolerance)
-    if (result := _unmeasurable(both, tolerance, causes=causes)) is not None:
+    result = _judged(pair(expected, actual, tolerance), tolerance)
+    return explained(result, expected, actual, others) if causes else result
+
+
+def explained(
+    result: StageResult, expected: StageTensor, actual: StageTensor, others: Iterable[StageTensor] = ()
+) -> StageResult:
+    """Return a failing result with the causes of its difference, any other as it is.
+
+    Parameters
+    ----------
+    result : of the two sides
+    expected, actual, others : as for `check_stage`
+    """
+    if result.verdict != FAIL or result.comparison is None:
+        return result
+    # Imported here: a run in which everything passes needs none of it.
+    from pytest_audioparity.diagnosis.judge import diagnose
+
+    both = pair(expected, actual, result.tolerance)
+    found = diagnose(both.expected, both.actual, result.comparison, both.meta, result.tolerance, others)
+    # What kind of change of shape it is says more than that the shapes differ.
+    return replace(result, findings=both.findings + found if both.comparable else found + both.findings)
+
+
+def _judged(both: Pair, tolerance: Tolerance) -> StageResult:
+    if (result := _unmeasurable(both, tolerance)) is not None:
         return result
     comparison = compare_values(both.expected, both.actual, both.meta, tolerance)
     finite = _finite(comparison)
@@ -65,19 +90,16 @@ def check_stage(
             both, comparison, tolerance, "no tolerance applies: tol_db is None and nothing else is set"
         )
     passed = not flawed and all(criterion.passed for criterion in criteria)
-    findings: tuple[Finding, ...] = ()
-    if not passed:
-        findings = both.findings + (_causes(both, comparison, tolerance, others) if causes else ())
-        if finite:
-            details = along_axes(both.expected, both.actual, both.meta) | dict(comparison.details)
-            comparison = replace(comparison, details=details)
+    if not passed and finite:
+        details = along_axes(both.expected, both.actual, both.meta) | dict(comparison.details)
+        comparison = replace(comparison, details=details)
     return StageResult(
         both.meta,
         PASS if passed else FAIL,
         tolerance,
         comparison,
         criteria,
-        findings,
+        both.findings,
         smallest_tol_db(comparison, tolerance),
         both.conflict,
     )
@@ -119,25 +141,14 @@ def _one_sided(expected: StageTensor | None, actual: StageTensor | None, toleran
     return StageResult(stage.meta, FAIL, tolerance, sides, findings=(finding,))
 
 
-def _causes(
-    both: Pair, comparison: Comparison, tolerance: Tolerance, others: Iterable[StageTensor] = ()
-) -> tuple[Finding, ...]:
-    # Imported here: a run in which everything passes needs none of it.
-    from pytest_audioparity.diagnosis.judge import diagnose
-
-    return diagnose(both.expected, both.actual, comparison, both.meta, tolerance, others)
-
-
-def _unmeasurable(both: Pair, tolerance: Tolerance, *, causes: bool) -> StageResult | None:
+def _unmeasurable(both: Pair, tolerance: Tolerance) -> StageResult | None:
     """Judge what has no deviation: other shapes, no elements, a log_spectrum without a unit. None for all else."""
     empty, unitless = both.expected.size == 0, both.meta.kind == "log_spectrum" and both.meta.unit not in DB_PER_UNIT
     if both.comparable and not empty and not unitless:
         return None
     sides = Comparison(describe(both.expected), describe(both.actual), both.expected.size if both.comparable else 0)
     if not both.comparable or both.findings or both.conflict or not _finite(sides):
-        found = _causes(both, sides, tolerance) if causes else ()
-        # What kind of change of shape it is says more than that the shapes differ.
-        return StageResult(both.meta, FAIL, tolerance, sides, findings=found + both.findings, reason=both.conflict)
+        return StageResult(both.meta, FAIL, tolerance, sides, findings=both.findings, reason=both.conflict)
     if empty and tolerance.allow_empty:
         return StageResult(both.meta, PASS, tolerance, sides)
     if empty:

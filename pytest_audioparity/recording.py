@@ -7,10 +7,12 @@ may want it.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.adapters.arrays import snapshot
-from pytest_audioparity.check import check_stage, result_of, without_golden
+from pytest_audioparity.check import check_stage, explained, result_of, without_golden
 from pytest_audioparity.comparison.hyperparameters import compare_settings, merged_settings
 from pytest_audioparity.comparison.tolerances import unmatched
 from pytest_audioparity.errors import GoldenError, StageError
@@ -78,7 +80,7 @@ class Recording:
         self._kept: dict[str, StageTensor] = {}
         self._settings: dict[str, Any] = {}
         self._misuse: str | None = None
-        self._diagnosed = 0
+        self._explained: set[str] = set()
         self._distance: tuple[StageResult | None, str] | None = None
         self._closed = False
         try:
@@ -201,12 +203,29 @@ class Recording:
 
     def so_far(self) -> ParityResult:
         """Return what was judged until now, of a test that ended early; what is missing may have been to come."""
-        return result_of(
+        result = result_of(
             self._compared(),
             expected_order=self._golden_order(),
             actual_order=self._recorded,
             settings=self._compared_settings(whole=False),
         )
+        return self.explained(result)
+
+    def explained(self, result: ParityResult) -> ParityResult:
+        """Return a result with the causes of its first failing stages.
+
+        They are looked for once, and only when the failure stands: an update that is asked for has no use for them.
+        """
+        for name in list(self._kept)[:_DIAGNOSED]:
+            judged = self._recorded[name]
+            if name in self._explained or judged is None or self.golden is None or name not in self.golden:
+                continue
+            self._explained.add(name)
+            actual = self._kept[name]
+            with suppress(GoldenError):  # a golden that was altered has its own report
+                self._recorded[name] = explained(judged, self.golden.read(name), actual, self._neighbours(actual))
+        stages = ((self._recorded.get(stage.name), stage) for stage in result.stages)
+        return replace(result, stages=tuple(stage if known is None else known for known, stage in stages))
 
     def close(self) -> None:
         """Take no more stages: what comes after the judgement would be judged by nobody."""
@@ -249,11 +268,7 @@ class Recording:
                 raise StageError(f"stage {name!r}: a log_spectrum needs unit=, one of {', '.join(DB_PER_UNIT)}")
             return without_golden(actual, tolerance)
         expected = self.golden.read(name) if name in self.golden else None
-        result = check_stage(
-            expected, actual, tolerance, others=self._neighbours(actual), causes=self._diagnosed < _DIAGNOSED
-        )
-        self._diagnosed += not result.passed
-        return result
+        return check_stage(expected, actual, tolerance, causes=False)
 
     def _neighbours(self, actual: StageTensor) -> Iterator[StageTensor]:
         """Yield the golden's stages of one shape, the nearest first: a buffer that is used again holds one of these."""

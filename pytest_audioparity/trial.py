@@ -111,7 +111,7 @@ def conclude(item: pytest.Item) -> None:
     keeps = bool(recording.proposal.obtained())
     # Not before it is known that the golden stays: nobody reads what a planned update would have been to blame for.
     trial.result = result = replace(
-        recording.steps.attributed(result),
+        recording.steps.attributed(recording.explained(result)),
         accept=None if trial.refused else _update_command(item.config, test_id(item)),
         review=f"audioparity golden show {shlex.quote(golden_name(test_id(item)))}" if keeps else None,
         owner=owner_of(recording) if recording.spec.port else None,

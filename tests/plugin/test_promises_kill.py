@@ -24,6 +24,9 @@ PROGRAM = Path(__file__).with_name("interrupting.py")
 CONFTEST = """
 import json, os, random, signal
 IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+def pytest_collection_modifyitems(items):
+    if "BACKWARDS" in os.environ:
+        items.reverse()
 def pytest_runtest_logstart(nodeid):
     if "BEAT" in os.environ and not IS_WORKER:
         os.write(int(os.environ["BEAT"]), b".")
@@ -133,6 +136,15 @@ def asked(*arguments, value=1.0, **more):
     return {"arguments": list(arguments), "environment": {"VALUE": str(value)}, **more}
 
 
+def until(met, rounds):
+    """Count rounds: at least so many, and on until all that they are for was met, which is a matter of the machine."""
+    for round_number in itertools.count():
+        if round_number >= rounds and all(met.values()):
+            return
+        assert round_number < 20 * rounds, met
+        yield round_number
+
+
 def name_of(number):
     return f"test_model-{number}.safetensors"
 
@@ -197,25 +209,22 @@ def test_a_kill_at_any_of_200_moments_leaves_every_golden_old_or_new(workshop):
     """SIGKILL during an update: each golden is the old file or the complete new one, and the next update ends alike."""
     old, new, lengths = beginnings(workshop)
     chance = random.Random(200)
-    between = torn = 0
+    met = {"between": False, "inside a write": False}
     to_change = len(new) - len(SAME)
-    for round_number in range(200):
+    for round_number in until(met, 200):
         workshop.reset(old)
         test = chance.randrange(len(SIZES))
         moment = {"test": test, "delay": chance.uniform(0, lengths[test]), "signal": signal.SIGKILL}
         result = workshop.run("--update-golden", value=2.0, **moment)
         assert result["status"] in (-signal.SIGKILL, 0), (moment, result["output"])
         changed, leftovers = check(workshop.snapshot(), old, new)
-        between += 0 < len(changed) < to_change
-        torn += bool(leftovers)
+        met["between"] |= 0 < len(changed) < to_change
+        met["inside a write"] |= bool(leftovers)
         if round_number % 20 == 0:
             assert workshop.run("--update-golden", value=2.0)["status"] == 0, moment
             files = workshop.snapshot()
             assert {name: files[name] for name in files.keys() - leftovers} == new, moment
             assert workshop.project.all_pending() == []
-    assert between >= 50, "many kills must land between the first and the last write"
-    # How many of them depends on the disk and on what else the machine does.
-    assert torn >= 1, "some kills must land inside a write"
 
 
 @pytest.mark.parametrize("workshop", [6], indirect=True)
@@ -259,8 +268,8 @@ def test_an_interrupt_at_any_moment_leaves_other_tests_alone(workshop):
     """
     old, new, lengths = beginnings(workshop)
     chance = random.Random(40)
-    between = 0
-    for round_number in range(30):
+    met = {"between": False}
+    for round_number in until(met, 30):
         workshop.reset(old)
         before = workshop.project.state()
         test = chance.randrange(len(SIZES))
@@ -274,11 +283,10 @@ def test_an_interrupt_at_any_moment_leaves_other_tests_alone(workshop):
         after = workshop.project.state()
         rest = {path for path in before if Path(path).name not in changed}
         assert {path: after[path] for path in rest} == {path: before[path] for path in rest}, moment
-        between += 0 < len(changed) < len(new) - len(SAME)
+        met["between"] |= 0 < len(changed) < len(new) - len(SAME)
         if round_number % 8 == 0:
             assert workshop.run("--update-golden", value=2.0)["status"] == 0, moment
             assert workshop.snapshot() == new, moment
-    assert between >= 15
 
 
 def clear(result):
@@ -297,32 +305,33 @@ def test_two_updates_at_once_lose_no_golden(workshop):
     old = workshop.write_goldens(1.0)
     for number in filter(is_new, workshop.numbers):
         del old[name_of(number)]
-    winners, refused = set(), 0
-    for _ in range(25):
+    met = {"overtaken": False, True: False, False: False}
+    for _ in until(met, 25):
         workshop.reset(old)
         results = workshop.runs(asked("--update-golden", value=2.0), asked("--update-golden", value=3.0))
-        refused += sum(clear(result) for result in results)
+        met["overtaken"] |= sum(clear(result) for result in results) > 0
         files = workshop.snapshot()
         assert files.keys() == first.keys()
         for name, content in files.items():
             assert content in (first[name], second[name]), name
-        winners |= {content == first[name] for name, content in files.items() if first[name] != second[name]}
-    assert winners == {True, False}, "both runs must get something written"
-    assert refused, "the two must have met"
+        won = {content == first[name] for name, content in files.items() if first[name] != second[name]}
+        met.update(dict.fromkeys(won, True))
 
 
 def test_a_comparison_beside_an_update_sees_whole_goldens(workshop):
     """A test compares with the old golden, which passes, or with the new one, and is off by what was changed."""
     new = workshop.write_goldens(2.0)
     old = workshop.write_goldens(1.0)
-    outcomes = set()
-    for _ in range(25):
+    met = {"new golden": False}
+    for round_number in until(met, 25):
         workshop.reset(old)
-        update, comparison = workshop.runs(asked("--update-golden", value=2.0), asked("--tb=short", value=1.0))
+        compare = asked("--tb=short", value=1.0)
+        if round_number % 2:  # so that the two meet on their ways, however much faster one of them is
+            compare["environment"]["BACKWARDS"] = "1"
+        update, comparison = workshop.runs(asked("--update-golden", value=2.0), compare)
         assert update["status"] == 0, update["output"]
         assert workshop.snapshot() == new
         said = [line for line in comparison["output"].splitlines() if line.startswith(("stage '", "golden "))]
         assert set(said) <= {"stage 'mel' is off by 6.02 dB, allowed 0.01 dB"}, comparison["output"]
-        outcomes.add(comparison["status"])
+        met["new golden"] |= bool(said)
         assert comparison["status"] == (pytest.ExitCode.TESTS_FAILED if said else pytest.ExitCode.OK)
-    assert pytest.ExitCode.TESTS_FAILED in outcomes, "the two must have met"

@@ -145,6 +145,16 @@ def test_a_crash_in_the_middle_shows_what_had_diverged_before(project):
     result.stdout.no_fnmatch_line("*missing*")
 
 
+@pytest.mark.parametrize("then", ["pass", "raise ValueError('shapes do not fit')"])
+def test_a_failing_stage_is_shown_with_its_cause(project, then):
+    """The findings stand below the table, of a test that ended and of one that crashed."""
+    source = "def test_model(stages):\n    stages['a'] = np.sin(np.arange(300.0)) * {gain}\n    {then}"
+    project.write(source.format(gain=1.0, then="pass"))
+    project.run("--update-golden")
+    project.write(source.format(gain=2.0, then=then))
+    project.run().stdout.fnmatch_lines("*gain*2*6.02 dB*")
+
+
 def test_the_short_summary_is_one_line_in_ci_too(project, monkeypatch):
     """Pytest does not cut messages under CI; the report must not appear twice."""
     project.write("def test_model(stages): stages['a'] = np.ones(3)")

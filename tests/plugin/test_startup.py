@@ -41,6 +41,18 @@ def test_a_parity_test_loads_what_it_needs(project):
     assert {"numpy", "pytest_audioparity.check"} <= loaded(project)
 
 
+def test_causes_are_looked_for_only_where_a_failure_stands(project):
+    """Neither a test that passes nor one whose golden is updated pays for the search of causes."""
+    source = "def test_model(stages): stages['mel'] = np.sin(np.arange(300.0)) * {gain}"
+    project.write(source.format(gain=1.0))
+    project.run("--update-golden")
+    searched = "pytest_audioparity.diagnosis.search"
+    assert searched not in loaded(project)
+    project.write(source.format(gain=2.0))
+    assert searched in loaded(project)
+    assert searched not in loaded(project, "--update-golden")
+
+
 def test_collecting_needs_no_numpy(project):
     """Marks are checked at collection without numpy or the comparison."""
     (project.path / "test_model.py").write_text(
