@@ -94,13 +94,10 @@ def read_layout(root: Path) -> Layout | None:
 
 
 def _root(start: Path) -> Path:
-    """Return the folder where the last run left its folder, else the one that pytest would take for the root."""
+    """Return the nearest folder where a run left its folder or pytest has its options, else that of the repository."""
     folders = list(_up(start))
     for folder in folders:
-        if (folder / FOLDER).is_dir():
-            return folder
-    for folder in folders:
-        if _options(folder) is not None:
+        if (folder / FOLDER).is_dir() or _options(folder) is not None:
             return folder
     return folders[-1] if (folders[-1] / ".git").exists() else start
 

@@ -41,11 +41,16 @@ def test_the_tables_of_pytest_9_are_read(tmp_path, name, table):
     assert find_project(tmp_path).golden_dir == tmp_path / "g"
 
 
-def test_a_folder_of_the_last_run_says_where_the_root_is(tmp_path):
+def test_the_nearest_sign_says_where_the_root_is(tmp_path):
+    """A stray folder further up, of a run that had no options file, is not this project's."""
     (tmp_path / ".audioparity").mkdir()
-    (tmp_path / "sub").mkdir()
+    inner = tmp_path / "sub" / "inner"
+    inner.mkdir(parents=True)
+    assert find_project(inner).root == tmp_path
     (tmp_path / "sub" / "pytest.ini").write_text("")
-    assert find_project(tmp_path / "sub").root == tmp_path
+    assert find_project(inner).root == tmp_path / "sub"
+    (inner / ".audioparity").mkdir()
+    assert find_project(inner).root == inner
 
 
 def test_what_lies_above_the_repository_is_of_another_project(tmp_path):

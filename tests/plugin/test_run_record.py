@@ -92,7 +92,10 @@ def test_workers_change_nothing_in_the_record(model, arguments):
         bad.write_bytes(content)
         # Each in a process of its own: sizes count the provenance, which has the packages that were imported.
         model.run_apart(*arguments, *flags)
-        records.append(dataclasses.replace(read_run(run_file(model)), id="", started="", finished=""))
+        record = read_run(run_file(model))
+        # A worker that updates cannot know of an owner in another one, so there a port may have to wait.
+        tests = tuple(test for test in record.tests if not (test["port"] and "--update-golden" in arguments))
+        records.append(dataclasses.replace(record, id="", started="", finished="", tests=tests))
     assert records[0] == records[1]
 
 
