@@ -19,6 +19,8 @@ FLAGS: dict[str, tuple[str, str | None, str]] = {
     "--golden-reason": ("text", "TEXT", "why the goldens change; stored in them"),
     "--golden-dir": ("text", "DIR", "folder of the goldens (default: ini audioparity_golden_dir, else golden)"),
     "--golden-variant": ("text", "NAME", "compare with, and update, variants such as test_x@NAME.safetensors, if any"),
+    "--parity-mutants": ("flag", None, "put known faults into the stages of tests that pass, list what goes unnoticed"),
+    "--parity-calibrate": ("count", "N", "run each parity test N times, measure its noise, and propose tolerances"),
     "--golden-offline": ("flag", None, "download nothing from the golden store; use what its cache has"),
 }
 
@@ -42,7 +44,7 @@ def add_options(parser: pytest.Parser) -> None:
         if kind == "flag":
             group.addoption(flag, action="store_true", help=text)
         else:
-            group.addoption(flag, metavar=metavar, help=text)
+            group.addoption(flag, metavar=metavar, help=text, type=int if kind == "count" else str)
     parser.addini("audioparity_golden_dir", "folder of the goldens, relative to the root directory", default="golden")
     parser.addini("audioparity_golden_variant", "default of --golden-variant")
     parser.addini("audioparity_golden_store", "fsspec URL where tensors are kept instead of in the golden directory")

@@ -17,6 +17,7 @@ import pytest
 from pytest_audioparity.collected import Collected
 from pytest_audioparity.errors import AudioparityError
 from pytest_audioparity.golden.names import golden_path, shown_path
+from pytest_audioparity.report.plain_text import clean_line
 from pytest_audioparity.runs import REPORT_KEY, RunRecord, confined, read_run, write_run
 from pytest_audioparity.selection import covered_paths, is_run, layout_of, left_out_file, selection_reasons
 from pytest_audioparity.session import run_of
@@ -152,10 +153,25 @@ class Recorder:
         verbosity = self._config.get_verbosity()
         asked = {test["test"] for test in self._record.tests if self._is_asked(test["golden"])}
         lines = summary_lines(self._record, asked=asked, warnings=self._warnings, show_all=verbosity > 0)
-        if lines:
-            terminalreporter.write_sep("=", "goldens")
-            for line in lines:
+        sections = {"goldens": lines, **self._audits(show_all=verbosity > 0)}
+        for title, some in sections.items():
+            if some:
+                terminalreporter.write_sep("=", title)
+            for line in some:
                 terminalreporter.write_line(line)
+
+    def _audits(self, *, show_all: bool) -> dict[str, list[str]]:
+        sections = {}
+        if self._settings.mutants:
+            from pytest_audioparity.audits import mutants
+
+            lines = mutants.lines(self._record.tests, show_all=show_all)
+            sections["parity mutants"] = [clean_line(line) for line in lines]
+        if self._settings.calibrate:
+            from pytest_audioparity.audits import proposals
+
+            sections["parity calibration"] = [clean_line(line) for line in proposals.lines(self._record.tests)]
+        return sections
 
     def _is_asked(self, name: str) -> bool:
         from pytest_audioparity.golden.shelf import golden_files

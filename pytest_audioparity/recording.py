@@ -24,7 +24,7 @@ from pytest_audioparity.records import DB_PER_UNIT, ParityResult, StageResult, S
 from pytest_audioparity.variants import distance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_audioparity.comparison.hyperparameters import SettingResult
@@ -51,6 +51,7 @@ class Recording:
     shelf : where tensors of goldens are kept
     variants : names of the golden's variants that this run may use, the first that exists counts
     new_variant : the variant that an update makes of a golden that has none, if any
+    observe : is given each stage that is compared, its result, and the tolerances that came with it
 
     Attributes
     ----------
@@ -68,6 +69,7 @@ class Recording:
         shelf: Shelf = IN_GIT,
         variants: Sequence[str] = (),
         new_variant: str | None = None,
+        observe: Callable[[StageTensor, StageResult, Mapping[str, Any]], None] | None = None,
     ) -> None:
         self.spec = spec
         self.path = path
@@ -81,6 +83,7 @@ class Recording:
         self._settings: dict[str, Any] = {}
         self._misuse: str | None = None
         self._explained: set[str] = set()
+        self._observe = observe
         self._distance: tuple[StageResult | None, str] | None = None
         self._closed = False
         try:
@@ -127,6 +130,8 @@ class Recording:
             self.golden_error = self.golden_error or error
             return
         self._recorded[name] = result
+        if self._observe is not None:
+            self._observe(actual, result, overrides)
         if not result.passed:
             self._kept[name] = StageTensor(actual.meta, snapshot(actual.array))
             if call is not None:
@@ -223,7 +228,7 @@ class Recording:
             self._explained.add(name)
             actual = self._kept[name]
             with suppress(GoldenError):  # a golden that was altered has its own report
-                self._recorded[name] = explained(judged, self.golden.read(name), actual, self._neighbours(actual))
+                self._recorded[name] = explained(judged, self.golden.read(name), actual, self.neighbours(actual))
         stages = ((self._recorded.get(stage.name), stage) for stage in result.stages)
         return replace(result, stages=tuple(stage if known is None else known for known, stage in stages))
 
@@ -270,9 +275,20 @@ class Recording:
         expected = self.golden.read(name) if name in self.golden else None
         return check_stage(expected, actual, tolerance, causes=False)
 
-    def _neighbours(self, actual: StageTensor) -> Iterator[StageTensor]:
+    def expected(self, meta: StageMeta) -> StageTensor | None:
+        """Return a stage of the golden with all that is declared of it on either side, None where it has none."""
+        if self.golden is None or meta.name not in self.golden:
+            return None
+        return replace(self.golden.read(meta.name), meta=meta)
+
+    def left_out(self) -> list[str]:
+        """Return the recorded stages that `only` leaves out."""
+        return [name for name in self._recorded if not self.spec.covers(name)]
+
+    def neighbours(self, actual: StageTensor) -> Iterator[StageTensor]:
         """Yield the golden's stages of one shape, the nearest first: a buffer that is used again holds one of these."""
-        assert self.golden is not None
+        if self.golden is None:
+            return
         held, name = self._held(), actual.meta.name
         at = held.index(name) if name in held else len(held)
         shapes = {stage.meta.name: stage.array.shape for stage in self.golden.outlines}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -109,6 +109,11 @@ def _refuse(config: pytest.Config, problem: str, *tests: str) -> None:
     if not hasattr(config, "workerinput"):
         raise pytest.UsageError(problem)
     run_of(config).problems.update(dict.fromkeys(tests, problem))
+
+
+def mark_of(item: pytest.Item) -> dict[str, Any]:
+    """Return the keywords of the closest parity mark of a test, none without one."""
+    return next((dict(mark.kwargs) for mark in _marks(item)), {})
 
 
 def _marks(item: pytest.Item) -> list[pytest.Mark]:

@@ -35,6 +35,8 @@ class Settings:
     variant : the variant that an update makes of a golden that does not pass, if any
     variants : the variants that count where a golden has them, the closest first
     store, cache, offline : where tensors too large for git are kept, where downloads go, whether to download at all
+    mutants : whether faults are put into the stages of tests that pass
+    calibrate : how often each test is run to measure its noise, 0 for not at all
     project : tolerance keywords of the ini options
     """
 
@@ -49,6 +51,8 @@ class Settings:
     store: str | None = None
     cache: Path = Path(".audioparity/cache")
     offline: bool = False
+    mutants: bool = False
+    calibrate: int = 0
     project: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -82,8 +86,21 @@ def read_settings(config: pytest.Config) -> Settings:
         store=config.getini("audioparity_golden_store") or None,
         cache=root / (Path(cache).expanduser() if cache else Path(".audioparity", "cache")),
         offline=bool(config.getoption("--golden-offline")),
+        mutants=bool(config.getoption("--parity-mutants")),
+        calibrate=_repetitions(config, creates=update or missing_only),
         project=project,
     )
+
+
+def _repetitions(config: pytest.Config, *, creates: bool) -> int:
+    count: int | None = config.getoption("--parity-calibrate")
+    if count is None:
+        return 0
+    if count < 1:
+        raise pytest.UsageError("--parity-calibrate needs a number of runs, 1 or more")
+    if creates:
+        raise pytest.UsageError("--parity-calibrate measures against goldens as they are; update them before")
+    return count
 
 
 def _variant(config: pytest.Config) -> str | None:

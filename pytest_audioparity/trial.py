@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,6 +41,7 @@ class _Trial:
     refused : why its golden may not be written
     update : what the summary will say of the golden that is to be written
     written : whether that was done
+    audits : what the audits found that were asked for
     """
 
     recording: Recording
@@ -50,6 +51,7 @@ class _Trial:
     refused: str | None = None
     update: dict[str, Any] | None = None
     written: bool = False
+    audits: dict[str, Any] = field(default_factory=dict)
 
 
 _TRIAL = pytest.StashKey[_Trial]()
@@ -75,12 +77,18 @@ def stages_for(item: pytest.Item) -> Stages:
     settings = run.settings
     if settings.create and spec.port and run.claims.waits(path):
         pytest.skip("not run: its golden is being updated in this run; run it again afterwards")
+    observe = None
+    if settings.calibrate:
+        from pytest_audioparity.auditing import observer_of
+
+        observe = observer_of(item)
     recording = Recording(
         spec=spec,
         path=path,
         shelf=Shelf(settings.store, settings.cache, settings.offline),
         variants=settings.variants,
         new_variant=settings.variant,
+        observe=observe,
     )
     item.stash[_TRIAL] = _Trial(recording)
     return Stages(recording)
@@ -100,6 +108,10 @@ def conclude(item: pytest.Item) -> None:
         return
     recording, settings = trial.recording, run_of(item.config).settings
     result = trial.result = recording.finish(root=settings.root)
+    if settings.calibrate or settings.mutants:
+        from pytest_audioparity.auditing import audits_of
+
+        trial.audits = audits_of(item, recording, result)
     if result.passed:
         return
     # Only now: reading the stages that were not recorded may have shown that the golden is damaged.
@@ -163,7 +175,7 @@ def _account(item: pytest.Item, trial: _Trial) -> dict[str, Any]:
     if trial.failed_otherwise:
         trial.refused = "this test failed otherwise as well" if ended else "this test failed otherwise, before its end"
     account = describe(recording, result, test=test, settings=run.settings)
-    account |= {"outcome": _outcome(trial), "refused": trial.refused, "change": trial.update}
+    account |= {"outcome": _outcome(trial), "refused": trial.refused, "change": trial.update, **trial.audits}
     try:
         if trial.failed or (trial.update is not None and not trial.written):
             left = keep(

@@ -92,6 +92,7 @@ def faults_of(
     rng: np.random.Generator,
     codes: Collection[str] | None = None,
     others: Sequence[StageTensor] = (),
+    rounding: bool = True,
 ) -> Iterator[Fault]:
     """Yield the faults that can befall a stage, each of which changes it.
 
@@ -101,11 +102,11 @@ def faults_of(
     rng : decides all that is random. Faults of one code do not depend on which others were asked for
     codes : which causes, of `VOCABULARY`; None for all
     others : further stages of the run, for buffers that hold another stage's values
+    rounding : whether about two in three faults of float stages get rounding on top, as real ports have it
 
     Yields
     ------
-    Fault : with a stage of the same dtype (but for `dtype`), and for about two in three float stages with rounding on
-        top, as real ports have it
+    Fault : with a stage of the same dtype (but for `dtype`)
     """
     if codes is not None and (unknown := set(codes) - set(VOCABULARY)):
         raise ValueError(f"no fault is called {sorted(unknown)}; there are: {', '.join(VOCABULARY)}")
@@ -118,7 +119,7 @@ def faults_of(
         # A clamp of what has no tail, a GELU of large values: what overflows or does not exist is left out below.
         with np.errstate(all="ignore"):
             for change in source.generate(subject, own):
-                if (fault := _fault(source.code, change, subject, own)) is not None:
+                if (fault := _fault(source.code, change, subject, own if rounding else None)) is not None:
                     yield fault
 
 
@@ -147,12 +148,12 @@ def compounds_of(
                 yield Compound((first, second), f"{fault.name}; then {more.name}", more.stage, detail)
 
 
-def _fault(code: str, change: Change, subject: Subject, rng: np.random.Generator) -> Fault | None:
-    """Bring a change back to the stage's dtype, with or without rounding on top; None if nothing is left of it."""
+def _fault(code: str, change: Change, subject: Subject, rng: np.random.Generator | None) -> Fault | None:
+    """Bring a change back to the stage's dtype, maybe with rounding on top; None if nothing is left of it."""
     stage, array, detail = subject.stage, change.array, dict(change.detail)
     if change.absent:
         return Fault(code, change.name, None, change.also, detail)
-    if subject.is_float and not change.exact:
+    if rng is not None and subject.is_float and not change.exact:
         array, level = _with_rounding(array, subject, rng)
         detail |= {"rounding": level} if level else {}
     if code != "dtype":
