@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import ml_dtypes  # noqa: F401 - extension modules load once; pytester drops what an inner run imports first
 import numpy as np
+import numpy.fft
 import pytest
 import xxhash  # noqa: F401
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 HEADER = """\
 import unittest
 import numpy as np
+import numpy.fft
 import pytest
 from pytest_audioparity import codec_roundtrip, parity
 """
