@@ -11,12 +11,17 @@ from pytest_audioparity.errors import StageError
 if TYPE_CHECKING:
     import argparse
 
+    from pytest_audioparity.comparison.hyperparameters import SettingResult
+    from pytest_audioparity.golden.file import Golden
     from pytest_audioparity.records import ParityResult, StageTensor
 
 
 def add_compare(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `compare`."""
-    parser.description = "Compare the stages of two files (.safetensors, .npz, .npy), paired by name."
+    parser.description = (
+        "Compare the stages of two files (.safetensors, .npz, .npy), paired by name; "
+        "of two goldens that both hold settings, these as well, exactly."
+    )
     parser.add_argument("expected", metavar="EXPECTED", type=Path, help="the reference: a golden or any tensor file")
     parser.add_argument("actual", metavar="ACTUAL", type=Path, help="the file to judge")
     for flag, text in (
@@ -79,8 +84,43 @@ def _compared(parsed: argparse.Namespace) -> ParityResult:
         for name in {**expected, **actual}
         if spec.covers(name)
     }
-    title = f"{parsed.expected} : {parsed.actual}"
-    return result_of(results, expected_order=expected, actual_order=actual, title=title)
+    settings, notes = _settings(parsed.expected, parsed.actual)
+    return result_of(
+        results,
+        expected_order=expected,
+        actual_order=actual,
+        title=f"{parsed.expected} : {parsed.actual}",
+        notes=notes,
+        settings=settings,
+    )
+
+
+def _settings(expected: Path, actual: Path) -> tuple[tuple[SettingResult, ...], tuple[tuple[str, str], ...]]:
+    """Compare the hyper-parameters of two files, or note that only one has any: a dump may have no way to tell them."""
+    from pytest_audioparity.comparison.hyperparameters import compare_settings
+
+    old, new = _held_settings(expected), _held_settings(actual)
+    if old and new:
+        return compare_settings(old, new), ()
+    names = ", ".join(sorted({**old, **new}))
+    return (), (("settings", f"{names}: not compared, {'actual' if old else 'expected'} has none"),) if names else ()
+
+
+def _held_settings(path: Path) -> dict[str, Any]:
+    from pytest_audioparity.comparison.hyperparameters import plain_settings
+
+    golden = _golden(path)
+    try:
+        return {} if golden is None else plain_settings(golden.settings)
+    except StageError as error:
+        raise StageError(f"{path}: {error}") from None
+
+
+def _golden(path: Path) -> Golden | None:
+    """Open a file of the format of goldens once more, for what it says beside its stages; None for any other."""
+    from pytest_audioparity.golden.file import Golden
+
+    return Golden(path) if path.suffix.lower() == ".safetensors" else None
 
 
 def _both_sides(parsed: argparse.Namespace) -> tuple[dict[str, StageTensor], dict[str, StageTensor]]:
@@ -108,13 +148,8 @@ def _inspect(parsed: argparse.Namespace) -> int:
 
     stages = load(parsed.file)
     described = [(stage.meta, describe(stage.array)) for stage in stages]
-    provenance: dict[str, Any] = {}
-    settings: dict[str, Any] = {}
-    if parsed.file.suffix.lower() == ".safetensors":
-        from pytest_audioparity.golden.file import Golden
-
-        golden = Golden(parsed.file)
-        provenance, settings = dict(golden.provenance), dict(golden.settings)
+    golden = _golden(parsed.file)
+    settings, provenance = ({}, {}) if golden is None else (golden.settings, golden.provenance)
     if parsed.json:
         say_json(as_json(described, settings, provenance))
     else:

@@ -120,8 +120,8 @@ def compare_settings(
     Parameters
     ----------
     expected : the golden's
-    actual : what the test declared
-    whole : whether the test has declared all that it will, so that a name it lacks is missing
+    actual : what the test declared, or another file holds
+    whole : whether that is all there will be, so that a name it lacks is missing
     """
     return tuple(_compared(name, expected, actual) for name in sorted({*actual, *(expected if whole else ())}))
 
@@ -129,11 +129,11 @@ def compare_settings(
 def _compared(name: str, expected: Mapping[str, Any], actual: Mapping[str, Any]) -> SettingResult:
     old, new = expected.get(name), actual.get(name)
     if name not in actual:
-        return SettingResult(name, old, new, f"expected {shown(old)}, not declared by the test", "removed")
+        return SettingResult(name, old, new, f"expected {shown(old)}, missing in actual", "removed")
     if name not in expected:
         near = nearest(name, [other for other in expected if other not in actual])
         hint = f"; did you mean {near!r}?" if near else ""
-        said = f"actual {shown(new)}, not in the golden{hint}"
+        said = f"actual {shown(new)}, missing in expected{hint}"
         return SettingResult(name, old, new, said, f"added ({shown(new)})")
     place = difference(old, new)
     if place is None:

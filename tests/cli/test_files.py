@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -141,3 +142,75 @@ def test_a_dump_in_another_layout_is_compared_once_its_axes_are_declared(tmp_pat
     assert run(capsys, "compare", *files, "--axes", "mel=BTC")[0] == 0
     status, _, err = run(capsys, "compare", *files, "--axes", "mel")
     assert (status, err.count("\n")) == (2, 1)
+
+
+@pytest.fixture
+def compared(tmp_path, capsys):
+    """Compare two goldens of one stage that have these settings; return the status, the document and the text."""
+
+    def compare(expected, actual, *arguments):
+        files = [str(tmp_path / "expected.safetensors"), str(tmp_path / "actual.safetensors")]
+        for path, settings in zip(files, (expected, actual), strict=True):
+            stage = StageTensor(StageMeta("x"), np.ones(3))
+            write_golden(Path(path), [stage], settings=settings, provenance={})
+        status, out, _ = run(capsys, "compare", *files, *arguments, "--json")
+        text = run(capsys, "compare", *files, *arguments)
+        assert text[0] == status
+        return status, json.loads(out), text[1].replace(f"{tmp_path}/", "")
+
+    return compare
+
+
+def test_goldens_that_hold_the_same_settings_pass(compared):
+    status, told, text = compared({"temperature": 0.9, "top_k": 50}, {"top_k": 50.0, "temperature": 0.9})
+    assert (status, told["verdict"]) == (0, "pass")
+    assert [(one["name"], one["verdict"]) for one in told["settings"]] == [("temperature", "pass"), ("top_k", "pass")]
+    assert "1 of 1 stages pass" in text
+
+
+def test_a_setting_that_differs_between_two_goldens_fails(compared):
+    status, told, text = compared({"temperature": 0.9, "top_k": 50}, {"temprature": 0.9, "top_k": 40}, "--only", "x")
+    assert (status, told["verdict"], told["first_divergence"]) == (1, "fail", None)
+    assert told["settings"][2] == {
+        "name": "top_k",
+        "expected": 50,
+        "actual": 40,
+        "verdict": "fail",
+        "problem": "expected 50, actual 40",
+    }
+    assert text.splitlines()[1:7] == [
+        "setting 'temperature': expected 0.9, missing in actual",
+        "",
+        "3 of 3 settings differ",
+        "  temperature : expected 0.9, missing in actual",
+        "  temprature  : actual 0.9, missing in expected; did you mean 'temperature'?",
+        "  top_k       : expected 50, actual 40",
+    ]
+
+
+@pytest.mark.parametrize("settings", [({"top_k": 50, "a": 1}, {}), ({}, {"top_k": 50, "a": 1})])
+def test_settings_that_only_one_file_has_are_a_note_and_no_failure(compared, settings):
+    status, told, text = compared(*settings)
+    bare = "actual" if settings[0] else "expected"
+    assert (status, told["settings"]) == (0, [])
+    assert f"settings: a, top_k: not compared, {bare} has none\n" in text
+    assert list(told["notes"]) == ["settings"]
+    assert compared({}, {})[1]["notes"] == {}
+
+
+def test_a_golden_with_settings_and_a_dump_of_any_kind_is_a_note(tmp_path, capsys):
+    stage = StageTensor(StageMeta("x"), np.ones(3))
+    write_golden(tmp_path / "golden.safetensors", [stage], settings={"top_k": 50}, provenance={})
+    np.savez(tmp_path / "port.npz", x=stage.array)
+    status, out, _ = run(capsys, "compare", str(tmp_path / "golden.safetensors"), str(tmp_path / "port.npz"))
+    assert (status, "settings: top_k: not compared" in out) == (0, True)
+
+
+def test_settings_that_cannot_be_compared_are_a_line(tmp_path, capsys):
+    for name, settings in (("a", '{"t": NaN}'), ("b", '{"t": ' + "[" * 200 + "]" * 200 + "}")):
+        said = '{"format": 1, "stages": [{"name": "x"}], "settings": ' + settings + "}"
+        save_file({"x": np.ones(3)}, tmp_path / f"{name}.safetensors", metadata={"audioparity": said})
+        path = str(tmp_path / f"{name}.safetensors")
+        status, out, err = run(capsys, "compare", path, path)
+        assert (status, out, err.count("\n")) == (2, "", 1), err
+        assert f"{name}.safetensors" in err

@@ -74,10 +74,10 @@ def test_other_values_fail_with_what_and_where(old, new, said):
 
 def test_names_of_one_side_are_told_with_the_nearest():
     assert problems({"temperature": 1, "top_k": 2}, {"temprature": 1, "top_k": 2}) == {
-        "temperature": "expected 1, not declared by the test",
-        "temprature": "actual 1, not in the golden; did you mean 'temperature'?",
+        "temperature": "expected 1, missing in actual",
+        "temprature": "actual 1, missing in expected; did you mean 'temperature'?",
     }
-    assert problems({"a": 1}, {"a": 1, "b": 2}) == {"b": "actual 2, not in the golden"}
+    assert problems({"a": 1}, {"a": 1, "b": 2}) == {"b": "actual 2, missing in expected"}
 
 
 def test_before_the_end_of_a_test_nothing_is_missing():

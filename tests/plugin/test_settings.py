@@ -60,8 +60,8 @@ def test_each_difference_has_its_line(project, model):
     model("stages.settings(temprature=0.9, top_k=40)")
     assert said(project) == [
         "3 of 3 settings differ",
-        "temperature : expected 0.9, not declared by the test",
-        "temprature : actual 0.9, not in the golden; did you mean 'temperature'?",
+        "temperature : expected 0.9, missing in actual",
+        "temprature : actual 0.9, missing in expected; did you mean 'temperature'?",
         "top_k : expected 50, actual 40",
     ]
 
@@ -179,7 +179,7 @@ class TestPorts:
         self.run(project, "stages.settings(temperature=0.9, top_k=50)").assert_outcomes(passed=1)
         result = self.run(project, "stages.settings(temperature=0.9)")
         result.assert_outcomes(failed=1)
-        result.stdout.fnmatch_lines(["  top_k : expected 50, not declared by the test"])
+        result.stdout.fnmatch_lines(["  top_k : expected 50, missing in actual"])
         result.stdout.no_fnmatch_line("accept:*")
 
     def test_a_port_that_declares_none_is_not_compared_and_its_failure_says_so(self, project):

@@ -205,10 +205,10 @@ def test_settings_that_differ_stand_before_the_table():
     result = replace(compare(HEALTHY, HEALTHY), settings=settings)
     assert (result.passed, result.verdict, result.first_divergence) == (False, "fail", None)
     assert render(result).splitlines()[:6] == [
-        "setting 'k': expected 1, not declared by the test",
+        "setting 'k': expected 1, missing in actual",
         "",
         "2 of 3 settings differ",
-        "  k           : expected 1, not declared by the test",
+        "  k           : expected 1, missing in actual",
         "  temperature : expected 0.9, actual 0.7",
         "",
     ]
