@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from pytest_audioparity.comparison.hyperparameters import compare_settings
 from pytest_audioparity.comparison.structure import kind_of
-from pytest_audioparity.golden.revision import fingerprint, revised
+from pytest_audioparity.golden.revision import fingerprint, revised, setting_fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +30,6 @@ class Proposal:
     kept : the stages that do not pass, as they were recorded
     gone : the golden's stages that the test did not record
     settings : the hyper-parameters that the test declared, or None where the golden's stay
-    compared_settings : those beside the golden's
     """
 
     golden: Golden | None
@@ -38,7 +38,6 @@ class Proposal:
     kept: Mapping[str, StageTensor]
     gone: tuple[str, ...]
     settings: Mapping[str, Any] | None
-    compared_settings: tuple[SettingResult, ...]
 
     def new_golden(self) -> list[StageTensor]:
         """Return the stages of the golden after an update, in data-flow order.
@@ -55,17 +54,17 @@ class Proposal:
         ----------
         whole : whether the test ran to its end, so that what it did not declare goes
         """
-        held = {} if self.golden is None else self.golden.settings
         if self.settings is None:
-            return held
-        return self.settings if whole else {**held, **self.settings}
+            return self._held_settings
+        return self.settings if whole else {**self._held_settings, **self.settings}
 
-    def settings_changes(self) -> list[tuple[str, str]]:
-        """Return the names of the hyper-parameters that an update would change, and how in one phrase."""
-        return [(one.name, one.change) for one in self.compared_settings if one.change is not None]
+    @property
+    def is_empty(self) -> bool:
+        """Whether a test that ran to its end would change nothing."""
+        return not (self.kept or self.gone or self._differing_settings(whole=True))
 
     def changes(self, *, whole: bool) -> list[Change]:
-        """Return how the stages that do not pass would change the golden.
+        """Return how the stages that do not pass, and the hyper-parameters that differ, would change the golden.
 
         Parameters
         ----------
@@ -82,7 +81,14 @@ class Proposal:
             text = "new" if self.is_new else change(result)
             changes.append(Change(name, CHANGED if known else ADDED, text, self._fingerprint(name)))
         gone = self.gone if whole else ()
-        return changes + [Change(name, REMOVED, "removed", self._fingerprint(name)) for name in gone]
+        changes += [Change(name, REMOVED, "removed", self._fingerprint(name)) for name in gone]
+        held, new = self._held_settings, self.new_settings(whole=whole)
+        for one in self._differing_settings(whole=whole):
+            assert one.change is not None
+            kind = ADDED if one.name not in held else CHANGED if one.name in new else REMOVED
+            was = setting_fingerprint(held, one.name)
+            changes.append(Change(one.name, kind, one.change, was, is_setting=True))
+        return changes
 
     def obtained(self) -> list[StageTensor]:
         """Return the stages that do not pass, as they were recorded."""
@@ -98,6 +104,17 @@ class Proposal:
             name: replace(stage, meta=replace(stage.meta, kind=kind_of(stage.meta, stage.array)))
             for name, stage in self.kept.items()
         }
+
+    @property
+    def _held_settings(self) -> Mapping[str, Any]:
+        return {} if self.golden is None else self.golden.settings
+
+    def _differing_settings(self, *, whole: bool) -> list[SettingResult]:
+        # Without a stage that differs, a test has to have come to its end to mean another value than its golden.
+        if self.settings is None or not (self.kept or (whole and self.golden is not None)):
+            return []
+        compared = compare_settings(self._held_settings, self.settings, whole=whole)
+        return [one for one in compared if not one.passed]
 
     def _fingerprint(self, name: str) -> str | None:
         return None if self.golden is None or name not in self.golden else fingerprint(self.golden.read(name))

@@ -262,7 +262,6 @@ class Recording:
             self._kept,
             gone=tuple(name for name in self._golden_order() if name not in self._recorded),
             settings=self._settings if self._has_settings_of_its_own() else None,
-            compared_settings=self._compared_settings(whole=True),
         )
 
     def _judge(self, actual: StageTensor, overrides: Mapping[str, Any]) -> StageResult:

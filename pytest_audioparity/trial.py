@@ -120,7 +120,7 @@ def conclude(item: pytest.Item) -> None:
     if asked and trial.refused is None:
         trial.update = planned(recording, settings)
         return
-    keeps = bool(recording.proposal.obtained())
+    keeps = not recording.proposal.is_empty
     # Not before it is known that the golden stays: nobody reads what a planned update would have been to blame for.
     trial.result = result = replace(
         recording.steps.attributed(recording.explained(result)),

@@ -118,6 +118,7 @@ def describe(recording: Recording, result: ParityResult, *, test: str, settings:
         "first_divergence": result.first_divergence,
         "pending": None,
         "warning": None,
+        "settings": [{"name": setting.name, "verdict": setting.verdict} for setting in result.settings],
         "stages": [compact(stage) for stage in result.stages],
     }
 
@@ -135,8 +136,9 @@ def planned(recording: Recording, settings: Settings) -> dict[str, Any]:
         "size_bytes": sum(stage.array.nbytes for stage in proposal.new_golden()) if settings.plan else 0,
         "size_before": None if created else old,
         "stages": [
-            *([change.name, change.text] for change in proposal.changes(whole=True)),
-            *([f"setting {name}", text] for name, text in proposal.settings_changes() if not created),
+            [change.label, change.text]
+            for change in proposal.changes(whole=True)
+            if not (created and change.is_setting)  # the stages of a new golden are counted
         ],
     }
 
@@ -195,8 +197,6 @@ def keep(
     proposal = recording.proposal
     changes = proposal.changes(whole=whole)
     if not changes:
-        if whole and result.reason is None and not result.passed:  # settings alone: stages that were left do pass now
-            drop(test, settings=settings)
         return None
     folder = settings.golden_dir
     pending = Pending(

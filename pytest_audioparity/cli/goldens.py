@@ -62,7 +62,13 @@ def _add_review(actions: argparse._SubParsersAction[argparse.ArgumentParser], pl
         parser.add_argument("--json", action="store_true", help="print one JSON document instead of text; asks nothing")
         parser.set_defaults(run=run)
         if action in ("accept", "reject"):
-            parser.add_argument("--stage", metavar="GLOB", action="append", default=[], help="only such; repeatable")
+            parser.description += (
+                f" {action.capitalize()}s stages and settings; with --stage or --setting only what these name, "
+                f"and all else goes on waiting."
+            )
+            for kind in ("stage", "setting"):
+                text = f"only such {kind}s; repeatable"
+                parser.add_argument(f"--{kind}", metavar="GLOB", action="append", default=[], help=text)
             _add_yes(parser)
         if action == "accept":
             parser.add_argument("--reason", metavar="TEXT", help="why the goldens change; stored in them")

@@ -17,32 +17,48 @@ if TYPE_CHECKING:
 
 def document(entry: Waiting) -> dict[str, Any]:
     """Return an entry as a JSON-ready dictionary. What its file says is checked: it may come from anywhere."""
-    result = entry.pending.result
-    stages = result.get("stages")
-    rows = [stage for stage in stages if isinstance(stage, dict)] if isinstance(stages, list) else []
-    deviations = {stage.get("name"): stage.get("deviation_db") for stage in rows if isinstance(stage.get("name"), str)}
-    first = result.get("first_divergence")
+    pending, stages, settings = entry.pending, _rows(entry, "stages"), _rows(entry, "settings")
+    first = pending.result.get("first_divergence")
     return {
         "name": entry.name,
-        "test": entry.pending.test,
+        "test": pending.test,
         "golden": entry.shown,
         "file": str(entry.path),
         "status": "new" if entry.is_new else "changed",
         "acceptable": entry.refused is None,
         "refused": entry.refused,
-        "obtained": entry.pending.obtained,
-        "run": entry.pending.run,
+        "obtained": pending.obtained,
+        "run": pending.run,
         "stages": [
             {
                 "name": change.name,
                 "change": change.change,
                 "text": change.text,
-                "deviation_db": _number(deviations.get(change.name)),
+                "deviation_db": _number(stages.get(change.name, {}).get("deviation_db")),
             }
             for change in entry.changes
+            if not change.is_setting
+        ],
+        "settings": [
+            {
+                "name": change.name,
+                "change": change.change,
+                "text": change.text,
+                "expected": plain(settings.get(change.name, {}).get("expected")),
+                "actual": plain(pending.settings.get(change.name)),
+            }
+            for change in entry.changes
+            if change.is_setting
         ],
         "first_divergence": first if isinstance(first, str) else None,
     }
+
+
+def _rows(entry: Waiting, key: str) -> dict[str, dict[str, Any]]:
+    """Return what the result says of stages or settings, by their names."""
+    listed = entry.pending.result.get(key)
+    rows = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
+    return {row["name"]: row for row in rows if isinstance(row.get("name"), str)}
 
 
 def _number(value: object) -> float | None:
@@ -55,9 +71,9 @@ def listed(entry: Waiting, scope: Scope) -> Iterator[str]:
     yield entry.pending.test
     word = "would create" if entry.is_new else "would change"
     yield f"  {word} {entry.shown}, obtained {age_text(entry.pending.obtained)}{_origin(entry, scope)}"
-    width = min(max((len(change.name) for change in entry.changes), default=0), 40)
+    width = min(max((len(change.label) for change in entry.changes), default=0), 40)
     for change in entry.changes:
-        yield f"  {change.name:<{width}}  {change.text}"
+        yield f"  {change.label:<{width}}  {change.text}"
     if entry.refused is not None:
         yield f"  cannot be accepted: {entry.refused}"
 
@@ -93,7 +109,7 @@ def reported(entry: Waiting, scope: Scope) -> Iterator[str]:
     yield entry.pending.report.strip("\n")
     yield ""
     yield from list(listed(entry, scope))[1:]
-    yield f"obtained stages: {entry.path}"
+    yield f"obtained: {entry.path}"
     if entry.refused is None:
         yield f"accept: {scope.command('accept', entry.name)}"
     yield f"reject: {scope.command('reject', entry.name)}"

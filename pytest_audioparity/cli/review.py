@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_audioparity.cli.scope import Scope
+    from pytest_audioparity.golden.pending import Change
     from pytest_audioparity.review.decisions import Decision
     from pytest_audioparity.review.waiting import Waiting
 
@@ -84,13 +85,13 @@ def _decide(parsed: argparse.Namespace, scope: Scope, decide: Callable[[Waiting]
     from pytest_audioparity.cli.listing import listed
     from pytest_audioparity.review.picking import narrow
 
-    entries = narrow(scope.picked, parsed.stage, scope.record)
+    entries = narrow(scope.picked, scope.record, stages=parsed.stage, settings=parsed.setting)
     possible = [entry for entry in entries if past == "rejected" or entry.refused is None]
     if possible and is_interactive() and not (parsed.yes or parsed.json):
         for entry in entries:
             say("\n".join(listed(entry, scope)))
-        stages = counted(sum(len(entry.changes) for entry in possible), "stage")
-        if not ask(f"{parsed.action} {stages} of {counted(len(possible), 'test')}?"):
+        changes = _counted([change for entry in possible for change in entry.changes])
+        if not ask(f"{parsed.action} {changes} of {counted(len(possible), 'test')}?"):
             say("nothing was changed")
             return FAILED
     ports = _ports(entries) if past == "accepted" else []
@@ -109,6 +110,13 @@ def _decide(parsed: argparse.Namespace, scope: Scope, decide: Callable[[Waiting]
     return FAILED if any(decision.problem is not None for decision in made) else status
 
 
+def _counted(changes: Sequence[Change]) -> str:
+    """Write how many stages and settings some changes concern."""
+    settings = sum(change.is_setting for change in changes)
+    numbers = ((len(changes) - settings, "stage"), (settings, "setting"))
+    return " and ".join(counted(number, word) for number, word in numbers if number)
+
+
 def _ports(entries: Sequence[Waiting]) -> list[Waiting]:
     """Return the ports whose golden is being accepted from its owner: they only have to run again."""
     from pytest_audioparity.golden.pending import IS_PORT
@@ -120,13 +128,13 @@ def _ports(entries: Sequence[Waiting]) -> list[Waiting]:
 def _say_decision(decision: Decision, past: str) -> None:
     entry = decision.entry
     subject = entry.shown if past == "accepted" else entry.pending.test
-    stages = counted(len(decision.done), "stage")
+    done = _counted(decision.done)
     if decision.size_bytes is not None:
-        say(f"{past} {subject}: {stages} ({size_text(decision.size_bytes)})")
+        say(f"{past} {subject}: {done} ({size_text(decision.size_bytes)})")
     elif decision.done and past == "accepted":
-        say(f"{past} {subject}: {stages}, which it has already")
+        say(f"{past} {subject}: {done}, which it has already")
     elif decision.done:
-        say(f"{past} {subject}: {stages}")
+        say(f"{past} {subject}: {done}")
     elif decision.problem is None:
         say(f"{entry.name} was decided by someone else meanwhile")
     if decision.problem is not None:
@@ -150,8 +158,9 @@ def _say_rest(parsed: argparse.Namespace, scope: Scope, made: Sequence[Decision]
         )
         return
     if not made:
-        stages = " in these stages" if scope.picked else ""
-        say(f"{nothing(scope)}{stages}")
+        asked = [word for word, globs in (("stages", parsed.stage), ("settings", parsed.setting)) if globs]
+        among = f" in these {' and '.join(asked)}" if scope.picked else ""
+        say(f"{nothing(scope)}{among}")
     if left:
         say(f"{counted(left, 'test')} still {'waits' if left == 1 else 'wait'}: {scope.command('pending')}")
 
@@ -162,7 +171,8 @@ def _decision_document(decision: Decision) -> dict[str, Any]:
         "name": entry.name,
         "test": entry.pending.test,
         "golden": entry.shown,
-        "stages": list(decision.done),
+        "stages": [change.name for change in decision.done if not change.is_setting],
+        "settings": [change.name for change in decision.done if change.is_setting],
         "size_bytes": decision.size_bytes,
         "problem": decision.problem,
     }

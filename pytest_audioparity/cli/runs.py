@@ -95,7 +95,7 @@ def _merged_lines(merged: Merged, failed: Sequence[str], folder: Path, where: st
     yield f"merged {counted(len(record.jobs), 'job')} into {folder}: {numbers}"
     yield from cut([f"failed {test}" for test in failed], _SHOWN)
     for test, jobs in merged.differing.items():
-        yield f"{test}: {' and '.join(jobs)} obtained different stages, so neither can be accepted"
+        yield f"{test}: {' and '.join(jobs)} did not obtain the same, so neither can be accepted"
     if record.complete:
         yield "together the jobs are a complete run"
         yield from cut([f"orphan {orphan.golden} (no collected test owns it)" for orphan in record.orphans], _SHOWN)

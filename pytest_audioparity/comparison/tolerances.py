@@ -90,13 +90,14 @@ def matches(stage: str, glob: str) -> bool:
     return stage == glob or fnmatchcase(stage, glob)
 
 
-def unmatched(globs: Iterable[str], stages: Iterable[str]) -> str | None:
-    """Say which glob means none of the stages, or return None."""
+def unmatched(globs: Iterable[str], stages: Iterable[str], *, what: str = "stage") -> str | None:
+    """Say which glob means none of the stages, or of what else has names, or return None."""
     names = list(stages)
     for glob in globs:
         if not any(matches(name, glob) for name in names):
             near = nearest(glob, names)
-            return f"{glob!r} matches no stage" + (f", did you mean {near!r}?" if near else f" ({', '.join(names)})")
+            hint = f", did you mean {near!r}?" if near else f" ({', '.join(names)})" if names else ""
+            return f"{glob!r} matches no {what}{hint}"
     return None
 
 

@@ -1,7 +1,8 @@
-"""Obtained stages that wait for a decision: what a failing test leaves, to be looked at, accepted or rejected.
+"""What was obtained and waits for a decision: what a failing test leaves, to be looked at, accepted or rejected.
 
-One file per test, a golden of format 1 whose stages are those that differ, so that every reader of goldens reads it;
-a second entry of its metadata says which golden it would change and how, and what the report said.
+One file per test, a golden of format 1 whose stages are those that differ, and whose settings are all that the test
+declared, so that every reader of goldens reads it; a second entry of its metadata says which golden it would change
+and how, and what the report said.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from pytest_audioparity.errors import AudioparityError, GoldenError
 from pytest_audioparity.golden.file import Golden, write_golden
 from pytest_audioparity.golden.names import SUFFIX, golden_path
+from pytest_audioparity.golden.revision import fingerprint, setting_fingerprint
 from pytest_audioparity.tensorfile import parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
     from pathlib import Path
 
     from pytest_audioparity.records import StageTensor
@@ -34,21 +36,37 @@ _WAY_OUT = dict.fromkeys(
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One stage of a golden that accepting would change.
+    """One stage or hyper-parameter of a golden that accepting would change.
 
     Attributes
     ----------
-    name : the stage
+    name : the stage or hyper-parameter
     change : added, changed or removed
     text : how, in one phrase, such as ``old -> new 1.46 dB``
-    was : fingerprint of the stage in the golden it was compared with, or None; what is another stage by now is not
-        overwritten
+    was : `state_of` the golden it was compared with; what is something else by now is not overwritten
+    is_setting : whether it is a hyper-parameter
     """
 
     name: str
     change: str
     text: str
     was: str | None
+    is_setting: bool = False
+
+    @property
+    def has_tensor(self) -> bool:
+        """Whether a pending file holds a tensor for it."""
+        return not (self.is_setting or self.change == REMOVED)
+
+    @property
+    def label(self) -> str:
+        """What it is called in a list of changes."""
+        return f"setting {self.name}" if self.is_setting else self.name
+
+    @property
+    def subject(self) -> str:
+        """What it is called in a sentence."""
+        return f"{'setting' if self.is_setting else 'stage'} {self.name!r}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +103,30 @@ class Pending:
     settings: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
-    def without(self, names: Sequence[str]) -> Pending:
-        """Return what is left when the changes of some stages are decided."""
-        return replace(self, changes=tuple(change for change in self.changes if change.name not in names))
+    def without(self, decided: Container[Change]) -> Pending:
+        """Return what is left when some changes are decided."""
+        return replace(self, changes=tuple(change for change in self.changes if change not in decided))
+
+
+def state_of(golden: Golden | None, change: Change) -> str | None:
+    """Return the fingerprint of what a golden has where a change is to be made, or None where it has nothing.
+
+    That of a pending file, which is a golden too, is what accepting makes of it.
+
+    Raises
+    ------
+    GoldenError : the stage was altered
+    """
+    if golden is None:
+        return None
+    if change.is_setting:
+        return setting_fingerprint(golden.settings, change.name)
+    return fingerprint(golden.read(change.name)) if change.name in golden else None
+
+
+def stages_left(pending: Pending, obtained: Golden) -> list[StageTensor]:
+    """Return the stages of a pending file that its changes still need."""
+    return [obtained.read(change.name) for change in pending.changes if change.has_tensor]
 
 
 def pending_path(folder: Path, name: str) -> Path:
@@ -141,9 +180,9 @@ def read_pending(path: Path) -> tuple[Pending, Golden]:
 def _check(pending: Pending, obtained: Golden) -> None:
     """Refuse a file whose parts do not fit; it may come from another machine."""
     texts = (pending.test, pending.golden_dir, pending.run, pending.obtained, pending.report)
-    names = [change.name for change in pending.changes]
-    kept = [change.name for change in pending.changes if change.change != REMOVED]
-    if not all(isinstance(text, str) for text in (*texts, *pending.order, *names)):
+    names = [(change.is_setting, change.name) for change in pending.changes]
+    kept = [change.name for change in pending.changes if change.has_tensor]
+    if not all(isinstance(text, str) for text in (*texts, *pending.order, *(name for _, name in names))):
         raise AudioparityError("a text is none")
     if not isinstance(pending.refused, str | None) or not isinstance(pending.result, dict):
         raise AudioparityError("a field has another type")
@@ -151,6 +190,8 @@ def _check(pending: Pending, obtained: Golden) -> None:
         raise AudioparityError("a change is of an unknown kind")
     if len(set(names)) != len(names) or sorted(kept) != sorted(stage.name for stage in obtained.stages):
         raise AudioparityError("it lists other stages than it holds")
+    if any((c.name in pending.settings) == (c.change == REMOVED) for c in pending.changes if c.is_setting):
+        raise AudioparityError("it lists other settings than it holds")
 
 
 def find_pending(folder: Path) -> list[Path]:

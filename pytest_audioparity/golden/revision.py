@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.golden.hashes import content_hash
 from pytest_audioparity.records import DECLARED
@@ -65,3 +65,17 @@ def fingerprint(stage: StageTensor | None) -> str | None:
     spelt = [float(value) if isinstance(value, int) else value for value in declared]
     said = json.dumps([content_hash(raw_bytes(array)), array.dtype.name, list(array.shape), spelt])
     return content_hash(memoryview(said.encode()))
+
+
+def setting_fingerprint(settings: Mapping[str, Any], name: str) -> str | None:
+    """Return what tells a hyper-parameter from another: its value as JSON. None where there is none of that name."""
+    return json.dumps(_spelt(settings[name]), sort_keys=True) if name in settings else None
+
+
+def _spelt(value: Any) -> Any:
+    """Return a plain value in one spelling of its numbers, 50 for 50.0, since they are equal."""
+    if isinstance(value, dict):
+        return {key: _spelt(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_spelt(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.errors import AudioparityError, GoldenError
 from pytest_audioparity.golden.names import shown_path
-from pytest_audioparity.golden.pending import REMOVED, remove_pending, write_pending
-from pytest_audioparity.golden.revision import fingerprint, revised
+from pytest_audioparity.golden.pending import REMOVED, remove_pending, stages_left, state_of, write_pending
+from pytest_audioparity.golden.revision import revised
 from pytest_audioparity.golden.shelf import golden_files, open_golden, save_golden
 from pytest_audioparity.review.waiting import read_checked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
     from pathlib import Path
 
     from pytest_audioparity.golden.file import Golden
@@ -36,18 +36,18 @@ _AS_IS = "as it is"
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What became of one test's pending stages.
+    """What became of one test's pending changes.
 
     Attributes
     ----------
     entry : what was to be decided
-    done : the stages that were decided
-    size_bytes : size of the golden that was written, or None when it had these stages already, or none was asked for
+    done : the changes that were decided
+    size_bytes : size of the golden that was written, or None when it had these changes already, or none was asked for
     problem : why nothing was decided, or what went wrong afterwards
     """
 
     entry: Waiting
-    done: tuple[str, ...] = ()
+    done: tuple[Change, ...] = ()
     size_bytes: int | None = None
     problem: str | None = None
 
@@ -82,14 +82,14 @@ def reject(entry: Waiting, project: Project) -> Decision:
 def _decide(
     entry: Waiting, project: Project, apply: Callable[[Pending, Golden, Sequence[Change]], int | None]
 ) -> Decision:
-    done: tuple[str, ...] = ()
+    done: tuple[Change, ...] = ()
     size: int | None = None
     try:
         with _alone(project):
             pending, obtained = read_checked(entry.path)
             changes = _still_chosen(entry, pending)
             size = apply(pending, obtained, changes)
-            done = tuple(change.name for change in changes)
+            done = changes
             _shrink(entry, pending, obtained, done)
     except (AudioparityError, OSError) as error:
         if getattr(error, "cause", None) == "missing" and not entry.path.exists():  # someone else decided meanwhile
@@ -129,13 +129,21 @@ def _write(
     stages = revised(
         start,
         order=entry.pending.order,
-        new={change.name: obtained.read(change.name) for change in needed if change.change != REMOVED},
-        removed={change.name for change in needed if change.change == REMOVED},
+        new={change.name: obtained.read(change.name) for change in needed if change.has_tensor},
+        removed={change.name for change in needed if change.change == REMOVED and not change.is_setting},
     )
+    if not stages and start is None:
+        raise AudioparityError(f"{entry.shown} does not exist; accept stages of it with its settings")
+    settings = _revised_settings(start, obtained, {change.name for change in needed if change.is_setting})
     said = {**entry.pending.provenance, **({"reason": reason} if reason else {})}
-    return save_golden(
-        entry.golden, stages, settings=entry.pending.settings, provenance=said, shelf=shelf, since=golden
-    )
+    return save_golden(entry.golden, stages, settings=settings, provenance=said, shelf=shelf, since=golden)
+
+
+def _revised_settings(start: Golden | None, obtained: Golden, decided: Container[str]) -> dict[str, Any]:
+    """Return the hyper-parameters of a golden after those of some names became what was obtained, which may be none."""
+    held = {} if start is None else start.settings
+    kept = {name: value for name, value in held.items() if name not in decided}
+    return kept | {name: value for name, value in obtained.settings.items() if name in decided}
 
 
 def _needed(start: Golden | None, obtained: Golden, changes: Sequence[Change], *, shown: str) -> list[Change]:
@@ -143,26 +151,25 @@ def _needed(start: Golden | None, obtained: Golden, changes: Sequence[Change], *
 
     Raises
     ------
-    AudioparityError : a stage of the golden is neither what it was when it was compared nor what it is to be
+    AudioparityError : a part of the golden is neither what it was when it was compared nor what it is to be
     """
     needed = []
     for change in changes:
-        now = fingerprint(start.read(change.name) if start is not None and change.name in start else None)
-        if now == fingerprint(None if change.change == REMOVED else obtained.read(change.name)):
+        now = state_of(start, change)
+        if now == state_of(obtained, change):
             continue
         if now != change.was:
-            what = f"stage {change.name!r} of {shown} was changed" if start is not None else f"{shown} was deleted"
+            what = f"{change.subject} of {shown} was changed" if start is not None else f"{shown} was deleted"
             raise AudioparityError(f"{what} since; run the test again")
         needed.append(change)
     return needed
 
 
-def _shrink(entry: Waiting, pending: Pending, obtained: Golden, done: Sequence[str]) -> None:
+def _shrink(entry: Waiting, pending: Pending, obtained: Golden, done: Sequence[Change]) -> None:
     """Leave of a pending file what is not decided."""
     left = pending.without(done)
     if left.changes:
-        kept = [obtained.read(change.name) for change in left.changes if change.change != REMOVED]
-        write_pending(entry.path, left, kept)
+        write_pending(entry.path, left, stages_left(left, obtained))
     else:
         remove_pending(entry.folder, entry.path)
 
@@ -231,13 +238,11 @@ def _differing(entries: Sequence[Waiting]) -> str | None:
 
 
 def _said(entry: Waiting) -> dict[str, Any]:
-    """Return what a test would have a golden hold: fingerprints by stage, None for what goes."""
+    """Return what a test would have a golden hold: fingerprints by stage and hyper-parameter, None for what goes."""
     try:
         pending, obtained = read_checked(entry.path)
         said: dict[str, Any] = {f"stage {name!r}": _AS_IS for name in pending.order}
-        for change in pending.changes:
-            new = None if change.change == REMOVED else obtained.read(change.name)
-            said[f"stage {change.name!r}"] = fingerprint(new)
+        said |= {f"setting {name!r}": _AS_IS for name in pending.settings}
+        return said | {change.subject: state_of(obtained, change) for change in pending.changes}
     except GoldenError:  # gone meanwhile, or damaged, which accepting it will say
         return {}
-    return {"the settings": dict(pending.settings), **said}

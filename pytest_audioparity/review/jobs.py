@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from pytest_audioparity.errors import AudioparityError
 from pytest_audioparity.golden.names import golden_name, variant_path
 from pytest_audioparity.golden.pending import (
-    REMOVED,
     find_pending,
     pending_path,
     remove_pending,
+    stages_left,
+    state_of,
     write_pending,
 )
-from pytest_audioparity.golden.revision import fingerprint
 from pytest_audioparity.merging import merge
 from pytest_audioparity.review.artifacts import find_leavings
 from pytest_audioparity.review.waiting import is_plain, read_checked
@@ -46,7 +46,7 @@ class Merged:
     ----------
     record : of all jobs
     pending : how many tests wait
-    differing : tests whose jobs obtained different stages, with the names of the jobs
+    differing : tests whose jobs did not obtain the same, with the names of the jobs
     damaged : what could not be read
     """
 
@@ -151,14 +151,11 @@ def _gather(jobs: Mapping[str, Leavings]) -> tuple[dict[str, list[_Found]], list
         for path in find_pending(job.pending):
             try:
                 pending, obtained = read_checked(path)
-                stages = {
-                    change.name: None if change.change == REMOVED else fingerprint(obtained.read(change.name))
-                    for change in pending.changes
-                }
+                changes = {change.subject: state_of(obtained, change) for change in pending.changes}
             except (AudioparityError, OSError) as error:
                 damaged.append(str(error))
                 continue
-            says = (pending.golden, pending.base, pending.golden_dir, pending.refused, dict(pending.settings), stages)
+            says = (pending.golden, pending.base, pending.golden_dir, pending.refused, changes)
             tests.setdefault(golden_name(pending.test), []).append(_Found(name, pending.test, path, says))
     return tests, damaged
 
@@ -177,6 +174,5 @@ def _copy(one: _Found, path: Path, run: str, jobs: Sequence[str] | None) -> None
     pending, obtained = read_checked(one.path)
     refused = pending.refused
     if jobs is not None:
-        refused = f"the jobs {', '.join(jobs)} obtained different stages, this is what {one.job} has"
-    stages = [obtained.read(change.name) for change in pending.changes if change.change != REMOVED]
-    write_pending(path, replace(pending, run=run, refused=refused), stages)
+        refused = f"the jobs {', '.join(jobs)} did not obtain the same, this is what {one.job} has"
+    write_pending(path, replace(pending, run=run, refused=refused), stages_left(pending, obtained))

@@ -1,4 +1,4 @@
-"""Picking from what waits: by the names of goldens and tests, by the names of stages."""
+"""Picking from what waits: by the names of goldens and tests, by the names of stages and hyper-parameters."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from pytest_audioparity.golden.pending import find_pending
 from pytest_audioparity.golden.shelf import find_goldens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
+    from pytest_audioparity.golden.pending import Change
     from pytest_audioparity.project import Project
     from pytest_audioparity.review.waiting import Waiting
     from pytest_audioparity.runs import RunRecord
@@ -107,32 +108,48 @@ def _unknown(name: str, waiting: Sequence[Waiting]) -> str:
     return f"{name!r} matches nothing that is pending; {hint}"
 
 
-def narrow(waiting: Iterable[Waiting], globs: Sequence[str], record: RunRecord | None) -> list[Waiting]:
-    """Return what waits with only the changes of some stages, leaving out what has none of them.
+def narrow(
+    waiting: Iterable[Waiting], record: RunRecord | None, *, stages: Sequence[str], settings: Sequence[str]
+) -> list[Waiting]:
+    """Return what waits with only the changes that some globs mean, leaving out what has none; without globs all.
 
-    Stages that do not wait, of these tests or of those of a run, may be meant without effect.
+    Stages and hyper-parameters that do not wait, of these tests or of those of a run, may be meant without effect.
+
+    Parameters
+    ----------
+    waiting : what there is
+    record : of the run that left it
+    stages, settings : globs; those of the one kind mean nothing of the other
 
     Raises
     ------
-    AudioparityError : a glob means no stage; the message has the nearest
+    AudioparityError : a glob means nothing; the message has the nearest
     """
     entries = list(waiting)
-    if not (globs and entries):
+    if not (entries and (stages or settings)):
         return entries
-    names = dict.fromkeys(change.name for entry in entries for change in entry.changes)
-    others = {name for entry in entries for name in entry.pending.order} | _recorded_stages(record)
-    doubtful = [glob for glob in globs if not any(matches(name, glob) for name in others)]
-    if (problem := unmatched(doubtful, names)) is not None:
-        raise AudioparityError(f"--stage {problem}")
-    kept = (
-        replace(entry, changes=tuple(c for c in entry.changes if any(matches(c.name, glob) for glob in globs)))
-        for entry in entries
-    )
+    orders = {name for entry in entries for name in entry.pending.order}
+    declared = {name for entry in entries for name in entry.pending.settings}
+    _check_globs("stage", stages, entries, orders | _recorded(record, "stages"))
+    _check_globs("setting", settings, entries, declared | _recorded(record, "settings"))
+
+    def is_meant(change: Change) -> bool:
+        return any(matches(change.name, glob) for glob in (settings if change.is_setting else stages))
+
+    kept = (replace(entry, changes=tuple(filter(is_meant, entry.changes))) for entry in entries)
     return [entry for entry in kept if entry.changes]
 
 
-def _recorded_stages(record: RunRecord | None) -> set[str]:
-    """Return the names of the stages of a run's tests; the record may come from anywhere."""
-    listed = [test.get("stages") for test in (record.tests if record is not None else ())]
-    rows = [row for stages in listed if isinstance(stages, list) for row in stages if isinstance(row, dict)]
+def _check_globs(what: str, globs: Sequence[str], entries: Sequence[Waiting], others: Collection[str]) -> None:
+    changes = [change for entry in entries for change in entry.changes]
+    names = dict.fromkeys(change.name for change in changes if change.is_setting == (what == "setting"))
+    doubtful = [glob for glob in globs if not any(matches(name, glob) for name in others)]
+    if (problem := unmatched(doubtful, names or others, what=what)) is not None:
+        raise AudioparityError(f"--{what} {problem}")
+
+
+def _recorded(record: RunRecord | None, key: str) -> set[str]:
+    """Return the names of the stages or settings of a run's tests; the record may come from anywhere."""
+    listed = [test.get(key) for test in (record.tests if record is not None else ())]
+    rows = [row for rows in listed if isinstance(rows, list) for row in rows if isinstance(row, dict)]
     return {row["name"] for row in rows if isinstance(row.get("name"), str)}

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from pytest_audioparity.errors import AudioparityError, GoldenError
 from pytest_audioparity.golden.names import SUFFIX, any_golden_path, name_of, shown_path
-from pytest_audioparity.golden.pending import REMOVED, find_pending, read_pending
+from pytest_audioparity.golden.pending import find_pending, read_pending
+from pytest_audioparity.golden.shelf import golden_files
 
 if TYPE_CHECKING:
     from pytest_audioparity.golden.file import Golden
@@ -34,6 +35,7 @@ class Waiting:
     base : the golden that it was compared with
     shown : the golden's path as it is shown
     refused : why it cannot be accepted, or None
+    is_new : whether that golden is not there yet
     changes : those of its changes that are to be decided
     """
 
@@ -45,12 +47,8 @@ class Waiting:
     base: Path | None
     shown: str
     refused: str | None
+    is_new: bool
     changes: tuple[Change, ...]
-
-    @property
-    def is_new(self) -> bool:
-        """Whether there was no golden, so that every stage is an addition."""
-        return all(change.was is None for change in self.pending.changes)
 
 
 def list_waiting(folder: Path, project: Project) -> tuple[list[Waiting], list[str]]:
@@ -85,7 +83,7 @@ def _problem(pending: Pending) -> str | None:
     hashes = [change.was for change in pending.changes if change.was is not None]
     if not all(isinstance(text, str) for text in texts + hashes):
         return "a text is none"
-    new = {change.name for change in pending.changes if change.change != REMOVED}
+    new = {change.name for change in pending.changes if change.has_tensor}
     if not new <= set(pending.order) or len(set(pending.order)) != len(pending.order):
         return "its order of stages is none"
     if not all(is_plain(value) for value in (pending.result, pending.settings, pending.provenance)):
@@ -120,6 +118,7 @@ def _waiting(path: Path, folder: Path, pending: Pending, project: Project) -> Wa
         base=base,
         shown=shown,
         refused=refused,
+        is_new=golden is None or not golden_files(golden),
         changes=pending.changes,
     )
 

@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 
 from pytest_audioparity.cli import main
+from pytest_audioparity.comparison.hyperparameters import compare_settings
 from pytest_audioparity.golden.file import Golden, write_golden
 from pytest_audioparity.golden.names import any_golden_path, golden_name
 from pytest_audioparity.golden.pending import Change, Pending, pending_path, write_pending
-from pytest_audioparity.golden.revision import fingerprint
+from pytest_audioparity.golden.revision import fingerprint, setting_fingerprint
 from pytest_audioparity.records import StageMeta, StageTensor
 
 TEST = "tests/test_m.py::test_m"
@@ -62,21 +63,26 @@ class Review:
         texts=None,
         **fields,
     ):
-        """Leave what a test obtained; stages are given as keywords `s_<name>=value` or in `values`."""
+        """Leave what a test obtained; stages are given as keywords `s_<name>=value` or in `values`.
+
+        `settings` are all that the test declared; by default those of its golden.
+        """
         values = fields.pop("values", {}) | {k[2:]: fields.pop(k) for k in list(fields) if k.startswith("s_")}
         golden = golden_name(test) if golden is None else golden
         base = golden if base is None else base
-        held = self._held(base, directory)
+        held, held_settings = self._held(base, directory)
+        settings = fields.setdefault("settings", held_settings)
         stages = [stage(name, value) for name, value in values.items()]
         changes = [self._change(one, held, texts or {}) for one in stages]
         changes += [Change(name, "removed", "removed", fingerprint(held[name])) for name in removed]
+        changes += [self._setting_change(one, held_settings) for one in compare_settings(held_settings, settings)]
         pending = Pending(
             test=test,
             golden=golden,
             base=base,
             golden_dir=directory if golden_dir is None else golden_dir,
             order=tuple(order or values),
-            changes=tuple(changes),
+            changes=tuple(change for change in changes if change is not None),
             **{
                 "refused": None,
                 "run": "run1",
@@ -84,10 +90,10 @@ class Review:
                 "result": {
                     "verdict": "fail",
                     "first_divergence": next(iter(values), None),
+                    "settings": [{"name": name, "expected": value} for name, value in held_settings.items()],
                     "stages": [{"name": name, "deviation_db": 1.46} for name in values],
                 },
                 "report": f"stage {next(iter(values), '-')!r} is off by 1.46 dB, allowed 0.01 dB\n1 of 1 stages fail",
-                "settings": {},
                 "provenance": {"test": test, "commit": "abc"},
                 **fields,
             },
@@ -101,13 +107,23 @@ class Review:
         try:
             path = any_golden_path(self.root / directory, base)
         except ValueError:
-            return {}
-        return {one.meta.name: one for one in Golden(path)} if path.exists() else {}
+            return {}, {}
+        golden = Golden(path) if path.exists() else None
+        return ({}, {}) if golden is None else ({one.meta.name: one for one in golden}, golden.settings)
 
     def _change(self, new, held, texts):
         old, name = held.get(new.meta.name), new.meta.name
         text = texts.get(name, "added" if old is None else "old -> new 1.46 dB")
         return Change(name, "added" if old is None else "changed", text, fingerprint(old))
+
+    def _setting_change(self, one, held):
+        if one.passed:
+            return None
+        kind = "changed" if " -> " in one.change else one.change.split()[0]
+        return Change(one.name, kind, one.change, setting_fingerprint(held, one.name), is_setting=True)
+
+    def settings(self, name=NAME):
+        return Golden(self.golden(name)).settings
 
     def waiting(self):
         folder = self.root / ".audioparity" / "pending"

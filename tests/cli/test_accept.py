@@ -14,7 +14,7 @@ def test_accept_creates_the_golden_with_the_provenance_of_the_run_that_obtained_
     review.obtain(s_a=1, s_b=2, settings={"top_k": 5}, provenance={"test": TEST, "commit": "abc", "python": "3.9"})
     status, out, err = review.run("golden", "accept", "--reason", "new model")
     assert (status, err) == (0, "")
-    assert out.startswith("accepted golden/tests/test_m/test_m.safetensors: 2 stages (")
+    assert out.startswith("accepted golden/tests/test_m/test_m.safetensors: 2 stages and 1 setting (")
     assert out.endswith(" kB)\n")
     golden = Golden(review.golden())
     assert review.values() == {"a": 1, "b": 2}

@@ -37,8 +37,9 @@ def test_the_list_says_test_golden_stages_age_and_what_to_do(review):
 
 
 def test_json_has_every_field_of_the_contract(review):
-    review.write_golden(mel=1, old=1)
-    path = review.obtain(s_mel=2, removed=["old"], obtained="2026-11-21T16:00:00+00:00")
+    review.write_golden(mel=1, old=1, settings={"k": 5, "same": 1, "t": 0.9})
+    settings = {"k": 6, "same": 1, "n": None}
+    path = review.obtain(s_mel=2, removed=["old"], settings=settings, obtained="2026-11-21T16:00:00+00:00")
     status, told = review.json("golden", "pending")
     assert status == 0
     assert told["pending"] == [
@@ -55,6 +56,11 @@ def test_json_has_every_field_of_the_contract(review):
             "stages": [
                 {"name": "mel", "change": "changed", "text": "old -> new 1.46 dB", "deviation_db": 1.46},
                 {"name": "old", "change": "removed", "text": "removed", "deviation_db": None},
+            ],
+            "settings": [
+                {"name": "k", "change": "changed", "text": "5 -> 6", "expected": 5, "actual": 6},
+                {"name": "n", "change": "added", "text": "added (null)", "expected": None, "actual": None},
+                {"name": "t", "change": "removed", "text": "removed", "expected": 0.9, "actual": None},
             ],
             "first_divergence": "mel",
         }

@@ -18,7 +18,7 @@ from pytest_audioparity.runs import Orphan, RunRecord, write_run
 OTHER = "tests/test_n.py::test_n"
 WHOLE = RunRecord(id="r", started="2026-11-21T16:00:00+00:00", complete=True, broken=())
 TESTS = tuple(
-    {"test": test, "stages": [{"name": name} for name in names]}
+    {"test": test, "stages": [{"name": name} for name in names], "settings": [{"name": "t"}]}
     for test, names in (("tests/test_m.py::test_m", ["a", "new", "b", "gone"]), (OTHER, ["x", "y"]))
 )
 
@@ -50,8 +50,9 @@ def stop_at(monkeypatch):
 def state(root):
     """Read all that counts: goldens, what waits, the record apart from its new id."""
     goldens = {
-        path.relative_to(root).as_posix(): [(one.meta.name, float(one.array[0])) for one in Golden(path)]
+        path.relative_to(root).as_posix(): ([(one.meta.name, float(one.array[0])) for one in golden], golden.settings)
         for path in sorted((root / "golden").rglob("*.safetensors"))
+        for golden in [Golden(path)]
     }
     pending = {
         path.name: (said.test, [change.name for change in said.changes], [one.meta.name for one in obtained])
@@ -69,9 +70,9 @@ def prepare(review):
     for folder in ("golden", ".audioparity"):
         shutil.rmtree(review.root / folder, ignore_errors=True)
     shutil.rmtree(review.root.parent / "job", ignore_errors=True)
-    review.write_golden(a=1, b=1, gone=1)
+    review.write_golden(a=1, b=1, gone=1, settings={"k": 1, "t": 1})
     review.write_golden("tests/test_gone/deep/test_g", a=1)
-    review.obtain(s_a=2, s_new=3, removed=["gone"], order=["a", "new", "b"])
+    review.obtain(s_a=2, s_new=3, removed=["gone"], order=["a", "new", "b"], settings={"k": 2})
     review.obtain(OTHER, s_x=1, s_y=2)
     orphan = Orphan("tests/test_gone/deep/test_g", fingerprint(review.golden("tests/test_gone/deep/test_g")))
     write_run(
@@ -91,6 +92,9 @@ def prepare(review):
         "golden accept --stage a --stage x",
         "golden reject",
         "golden reject --stage new --stage y",
+        "golden accept --stage a --setting t",
+        "golden accept --setting *",
+        "golden reject --setting t",
         f"golden accept tests/test_m/test_m {OTHER}",
         f"golden reject tests/test_m.py::test_m {OTHER}",
         "golden prune",

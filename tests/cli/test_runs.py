@@ -136,11 +136,11 @@ def test_pending_files_that_differ_are_refused_and_name_their_jobs(review, jobs)
         review.obtain(A, s_a=value, folder=folder / "pending")
     status, out, _ = review.run("run", "merge", *folders)
     assert status == 1
-    assert f"{A}: Linux x86 and mac obtained different stages, so neither can be accepted" in out
+    assert f"{A}: Linux x86 and mac did not obtain the same, so neither can be accepted" in out
     assert review.waiting() == ["tests/test_a/test_a@linux-x86.safetensors", "tests/test_a/test_a@mac.safetensors"]
     status, _, err = review.run("golden", "accept")
     assert status == 1
-    assert "the jobs Linux x86, mac obtained different stages, this is what mac has" in err
+    assert "the jobs Linux x86, mac did not obtain the same, this is what mac has" in err
     assert not (review.root / "golden").exists()
     assert review.run("golden", "accept", "--from", folders[1])[0] == 0
     assert review.values("tests/test_a/test_a") == {"a": 1}

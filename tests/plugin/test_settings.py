@@ -72,9 +72,10 @@ def test_settings_alone_are_the_headline_and_the_stages_all_pass(project, model)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["setting 'temperature': expected 0.9, actual 0.7", "x * ok", "accept: pytest *"])
     result.stdout.fnmatch_lines("FAILED *ParityError: setting 'temperature': expect*")
-    assert project.all_pending() == []
-    record = json.loads((project.path / ".audioparity" / "run.json").read_text())
-    assert record["tests"][0]["reason"] == "setting 'temperature': expected 0.9, actual 0.7"
+    result.stdout.fnmatch_lines("review: audioparity golden show test_model/test_model")
+    record = json.loads((project.path / ".audioparity" / "run.json").read_text())["tests"][0]
+    assert record["reason"] == "setting 'temperature': expected 0.9, actual 0.7"
+    assert record["settings"] == [{"name": "temperature", "verdict": "fail"}, {"name": "top_k", "verdict": "pass"}]
 
 
 def test_with_a_stage_that_fails_both_are_told(project, model):
@@ -121,10 +122,63 @@ def test_only_leaves_settings_compared(project, model):
     project.run().assert_outcomes(failed=1)
 
 
+def changes_of(project):
+    """Return what waits of the test: name, kind, text, whether it is a setting."""
+    pending, _ = read_pending(project.pending())
+    return [(change.name, change.change, change.text, change.is_setting) for change in pending.changes]
+
+
 def test_what_is_left_for_review_carries_the_settings(project, model):
-    model("stages.settings(temperature=0.7, top_k=50)", gain=2)
+    model("stages.settings(temperature=0.7, top_p=[1, 2])", gain=2)
     project.run().assert_outcomes(failed=1)
-    assert read_pending(project.pending())[0].settings == {"temperature": 0.7, "top_k": 50}
+    assert read_pending(project.pending())[0].settings == {"temperature": 0.7, "top_p": [1, 2]}
+    assert changes_of(project) == [
+        ("x", "changed", "old -> new 6.02 dB", False),
+        ("temperature", "changed", "0.9 -> 0.7", True),
+        ("top_k", "removed", "removed", True),
+        ("top_p", "added", "added ([1, 2])", True),
+    ]
+
+
+def test_settings_alone_are_left_for_review_and_accepted_as_an_update_writes_them(project, model, capsys):
+    from pytest_audioparity.cli import main
+
+    def accepted(command):
+        model(DECLARED)
+        assert project.run("--update-golden").ret == 0
+        model("stages.settings(temperature=0.7, top_k=50)")
+        assert command() == 0
+        assert project.all_pending() == []
+        project.run().assert_outcomes(passed=1)
+        golden = Golden(project.golden())
+        return settings_of(project), list(project.tensors()["x"]), golden.stages, golden.provenance["test"]
+
+    def review():
+        project.run().assert_outcomes(failed=1)
+        assert read_pending(project.pending())[1].stages == ()
+        assert main(["golden", "pending"]) == 0
+        assert "  setting temperature  0.9 -> 0.7\n" in capsys.readouterr().out
+        assert main(["golden", "show"]) == 0
+        assert "setting 'temperature': expected 0.9, actual 0.7\n" in capsys.readouterr().out
+        return main(["golden", "accept", "--yes"])
+
+    assert accepted(review) == accepted(lambda: project.run("--update-golden").ret)
+    assert settings_of(project) == {"temperature": 0.7, "top_k": 50}
+
+
+def test_a_new_golden_is_reviewed_with_its_settings(project):
+    project.write(SOURCE.format(settings="stages.settings(top_k=50)", gain=1))
+    project.run().assert_outcomes(failed=1)
+    assert changes_of(project) == [("x", "added", "new", False), ("top_k", "added", "added (50)", True)]
+
+
+def test_settings_of_a_test_without_a_stage_leave_nothing(project, model):
+    model("stages.settings(temperature=0.7); raise RuntimeError('no model')")
+    project.run().assert_outcomes(failed=1)
+    assert project.all_pending() == []
+    project.write("def test_new(stages): stages.settings(temperature=0.7)")
+    project.run().assert_outcomes(failed=1)
+    assert project.all_pending() == []
 
 
 def test_a_test_that_crashed_leaves_the_settings_that_it_did_not_come_to(project, model):
@@ -150,12 +204,15 @@ def test_accepting_what_waits_writes_stages_and_settings(project, model):
     project.run().assert_outcomes(passed=1)
 
 
-def test_what_waits_goes_when_only_settings_differ_any_more(project, model):
+def test_what_waits_is_always_of_the_last_run(project, model):
     model(DECLARED, gain=2)
     project.run().assert_outcomes(failed=1)
-    assert project.all_pending() == ["test_model/test_model"]
+    assert changes_of(project) == [("x", "changed", "old -> new 6.02 dB", False)]
     model("stages.settings(temperature=0.7, top_k=50)")
     project.run().assert_outcomes(failed=1)
+    assert changes_of(project) == [("temperature", "changed", "0.9 -> 0.7", True)]
+    model(DECLARED)
+    project.run().assert_outcomes(passed=1)
     assert project.all_pending() == []
 
 
@@ -181,6 +238,8 @@ class TestPorts:
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines(["  top_k : expected 50, missing in actual"])
         result.stdout.no_fnmatch_line("accept:*")
+        pending, _ = read_pending(project.pending("test_model/test_port"))
+        assert "port" in pending.refused
 
     def test_a_port_that_declares_none_is_not_compared_and_its_failure_says_so(self, project):
         self.run(project, "pass").assert_outcomes(passed=1)
