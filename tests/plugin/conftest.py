@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 HEADER = """\
 import unittest
 import numpy as np
-import numpy.fft
 import pytest
 from pytest_audioparity import codec_roundtrip, parity
 """
