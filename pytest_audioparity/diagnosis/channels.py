@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.problem import Explanation, Problem, product
+from pytest_audioparity.diagnosis.problem import Explanation, Problem, product, rows_of
 from pytest_audioparity.records import DB_PER_UNIT
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _trends(problem: Problem, axis: int) -> Iterator[Explanation]:
 def _per_index(problem: Problem, axis: int) -> Iterator[Explanation]:
     e, a = problem.expected, problem.actual
     n, label = e.shape[axis], problem.labels[axis]
-    rows_e, rows_a = (np.moveaxis(side, axis, 0).reshape(n, -1) for side in (e, a))
+    rows_e, rows_a = (rows_of(side, axis) for side in (e, a))
     shape = [1] * e.ndim
     shape[axis] = n
     offsets = (rows_a - rows_e).mean(axis=1)

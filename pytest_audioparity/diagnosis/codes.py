@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_audioparity.diagnosis.problem import rows_of
 from pytest_audioparity.records import Finding
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def _per_index(expected: Array, actual: Array) -> Finding | None:
     for axis, n in enumerate(expected.shape):
         if n < 2 or expected.size // n < _FEWEST:
             continue
-        e, a = (np.moveaxis(side, axis, 0).reshape(n, -1).astype(np.int64) for side in (expected, actual))
+        e, a = (rows_of(side, axis).astype(np.int64) for side in (expected, actual))
         offsets = np.median(a - e, axis=1).astype(np.int64)
         share = 1.0 - float(np.mean(a != e + offsets[:, None])) / float(np.mean(a != e))
         if share >= _MOST:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.problem import Explanation, Problem, in_units_of_actual
+from pytest_audioparity.diagnosis.problem import Explanation, Problem, in_units_of_actual, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,9 +26,7 @@ def find(problem: Problem) -> Iterator[Explanation]:
     if problem.is_codes:
         return
     for axis in problem.time_axes():
-        rows_e, rows_a = (
-            np.moveaxis(side, axis, 0).reshape(side.shape[axis], -1).T for side in (problem.expected, problem.actual)
-        )
+        rows_e, rows_a = (rows_of(side, axis).T for side in (problem.expected, problem.actual))
         for side in _SIDES:
             taps = 2 * side + 1
             if rows_e.shape[1] < 4 * taps or rows_e.size < _PER_TAP * taps:

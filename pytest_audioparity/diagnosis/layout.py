@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.problem import Explanation, Problem
+from pytest_audioparity.diagnosis.problem import Explanation, Problem, rows_of
 from pytest_audioparity.golden.provenance import our_own
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def _permuted(problem: Problem, axis: int) -> Iterator[Explanation]:
 
 
 def _rows(side: Array, axis: int) -> Array:
-    rows = np.moveaxis(side, axis, 0).reshape(side.shape[axis], -1)
+    rows = rows_of(side, axis)
     step = max(1, rows.shape[1] // _PER_CHANNEL)
     taken: Array = rows[:, ::step]
     return taken
@@ -220,9 +220,7 @@ def _partners(rows_e: Array, rows_a: Array) -> Array:
 
 def _ranks(problem: Problem, axis: int) -> Array | None:
     """Return the permutation between two vectors that have the same values, by sorting both."""
-    e, a = (
-        np.moveaxis(side, axis, 0).reshape(side.shape[axis], -1)[:, 0] for side in (problem.expected, problem.actual)
-    )
+    e, a = (rows_of(side, axis)[:, 0] for side in (problem.expected, problem.actual))
     from_e, from_a = np.argsort(e, kind="stable"), np.argsort(a, kind="stable")
     if problem.expected.size != e.size or float(np.abs(e[from_e] - a[from_a]).max()) > max(
         problem.allowed, problem.floor

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.problem import Explanation, Problem
+from pytest_audioparity.diagnosis.problem import Explanation, Problem, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +99,7 @@ def _touched(problem: Problem) -> int:
 
 
 def _margin(problem: Problem, axis: int) -> _Margin:
-    e, a = (np.moveaxis(side, axis, 0).reshape(side.shape[axis], -1) for side in (problem.expected, problem.actual))
+    e, a = (rows_of(side, axis) for side in (problem.expected, problem.actual))
     error = ((a - e) ** 2).sum(axis=1)
     if problem.meta.kind in ("log_spectrum", "codes"):
         signal = np.ones(len(e))
@@ -275,8 +275,8 @@ def _frozen(problem: Problem, axis: int, margin: _Margin) -> Iterator[Explanatio
     n = margin.wrong.size
     if not 0 < wrong.size <= n // 2 or wrong[0] == 0 or not margin.holds(margin.wrong):
         return
-    a = np.moveaxis(problem.actual, axis, 0).reshape(n, -1)
-    e = np.moveaxis(problem.expected, axis, 0).reshape(n, -1)
+    a = rows_of(problem.actual, axis)
+    e = rows_of(problem.expected, axis)
     runs = np.split(wrong, np.flatnonzero(np.diff(wrong) > 1) + 1)
     held = missed = 0.0
     for run in runs[:256]:

@@ -124,6 +124,11 @@ class Explanation:
             object.__setattr__(self, "left", squared(self.expected, self.actual))
 
 
+def rows_of(side: Array, axis: int) -> Array:
+    """Return the elements at each index of an axis as one row of a matrix."""
+    return np.moveaxis(side, axis, 0).reshape(side.shape[axis], -1)
+
+
 def squared(expected: Array, actual: Array) -> float:
     """Return the sum of squared differences."""
     return energy((actual - expected).ravel())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.problem import Explanation, Problem, squared
+from pytest_audioparity.diagnosis.problem import Explanation, Problem, rows_of, squared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ def _grids(problem: Problem) -> Iterator[Explanation]:
         yield _explained(problem, step, f"{levels} levels with a step of {step:.4g}", detail, 1)
         return
     for axis in range(e.ndim):
-        rows_e, rows_a = (np.moveaxis(side, axis, 0).reshape(side.shape[axis], -1) for side in (e, a))
+        rows_e, rows_a = (rows_of(side, axis) for side in (e, a))
         if not 2 <= len(rows_a) <= _MOST_ROWS or rows_a.shape[1] < _FEWEST:
             continue
         steps = [_step(row_a, row_e) for row_a, row_e in zip(rows_a, rows_e, strict=True)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.diagnosis.layout import permuted_axes, reshaped
-from pytest_audioparity.diagnosis.problem import Problem, restate, squared
+from pytest_audioparity.diagnosis.problem import Problem, restate, rows_of, squared
 from pytest_audioparity.diagnosis.timing import best_lag, follow, near, overlap, stretched
 from pytest_audioparity.records import Finding, StageMeta
 
@@ -99,7 +99,7 @@ def _left(e: Array, a: Array) -> float:
 def _length(
     expected: Array, actual: Array, labels: tuple[str, ...], meta: StageMeta, allowed: float, axis: int
 ) -> list[Finding]:
-    e, a = (np.moveaxis(side, axis, 0).reshape(side.shape[axis], -1) for side in (expected, actual))
+    e, a = (rows_of(side, axis) for side in (expected, actual))
     label, more = labels[axis], len(a) - len(e)
     unit = "samples" if meta.kind == "waveform" else "frames"
     said = f"actual is {abs(more)} {unit} {'longer' if more > 0 else 'shorter'} along {label}"
@@ -148,7 +148,7 @@ def _rate(part: Problem, e: Array, a: Array) -> Finding | None:
 
 
 def _channels(expected: Array, actual: Array, labels: tuple[str, ...], axis: int) -> list[Finding]:
-    rows_e, rows_a = (np.moveaxis(side, axis, 0).reshape(side.shape[axis], -1) for side in (expected, actual))
+    rows_e, rows_a = (rows_of(side, axis) for side in (expected, actual))
     label, more = labels[axis], len(rows_a) - len(rows_e)
     few, many = (rows_a, rows_e) if more < 0 else (rows_e, rows_a)
     distance = ((few**2).sum(axis=1)[:, None] + (many**2).sum(axis=1)[None, :] - 2 * few @ many.T).clip(0)

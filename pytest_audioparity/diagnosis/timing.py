@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.problem import Explanation, Problem
+from pytest_audioparity.diagnosis.problem import Explanation, Problem, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ class Piece:
 def find(problem: Problem) -> Iterator[Explanation]:
     """Yield time_shift, repeated_frames, dropped_frames and sample_rate along every axis that may be time."""
     for axis in problem.time_axes():
-        e, a = (np.moveaxis(side, axis, 0).reshape(side.shape[axis], -1) for side in (problem.expected, problem.actual))
+        e, a = (rows_of(side, axis) for side in (problem.expected, problem.actual))
         lag = best_lag(e, a)
         if lag:
             yield _shifted(problem, e, a, lag, axis)
