@@ -13,6 +13,7 @@ import pytest
 from pytest_audioparity.audits.calibration import Calibration
 from pytest_audioparity.identity import test_id
 from pytest_audioparity.session import mark_of, run_of
+from pytest_audioparity.ticker import Ticker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,13 +38,21 @@ def observer_of(item: pytest.Item) -> Callable[..., None] | None:
 
 def audits_of(item: pytest.Item, recording: Recording, result: ParityResult) -> dict[str, Any]:
     """Return, in plain types, what the audits that were asked for say of a test whose function has returned."""
-    found: dict[str, Any] = {}
     test = test_id(item)
+    ticker = Ticker(item.config, f"faults for {test}")
+    try:
+        return _audits(item, recording, result, test, ticker)
+    finally:
+        ticker.close()
+
+
+def _audits(item: pytest.Item, recording: Recording, result: ParityResult, test: str, ticker: Ticker) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     calibration = item.stash.get(_CALIBRATION, None)
     if calibration is not None:
         calibration.end()
     if calibration is not None and calibration.is_last:
-        rows = calibration.measured(recording.expected, test=test)
+        rows = calibration.measured(recording.expected, test=test, progress=ticker)
         found["calibration"] = {
             "stages": rows,
             "problem": calibration.problem,
@@ -58,6 +67,7 @@ def audits_of(item: pytest.Item, recording: Recording, result: ParityResult) -> 
             test=test,
             others=lambda stage: [other for other, _ in zip(recording.neighbours(stage), range(_OTHERS), strict=False)],
             left_out=recording.left_out(),
+            progress=ticker,
         )
     return found
 

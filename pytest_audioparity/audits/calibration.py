@@ -82,36 +82,46 @@ class Calibration:
         if result.has_both_sides:
             known.to_golden.append(result)
 
-    def measured(self, expected: Callable[[StageMeta], StageTensor | None], *, test: str) -> list[dict[str, Any]]:
+    def measured(
+        self,
+        expected: Callable[[StageMeta], StageTensor | None],
+        *,
+        test: str,
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> list[dict[str, Any]]:
         """Return the numbers of each stage in plain types, see `proposals`.
 
         Parameters
         ----------
         expected : gives the golden's stage that something declares, None where it has none
         test : its id, which decides what is random of the faults
+        progress : is told the stage with every fault
         """
-        return [self._row(stage, expected(stage.result.meta), test) for stage in self._stages.values()]
+        rows = []
+        for stage in self._stages.values():
+            golden = expected(stage.result.meta)
+            healthy = StageTensor(stage.result.meta, (stage.first if golden is None else golden).array)
+            faults = []
+            for one in injected(healthy, stage.result.tolerance, seed=test):
+                progress(healthy.meta.name)
+                if one.smallest is not None:
+                    faults.append((one.smallest, f"{one.fault.code} ({one.fault.name})"))
+            rows.append(self._row(stage, golden, sorted(faults)))
+        return rows
 
-    def _row(self, stage: _Stage, golden: StageTensor | None, test: str) -> dict[str, Any]:
+    def _row(self, stage: _Stage, golden: StageTensor | None, faults: list[tuple[float, str]]) -> dict[str, Any]:
         tolerance = stage.result.tolerance
-        meta = stage.result.meta
-        healthy = StageTensor(meta, stage.first.array if golden is None else golden.array)
-        faults = [
-            (one.smallest, f"{one.fault.code} ({one.fault.name})")
-            for one in injected(healthy, tolerance, seed=test)
-            if one.smallest is not None
-        ]
         is_codes = stage.result.comparison is not None and stage.result.comparison.match is not None
         measured = [*stage.to_golden, *stage.to_first]
         return {
-            "stage": meta.name,
+            "stage": stage.result.meta.name,
             "measure": "mismatch" if is_codes else "tol_db",
             "repetitions": self._ended,
             "measurable": None not in map(smallest, measured),
             "to_golden": _largest(stage.to_golden),
             "run_to_run": _largest(stage.to_first),
             "cause": None if golden is None else _cause(golden, stage.first, tolerance),
-            "faults": sorted(faults),
+            "faults": faults,
             "now": 1 - tolerance.min_match if is_codes else tolerance.tol_db,
             "precision": tolerance.precision,
             "in_record": stage.in_record,

@@ -22,6 +22,7 @@ def audit(
     test: str,
     others: Callable[[StageTensor], Sequence[StageTensor]],
     left_out: Sequence[str] = (),
+    progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Return, in plain types, how many faults were injected into the stages of a test and which pass.
 
@@ -31,11 +32,13 @@ def audit(
     test : its id, which decides what is random
     others : gives the golden's other stages that one might be by mistake
     left_out : stages that the test records and does not compare
+    progress : is told the stage with every fault
     """
     made, unnoticed = 0, []
     for stage, result in stages:
         for one in injected(stage, result.tolerance, others=others(stage), seed=test):
             made += 1
+            progress(stage.meta.name)
             if not one.noticed:
                 unnoticed.append(_plain(stage.meta.name, one))
     return {"injected": made, "unnoticed": unnoticed, "left_out": list(left_out)}
