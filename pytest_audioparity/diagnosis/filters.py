@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Taps on either side of the present sample; filters with longer memory are found by their inverse.
 _SIDES = (1, 2, 8, 32)
+# What a filter that is undone has to explain in its own direction, of what it explains backwards.
+_FORWARD = 0.25
 # Samples per tap that the fit needs, so that it cannot explain by chance.
 _PER_TAP = 30
 _RIDGE = 1e-10
@@ -35,6 +37,7 @@ def find(problem: Problem) -> Iterator[Explanation]:
 
 
 def _fits(problem: Problem, rows_e: Array, rows_a: Array, side: int) -> Iterator[Explanation]:
+    forward = 0.0
     for source, target, who in ((rows_e, rows_a, "actual"), (rows_a, rows_e, "expected")):
         h = _filter(source, target, side)
         if h is None or _is_delay(h):
@@ -43,6 +46,11 @@ def _fits(problem: Problem, rows_e: Array, rows_a: Array, side: int) -> Iterator
         padded = np.pad(source, ((0, 0), (side, side)), mode="edge")
         predicted = np.stack([np.convolve(row, h, "valid") for row in padded])
         left = in_units_of_actual(problem, float(((target - predicted) ** 2).sum()), who)
+        share = 1.0 - left / problem.error
+        if who == "actual":
+            forward = share
+        elif forward < _FORWARD * share:
+            continue  # noise on top of actual is taken off by a filter too (Wiener's), and is none
         other = "expected" if who == "actual" else "actual"
         message = (
             f"{who} is {other} through a linear filter of {h.size} taps ({_shape(h)}); check pre-emphasis, the "

@@ -259,12 +259,13 @@ def _delayed(problem: Problem, axis: int) -> Iterator[Explanation]:
         if time == axis or not 2 <= n <= 64 or frames <= 2 * n:
             continue
         e, a = (np.moveaxis(side, (axis, time), (-2, -1)) for side in (problem.expected, problem.actual))
-        span = frames - (n - 1)
-        for direction in (1, -1):
-            shifts = [k if direction > 0 else n - 1 - k for k in range(n)]
-            # Row k of actual at t + k is row k of expected at t; the other direction undoes a delay.
-            taken_e = np.stack([e[..., k, n - 1 - shifts[k] : n - 1 - shifts[k] + span] for k in range(n)], -2)
-            taken_a = np.stack([a[..., k, n - 1 : n - 1 + span] for k in range(n)], -2)
+        # Undone twice, a row comes early, and may be trimmed so that the last one is in its place.
+        for direction, first in ((1, 0), (-1, 0), (-1, n - 1)):
+            shifts = [first + direction * k for k in range(n)]
+            start, stop = max(0, *shifts), frames + min(0, *shifts)
+            # Row k of actual at t + shift is row k of expected at t.
+            taken_e = np.stack([e[..., k, start - shift : stop - shift] for k, shift in enumerate(shifts)], -2)
+            taken_a = a[..., start:stop]
             label = problem.labels[axis]
             word = "is delayed by k frames" if direction > 0 else "comes k frames early"
             message = f"index k of {label} {word}; check the delay pattern of the codebooks, and where it is undone"

@@ -24,9 +24,12 @@ _CLEANER = 0.05
 # Share of an axis that is still "a few" of it, and of its frames that is still an edge.
 _FEW, _EDGE, _LAST = 0.34, 0.15, 0.04
 _MOST_SPIKES = 0.002
-# Values that are judged together, and by how much wrong ones exceed the tenth of all that has the least error.
+# Values that are judged together, and by how much wrong ones exceed the twentieth of all that has the least error: of
+# normal noise, one square in ten thousand is 15 times their mean, and that twentieth may be half of it.
 _VALUES = 32
-_ABOVE = 25.0
+_ABOVE = 50.0
+# Rounding of values near zero is that of the sums they came from, about as large as for this share of the mean power.
+_QUIET = 0.1
 # How many times seams have to come to be a rhythm.
 _SEAMS = 3
 # Share of a region's elements that have to be wrong for it to be the region that is wrong.
@@ -107,28 +110,39 @@ def _margin(problem: Problem, axis: int) -> _Margin:
         signal = ((e**2).sum(axis=1) + (a**2).sum(axis=1)) / 2
     allowed = problem.allowed if not problem.is_codes else 1e-6
     limit = min(allowed**2, problem.error / problem.size / 4) * e.shape[1]
-    return _Margin(problem.labels[axis], error, signal, _wrong(error, limit, e.shape[1]))
+    return _Margin(problem.labels[axis], error, signal, _wrong(error, signal, limit, e.shape[1]))
 
 
-def _wrong(error: Array, limit: float, values: int) -> Array:
+def _wrong(error: Array, signal: Array, limit: float, values: int) -> Array:
     """Tell which indices are wrong: above the limit, and above what most others have of rounding.
 
-    An index of few values, as a sample, is noisy; it is judged with its neighbours.
+    Rounding is relative to the signal, so the loud are allowed more than the quiet, beyond what all are. An index of
+    few values, as a sample, is noisy; it is judged with its neighbours.
     """
     width = min(_VALUES // values, error.size // 16)
+    around, loudness = (_smoothed(side, width) for side in (error, signal))
+    mean = float(signal.mean())
+    loudness = _QUIET + loudness / mean if mean > 0 else np.ones_like(signal)
+    allowed = np.maximum(limit, _ABOVE * _least(around / loudness) * loudness)
     if width <= 1:
-        return error > max(limit, _ABOVE * _least(error))
-    around = np.convolve(np.pad(error, width // 2, mode="edge"), np.ones(width) / width, "same")
-    around = around[width // 2 : width // 2 + error.size]
-    limit = max(limit, _ABOVE * _least(around))
+        found: Array = error > allowed
+        return found
     # A neighbourhood is wrong from its first to its last wrong index, not beyond.
-    wrong: Array = (around > limit / width) & _near(error > limit, width)
+    wrong: Array = (around > allowed / width) & _near(error > allowed, width)
     return wrong
+
+
+def _smoothed(side: Array, width: int) -> Array:
+    """Return means over neighbourhoods of a width."""
+    if width <= 1:
+        return side
+    around = np.convolve(np.pad(side, width // 2, mode="edge"), np.ones(width) / width, "same")
+    return around[width // 2 : width // 2 + side.size]
 
 
 def _least(error: Array) -> float:
     """Return the error of the best indices, which is rounding if any is right."""
-    count = min(max(1, error.size // 100), error.size - 1)
+    count = min(max(1, error.size // 20), error.size - 1)
     least = float(np.partition(error, count)[count])
     return least if least <= _CLEANER * float(error.mean()) else 0.0
 
@@ -215,6 +229,8 @@ def _channels(problem: Problem, margin: _Margin) -> Iterator[Explanation]:
     n = margin.wrong.size
     if not 0 < wrong.size <= max(1, _FEW * n) or not margin.holds(margin.wrong):
         return
+    if n == problem.size and margin.label != "C":
+        return  # of a vector without channels these are single elements
     shown = ", ".join(map(str, wrong[:8].tolist())) + (" ..." if wrong.size > 8 else "")
     message = (
         f"only {wrong.size} of {n} along {margin.label} differ ({shown}); check the weights that make these, "

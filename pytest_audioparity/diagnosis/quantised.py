@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# Steps between 0 and the largest magnitude, or over the range, of 8 and 4 bits.
-_COUNTS = (127, 128, 7, 8)
-_RANGES = (255, 15)
+# Steps between 0 and the largest magnitude, or over the range, of 16, 8 and 4 bits.
+_COUNTS = (32767, 32768, 127, 128, 7, 8)
+_RANGES = (65535, 255, 15)
 # Mean distance to a grid, of values that lie on it (rounding may be on top) and of values that do not.
 _ON, _OFF = 0.2, 0.7
 # Share of the values that has to be beyond the first level; where nearly all are below it, any grid fits.
@@ -88,10 +88,11 @@ def _step(a: Array, e: Array) -> float | None:
     largest, low, span = float(np.abs(a).max()), float(a.min()), float(np.ptp(a))
     if span == 0:
         return None
+    farthest = float(np.quantile(np.abs(a - e), 0.9))
     tried = [(largest / count, 0.0) for count in _COUNTS] + [(span / count, low) for count in _RANGES]
     for step, start in tried:
         beyond = np.abs(a - start) > step / 2
-        if float(np.mean(beyond)) < _OCCUPIED or float(np.quantile(np.abs(a - e), 0.9)) > 0.6 * step:
+        if float(np.mean(beyond)) < _OCCUPIED or farthest > 0.6 * step:
             continue
         if _off_grid((a - start)[beyond], step) < _ON and _off_grid((e - start)[beyond], step) > _OFF:
             return step

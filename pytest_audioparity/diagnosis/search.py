@@ -29,7 +29,9 @@ _DEPTH = 3
 _SIMPLE = 8
 # Places that say from where on something is wrong, but not what; an explanation of most of the error says more.
 _SAYS_LITTLE = ("diverges_from", "drift")
+_MOVES_IN_TIME = ("sample_rate", "repeated_frames", "dropped_frames")
 _MOST = 0.9
+_HALF = 0.5
 _PER_INDEX = ("channel_gain", "channel_offset")
 # A moved tensor that is not like actual by angle has nothing on top of it either.
 _ALIKE = 0.5
@@ -45,7 +47,7 @@ def explain(problem: Problem, depth: int = 1) -> list[Finding]:
         return _findings(problem, best)
     # A place says more than numbers for each index, which describe it as well.
     place = places.best(problem)
-    if place is not None and not (place.code in _SAYS_LITTLE and best is not None and _mostly(problem, best[-1])):
+    if place is not None and not (place.code in _SAYS_LITTLE and best is not None and _says_more(problem, best, place)):
         return _findings(problem, (place,))
     if best is not None and is_complete(problem, best[-1]):
         return _findings(problem, best)
@@ -87,19 +89,34 @@ def _after(problem: Problem, found: Explanation) -> Problem:
 
 
 def _best(problem: Problem) -> Chain | None:
-    """Return the explanation, or the pair of a move and a scale, with the shortest description."""
-    null = length(problem, None)
-    chains = [*_chains(problem)]
-    scored = [(_chain_length(problem, chain), -i) for i, chain in enumerate(chains)]
-    if not scored:
-        return None
-    shortest, index = min(scored)
-    return chains[-index] if shortest < null else None
+    """Return the explanation, or the pair of a move and a scale, with the shortest description.
+
+    A description is shorter by a little wherever noise is larger in some places than in others, which it is. So what
+    has more parameters must at least halve what is left by what has fewer.
+    """
+    best, shortest = None, length(problem, None)
+    chains = sorted(_chains(problem), key=_parameters)
+    for chain in chains:
+        nats = _chain_length(problem, chain)
+        is_simpler = best is None or _parameters(chain) <= _parameters(best)
+        if nats < shortest and (is_simpler or _left(problem, chain) <= _HALF * _left(problem, best)):
+            best, shortest = chain, nats
+    return best
+
+
+def _parameters(chain: Chain) -> float:
+    return sum(link.parameters for link in chain)
+
+
+def _left(problem: Problem, chain: Chain | None) -> float:
+    """Return the mean square that a chain leaves, where a residual below the floor counts as that."""
+    assert chain is not None
+    return chain[-1].left / max(chain[-1].actual.size, 1) + problem.floor**2
 
 
 def _chain_length(problem: Problem, chain: Chain) -> float:
     last = chain[-1]
-    return length(problem, replace(last, parameters=sum(link.parameters for link in chain)))
+    return length(problem, replace(last, parameters=_parameters(chain)))
 
 
 def _chains(problem: Problem) -> Iterator[Chain]:
@@ -129,9 +146,14 @@ def _numbers(found: Explanation) -> float:
     return found.parameters if found.code not in _PER_INDEX else _SIMPLE + 1
 
 
-def _mostly(problem: Problem, found: Explanation) -> bool:
-    """Whether an explanation removes so much that a place which only says from where on is not needed."""
-    return found.code not in _PER_INDEX and explains(problem, found) >= _MOST
+def _says_more(problem: Problem, chain: Chain, place: Explanation) -> bool:
+    """Whether an explanation removes so much that a place which only says from where on is not needed.
+
+    Values at other times are wrong from the first move on; that is what a move is, whatever else is on top of it.
+    """
+    if chain[0].code in _MOVES_IN_TIME and _chain_length(problem, chain) < length(problem, place):
+        return True
+    return chain[-1].code not in (*_PER_INDEX, "drift") and explains(problem, chain[-1]) >= _MOST
 
 
 def _helps(problem: Problem, found: Explanation) -> bool:

@@ -11,7 +11,7 @@ import multiprocessing
 import time
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -67,15 +67,17 @@ class Case:
         return self.first in (*self.codes, *self.also)
 
 
-def judged(expected: StageTensor, actual: StageTensor | None) -> tuple[bool, StageResult]:
+def judged(
+    expected: StageTensor, actual: StageTensor | None, others: Sequence[StageTensor] = ()
+) -> tuple[bool, StageResult]:
     """Judge with the default tolerance; what passes is judged again with a third of what it needs."""
     tolerance = layered([], expected.meta.name)
     if actual is not None and actual.meta.name != expected.meta.name:
         return True, check_stage(None, actual, tolerance)
-    result = check_stage(expected, actual, tolerance)
+    result = check_stage(expected, actual, tolerance, others=others)
     if not result.passed or not result.smallest_tol_db:
         return not result.passed, result
-    return False, check_stage(expected, actual, tightened(tolerance, result.smallest_tol_db / 3))
+    return False, check_stage(expected, actual, tightened(tolerance, result.smallest_tol_db / 3), others=others)
 
 
 def tightened(tolerance: Tolerance, tol_db: float) -> Tolerance:
@@ -94,7 +96,7 @@ def cases_of(position: int, options: Options) -> list[Case]:
         if options.fast and counts[codes] > _FAST:
             continue
         start = time.perf_counter()
-        detected, result = judged(stage, fault.stage)
+        detected, result = judged(stage, fault.stage, corpus.others_of(stage))
         seconds = time.perf_counter() - start
         found = tuple(finding.code for finding in result.findings)
         also = () if isinstance(fault, Compound) else fault.also
