@@ -68,9 +68,8 @@ def refusal(item: pytest.Item, recording: Recording, *, failed: bool) -> str | N
         return "this test failed otherwise as well"
     if recording.golden is not None and _is_of_another(item, recording):
         return (
-            f"its golden was written by {owner_of(recording) or 'something else than a test'}; "
-            f"if this test only compares, give it port=True; "
-            f"if it is the new owner, delete the golden first"
+            f"its golden was written by {owner_of(recording) or 'something else than a test'}; if this test only "
+            "compares, give it port=True; if it is the new owner, delete the golden first"
         )
     return recording.refusal()
 

@@ -29,9 +29,8 @@ def find(expected: Array, actual: Array) -> Finding | None:
     share = 1.0 - float(np.mean(a != e + shift)) / float(np.mean(wrong))
     if shift and share >= _MOST:
         message = (
-            f"every code is {shift:+d} from expected; check special tokens, ranges that start at 0 or 1, and "
-            "offsets between "
-            f"codebooks"
+            f"every code is {shift:+d} from expected; check special tokens, ranges that start at 0 or 1, and offsets "
+            "between codebooks"
         )
         return Finding("offset", message, explains=share, detail={"offset": shift})
     if (found := _per_index(expected, actual)) is not None:
@@ -54,9 +53,8 @@ def _per_index(expected: Array, actual: Array) -> Finding | None:
         share = 1.0 - float(np.mean(a != e + offsets[:, None])) / float(np.mean(a != e))
         if share >= _MOST:
             message = (
-                f"each index of axis {axis} has an offset of its own, {offsets.tolist()[:8]}; check offsets "
-                "between codebooks "
-                f"that are added for an embedding and not taken off again"
+                f"each index of axis {axis} has an offset of its own, {offsets.tolist()[:8]}; check offsets between "
+                "codebooks that are added for an embedding and not taken off again"
             )
             return Finding(
                 "channel_offset", message, explains=share, detail={"axis": axis, "offsets": offsets.tolist()}

@@ -54,8 +54,7 @@ def _fits(problem: Problem, rows_e: Array, rows_a: Array, side: int) -> Iterator
         other = "expected" if who == "actual" else "actual"
         message = (
             f"{who} is {other} through a linear filter of {h.size} taps ({_shape(h)}); check pre-emphasis, the "
-            "low-pass of a "
-            f"resampler, DC blockers and window functions"
+            "low-pass of a resampler, DC blockers and window functions"
         )
         detail = {"side": who, "taps": h.tolist(), "response": _response(h)}
         yield Explanation("filtered", message, h.size, predicted.T, target.T, detail, left)

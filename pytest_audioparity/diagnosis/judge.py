@@ -116,8 +116,7 @@ def _stale(expected: Array, actual: Array, meta: StageMeta, others: Iterable[Sta
         if left <= _SAME * error and float(np.ptp(np.abs(taken_o))) > 0:
             message = (
                 f"actual is what expected has as stage {other.meta.name!r}; check that a buffer or a state is not "
-                "used again, "
-                f"and that the right tensor is recorded"
+                "used again, and that the right tensor is recorded"
             )
             return Finding("stale", message, explains=1.0 - left / error, detail={"stage": other.meta.name})
     return None

@@ -100,8 +100,7 @@ def _of_buffers(problem: Problem) -> Iterator[Explanation]:
                 continue
             message = (
                 f"actual has the rows of expected with {width - row} unused values between them: strides that are "
-                "ignored "
-                f"when a buffer is read"
+                "ignored when a buffer is read"
             )
             taken_e, taken_a = flat_e.reshape(-1)[inside], flat_a[places[inside]]
             yield Explanation("reshaped", message, 1, taken_e, taken_a, {"stride": width})

@@ -63,9 +63,8 @@ def describe(problem: Problem) -> Finding:
         )
         return Finding("rounding", message, detail={"snr_db": snr})
     message = (
-        "none of the known causes removes half of the difference; look where it starts (earlier stages) and "
-        "along which "
-        "axis it varies"
+        "none of the known causes removes half of the difference; look where it starts (earlier stages) and along "
+        "which axis it varies"
     )
     return Finding("unexplained", message)
 
@@ -80,8 +79,7 @@ def _uncorrelated(problem: Problem, share: float) -> Finding:
         )
     message = (
         f"actual is unrelated to expected (correlation {math.sqrt(share):.2f}){said}; check that the weights were "
-        "loaded "
-        f"(random or another checkpoint's), and that the input is the same"
+        "loaded (random or another checkpoint's), and that the input is the same"
     )
     return Finding("uncorrelated", message, detail={"correlation": math.sqrt(share), "level_db": level})
 

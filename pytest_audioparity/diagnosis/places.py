@@ -23,7 +23,7 @@ _SHARE = 0.98
 _CLEANER = 0.05
 # Share of an axis that is still "a few" of it, and of its frames that is still an edge.
 _FEW, _EDGE, _LAST = 0.34, 0.15, 0.04
-_MOST_SPIKES = 0.002
+_MOST_SPIKES = 0.005
 # Values that are judged together, and by how much wrong ones exceed the twentieth of all that has the least error: of
 # normal noise, one square in ten thousand is 15 times their mean, and that twentieth may be half of it.
 _VALUES = 32
@@ -184,8 +184,7 @@ def _spikes(problem: Problem) -> Iterator[Explanation]:
     at = " ".join(f"{label}={int(i)}" for label, i in zip(problem.labels, first, strict=True))
     message = (
         f"{count} single element{'s' if count > 1 else ''} of {error.size} hold{'s' if count == 1 else ''} the "
-        "difference, the first at "
-        f"{at}; check for glitches, races and uninitialised memory"
+        f"difference, the first at {at}; check for glitches, races and uninitialised memory"
     )
     left = float(problem.error - held[count - 1])
     yield Explanation(
@@ -254,8 +253,7 @@ def _seams(problem: Problem, margin: _Margin) -> Iterator[Explanation]:
         return
     message = (
         f"errors repeat every {period} frames along {margin.label}, {width} wide, from {margin.label}={phase} on; "
-        "check chunk "
-        f"boundaries: overlap, context that is too short, and state that is not carried over"
+        "check chunk boundaries: overlap, context that is too short, and state that is not carried over"
     )
     yield _place(problem, "seams", message, {"period": period, "width": width, "first": phase}, margin, chosen)
 
@@ -328,9 +326,8 @@ def _diverges(problem: Problem, margin: _Margin) -> Iterator[Explanation]:
     rate = problem.meta.sample_rate if problem.meta.kind == "waveform" else problem.meta.frame_rate
     seconds = f" ({start / rate:.3f} s)" if rate and margin.label == "T" else ""
     message = (
-        f"actual equals expected up to {margin.label}={start}{seconds} and differs from there on; check state "
-        "that is reset or not "
-        f"carried over, caches, positions, and random numbers"
+        f"actual equals expected up to {margin.label}={start}{seconds} and differs from there on; check state that is "
+        "reset or not carried over, caches, positions, and random numbers"
     )
     yield _place(problem, "diverges_from", message, {"from": start}, margin, chosen)
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 # explanations take a fraction of a second.
 SAMPLE = 1 << 18
 _FRAMES_FOR_A_MEAN = 8
+# Neighbouring frames of speech have more in common than neighbouring channels of a hidden layer, by more than this.
+_AS_SMOOTH = 0.15
 # Indices per axis among which the largest difference is looked for.
 _LOOKED_AT = 64
 # No axis is cut below this while another one is longer, so that channels stay together and lags have room.
@@ -84,11 +86,15 @@ class Problem:
         return self.labels.index(letter) if letter in self.labels else None
 
     def time_axes(self) -> list[int]:
-        """Return the axes that may be time: the declared one, else all that are long enough to tell."""
+        """Return the axes that may be time: the declared one, else the smoothest of those that are long enough."""
         declared = self.axis("T")
         if declared is not None:
             return [declared]
-        return [i for i, n in enumerate(self.expected.shape) if n > 3 and self.labels[i] not in ("C", "B")]
+        long = [i for i, n in enumerate(self.expected.shape) if n > 3 and self.labels[i] not in ("C", "B")]
+        if len(long) < 2:
+            return long
+        common = [_in_common(self.expected, axis) for axis in long]
+        return [axis for axis, share in zip(long, common, strict=True) if share > max(common) - _AS_SMOOTH]
 
     def channel_axes(self) -> list[int]:
         """Return the axes that may be channels, the declared one first: every axis but time."""
@@ -122,6 +128,14 @@ class Explanation:
         """Measure what is left, once."""
         if self.left < 0:
             object.__setattr__(self, "left", squared(self.expected, self.actual))
+
+
+def _in_common(side: Array, axis: int) -> float:
+    """Return the correlation of neighbours along an axis, over what varies along it."""
+    rows = rows_of(side, axis)
+    rows = rows - rows.mean(axis=0)
+    power = product(rows, rows)
+    return product(rows[1:], rows[:-1]) / power if power > 0 else 0.0
 
 
 def rows_of(side: Array, axis: int) -> Array:

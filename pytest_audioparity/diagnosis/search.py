@@ -6,11 +6,11 @@ most of it, followed by what explains the rest; and what remains is another sign
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-from pytest_audioparity.diagnosis import noise, places
+from pytest_audioparity.diagnosis import channels, filters, layout, noise, places, quantised, scale, timing, values
 from pytest_audioparity.diagnosis.problem import PARTIAL, energy, explains, is_complete, length, product, restate
 from pytest_audioparity.records import Finding
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 # Modules with a function find(problem) that yields explanations. Movers keep values and change places, so that a gain
 # may come on top; the others change values.
-MOVERS = ("layout", "timing")
-CHANGERS = ("scale", "channels", "values", "quantised", "filters")
+MOVERS = (layout, timing)
+CHANGERS = (scale, channels, values, quantised, filters)
 # Causes on top of each other that are searched for.
 _DEPTH = 3
 # Up to so many numbers, an explanation is one cause; with more it may be the description of a place.
@@ -32,6 +32,8 @@ _SAYS_LITTLE = ("diverges_from", "drift")
 _MOVES_IN_TIME = ("sample_rate", "repeated_frames", "dropped_frames")
 _MOST = 0.9
 _HALF = 0.5
+# What tells a function of all values from one that bends for a few of them alone, in parameters.
+_BEYOND = 8.0
 _PER_INDEX = ("channel_gain", "channel_offset")
 # A moved tensor that is not like actual by angle has nothing on top of it either.
 _ALIKE = 0.5
@@ -41,12 +43,11 @@ Chain = tuple["Explanation", ...]
 
 def explain(problem: Problem, depth: int = 1) -> list[Finding]:
     """Return findings for a problem, best explanation first."""
-    best = _best(problem)
+    best, place = _best(problem), places.best(problem)
     is_simple = best is not None and sum(map(_numbers, best)) <= _SIMPLE
-    if best is not None and is_simple and is_complete(problem, best[-1]):
+    if best is not None and is_simple and is_complete(problem, best[-1]) and not _bends(problem, best, place):
         return _findings(problem, best)
     # A place says more than numbers for each index, which describe it as well.
-    place = places.best(problem)
     if place is not None and not (place.code in _SAYS_LITTLE and best is not None and _says_more(problem, best, place)):
         return _findings(problem, (place,))
     if best is not None and is_complete(problem, best[-1]):
@@ -63,7 +64,7 @@ def explain(problem: Problem, depth: int = 1) -> list[Finding]:
 
 def _scale_and_place(problem: Problem) -> list[Finding]:
     """Explain by a gain or an offset that most elements have, and the place of those that are wrong otherwise."""
-    for found in import_module("pytest_audioparity.diagnosis.scale").robust(problem):
+    for found in scale.robust(problem):
         left = _after(problem, found)
         place = places.best(left)
         if place is not None:
@@ -120,13 +121,12 @@ def _chain_length(problem: Problem, chain: Chain) -> float:
 
 
 def _chains(problem: Problem) -> Iterator[Chain]:
-    scale = import_module("pytest_audioparity.diagnosis.scale")
-    for name in CHANGERS:
-        for found in import_module(f"pytest_audioparity.diagnosis.{name}").find(problem):
+    for changer in CHANGERS:
+        for found in changer.find(problem):
             if noise.says_something(problem, found):
                 yield (found,)
-    for name in MOVERS:
-        for found in import_module(f"pytest_audioparity.diagnosis.{name}").find(problem):
+    for mover in MOVERS:
+        for found in mover.find(problem):
             if noise.says_something(problem, found):
                 yield (found,)
             if problem.is_codes or is_complete(problem, found) or not _alike(found):
@@ -146,14 +146,30 @@ def _numbers(found: Explanation) -> float:
     return found.parameters if found.code not in _PER_INDEX else _SIMPLE + 1
 
 
+def _bends(problem: Problem, chain: Chain, place: Explanation | None) -> bool:
+    """Whether a function of all values bends for a few elements alone, which are glitches then."""
+    if place is None or place.code != "spikes" or chain[-1].code != "pointwise":
+        return False
+    return _chain_length(problem, chain) >= length(problem, place) - _BEYOND * math.log(problem.size)
+
+
 def _says_more(problem: Problem, chain: Chain, place: Explanation) -> bool:
     """Whether an explanation removes so much that a place which only says from where on is not needed.
 
     Values at other times are wrong from the first move on; that is what a move is, whatever else is on top of it.
     """
-    if chain[0].code in _MOVES_IN_TIME and _chain_length(problem, chain) < length(problem, place):
+    if chain[0].code in _MOVES_IN_TIME and _chain_length(problem, chain) < _length_beside(problem, place):
         return True
     return chain[-1].code not in (*_PER_INDEX, "drift") and explains(problem, chain[-1]) >= _MOST
+
+
+def _length_beside(problem: Problem, place: Explanation) -> float:
+    """Return the description length of a place of which nothing is known, beside a rest that is right."""
+    inside = min(place.parameters, problem.size - 1)
+    outside = problem.size - inside
+    known = math.log(place.left / outside + problem.floor**2)
+    unknown = math.log(problem.error / max(inside, 1) + problem.floor**2)
+    return outside / 2 * known + inside / 2 * unknown
 
 
 def _helps(problem: Problem, found: Explanation) -> bool:

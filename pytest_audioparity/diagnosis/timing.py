@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.problem import Explanation, Problem, rows_of
+from pytest_audioparity.diagnosis.problem import Explanation, Problem, product, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,12 +17,17 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
-# Frames that have to agree before a new lag is believed; single samples say less than frames of many values.
-_RUN_VALUES = 64
+# Values that have to agree before a new lag is believed, fewer in a short stage, and how much more than the distance
+# that counts as none they have to vary: silence agrees with all silence.
+_RUN_VALUES, _FEWEST_VALUES = 64, 16
+_VARIED = 8.0
+# What half precision leaves of a value, four times over: it is rounded relative to itself.
+_RELATIVE = 2e-3
 _MOST_PIECES = 64
 _START = 0.03
 # The part of a signal on which stretches are tried, in frames; over it a stretch of 1 % moves by tens of frames.
 _STRETCHED = 6000
+_COLUMNS = 32
 # Frames that tell a stretch by a few percent from a shift.
 _FRAMES = 48
 # Linear interpolation of the right stretch leaves less of the signal than this.
@@ -136,7 +141,8 @@ def follow(e: Array, a: Array, *, near: float) -> list[Piece]:
     e, a : frames in rows, of any two numbers of rows
     near : rms distance within which frames agree
     """
-    run = max(1, -(-_RUN_VALUES // e.shape[1]))
+    values = min(_RUN_VALUES, max(_FEWEST_VALUES, a.size // _RUN_VALUES))
+    run = max(1, -(-values // e.shape[1]))
     pieces: list[Piece] = []
     position, lag = 0, 0
     while position < len(a) and len(pieces) <= _MOST_PIECES:
@@ -170,7 +176,7 @@ def _agreement(e: Array, a: Array, position: int, lag: int, near: float) -> int:
         n = min(len(rows_a), len(rows_e))
         if n == 0:
             return done
-        agree = ((rows_a[:n] - rows_e[:n]) ** 2).mean(axis=1) <= near * near
+        agree = ((rows_a[:n] - rows_e[:n]) ** 2).mean(axis=1) <= _squared_distance(rows_e[:n], near)
         first = int(np.argmin(agree)) if not agree.all() else n
         done += first
         if first < n or n < 4096:
@@ -185,32 +191,41 @@ def _resume(e: Array, a: Array, stop: int, lag: int, run: int, near: float) -> t
         wanted = a[start : start + run]
         if len(wanted) < run:
             return None
-        if not float(np.var(wanted)) > near * near:
-            continue  # silence agrees with all silence and tells no lag
+        if not float(np.var(wanted)) > (_VARIED * near) ** 2:
+            continue
         first = max(0, start - lag - reach)
         window = e[first : start - lag + reach + run]
         if len(window) < run:
             continue
-        distance = _distances(window, wanted)
-        places = np.flatnonzero(distance <= near * near)
+        places = _found(window, wanted, near)
         if places.size:
             lags = start - (first + places)
             return start, int(lags[np.abs(lags - lag).argmin()])
     return None
 
 
-def _distances(window: Array, wanted: Array) -> Array:
-    """Return how far a run of frames is from every run of a window: the mean square of the worst frame."""
-    views = np.lib.stride_tricks.sliding_window_view(window, wanted.shape[0], axis=0)
-    farthest: Array = ((views - wanted.T) ** 2).mean(axis=1).max(axis=1)
-    return farthest
+def _squared_distance(rows: Array, near: float) -> Array:
+    """Return the mean square within which frames are those of another side."""
+    within: Array = near**2 + _RELATIVE**2 * (rows**2).mean(axis=1)
+    return within
+
+
+def _found(window: Array, wanted: Array, near: float) -> Array:
+    """Return where in a window a run of frames agrees, every frame of it."""
+    places = np.arange(len(window) - len(wanted) + 1)
+    for frame, within in zip(range(len(wanted)), _squared_distance(wanted, near), strict=True):
+        if not places.size:
+            break
+        places = places[((window[places + frame] - wanted[frame]) ** 2).mean(axis=1) <= within]
+    return places
 
 
 def stretched(problem: Problem, e: Array, a: Array, axis: int) -> Iterator[Explanation]:
     """Yield sample_rate: actual is expected, played at the ratio of two familiar rates."""
     if len(e) < _FRAMES:
         return
-    short_e, short_a = e[: 2 * _STRETCHED], a[:_STRETCHED]
+    columns = slice(None, None, max(1, e.shape[1] // _COLUMNS))
+    short_e, short_a = e[: 2 * _STRETCHED, columns], a[:_STRETCHED, columns]
     ratios = {x / y: (x, y) for x in RATES for y in RATES if x != y and 0.3 < x / y < 3.4}
     scored = sorted((_misfit(short_e, short_a, ratio), ratio) for ratio in ratios)
     for misfit, ratio in scored[:2]:
@@ -223,28 +238,22 @@ def stretched(problem: Problem, e: Array, a: Array, axis: int) -> Iterator[Expla
         predicted = _resampled(e, ratio, n)
         label = problem.labels[axis]
         message = (
-            f"actual is expected with time along {label} run {ratio:.6g} times as fast, the ratio of {rates[0]} "
-            f"to {rates[1]} Hz; "
-            f"check the sample rate that the input or a resampler is told"
+            f"actual is expected with time along {label} run {ratio:.6g} times as fast, the ratio of {rates[0]} to "
+            f"{rates[1]} Hz; check the sample rate that the input or a resampler is told"
         )
         detail = {"axis": label, "ratio": ratio, "rates": list(rates)}
         yield Explanation("sample_rate", message, 1, predicted, a[:n], detail)
 
 
 def _misfit(e: Array, a: Array, ratio: float) -> float:
-    """Return the share of actual's energy that expected, stretched, does not explain; linear interpolation is "
-    "enough.
-    """
+    """Return the share of actual's energy that expected, stretched, does not explain; linear interpolation will do."""
     n = min(len(a), int((len(e) - 1) / ratio))
     if n < _FRAMES // 2:
         return 1.0
-    at = np.arange(n) * ratio
-    left = at.astype(int)
-    part = (at - left)[:, None]
-    predicted = e[left] * (1 - part) + e[np.minimum(left + 1, len(e) - 1)] * part
-    p, q = (predicted - predicted.mean(axis=0)).ravel(), (a[:n] - a[:n].mean(axis=0)).ravel()
-    power = float(p @ p) * float(q @ q)
-    return 1.0 - abs(float(p @ q)) / math.sqrt(power) if power > 0 else 1.0
+    predicted = _linear(e, np.arange(n) * ratio)
+    p, q = predicted - predicted.mean(axis=0), a[:n] - a[:n].mean(axis=0)
+    power = product(p, p) * product(q, q)
+    return 1.0 - abs(product(p, q)) / math.sqrt(power) if power > 0 else 1.0
 
 
 def _resampled(e: Array, ratio: float, n: int) -> Array:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _KNOTS = 48
 # A piece of a value's range that one side maps to a single value, as a share of the elements, to be called clipped.
 _AT_LIMIT = 3
+_STRAY = 0.1
 _MOST_BELOW = 0.6
 
 
@@ -41,8 +42,9 @@ def _limits(problem: Problem) -> Iterator[Explanation]:
         # What was moved sits at the limit, within the rounding that may be on top.
         low = float(np.median(raised)) if raised.size else -math.inf
         high = float(np.median(lowered)) if lowered.size else math.inf
-        cuts_low = raised.size + lowered.size >= _AT_LIMIT and low <= float(clamped.min()) + beyond
-        cuts_high = raised.size + lowered.size >= _AT_LIMIT and high >= float(clamped.max()) - beyond
+        # Rounding alone reaches beyond the limit here and there, anywhere.
+        cuts_low = raised.size >= max(_AT_LIMIT, _STRAY * lowered.size) and low <= float(clamped.min()) + beyond
+        cuts_high = lowered.size >= max(_AT_LIMIT, _STRAY * raised.size) and high >= float(clamped.max()) - beyond
         if not (cuts_low or cuts_high):
             continue
         limits = (low if cuts_low else -math.inf, high if cuts_high else math.inf)
@@ -96,9 +98,8 @@ def _floor(problem: Problem) -> Iterator[Explanation]:
     threshold = float(lower[order][cut - 1])
     flat = [float(side.min()) for side in (e, a)]
     message = (
-        f"only the {cut / error.size:.1%} of the values below {threshold:.4g} differ; the smallest are "
-        f"{flat[0]:.4g} in "
-        f"expected and {flat[1]:.4g} in actual; check the floor of the logarithm: its value, and max against +eps"
+        f"only the {cut / error.size:.1%} of the values below {threshold:.4g} differ; the smallest are {flat[0]:.4g} "
+        f"in expected and {flat[1]:.4g} in actual; check the floor of the logarithm: its value, and max against +eps"
     )
     detail = {"below": threshold, "share": cut / error.size, "expected_min": flat[0], "actual_min": flat[1]}
     yield Explanation("floor", message, 1, e, a, detail, float(above[cut] if cut < error.size else 0.0))

@@ -68,7 +68,9 @@ def diverges_from(subject: Subject, rng: np.random.Generator) -> Iterator[Change
     places = np.arange(subject.frames)
     # In a short signal, its last tenth would be an edge.
     late = {subject.frames * 9 // 10} if subject.frames >= _LONG else set()
-    for start in sorted({2, subject.frames // 4, subject.frames // 2} | late):
+    # Two samples of a clip are nothing that could have been right.
+    early = max(2, subject.frames // 16) if subject.kind == "waveform" else 2
+    for start in sorted({early, subject.frames // 4, subject.frames // 2} | late):
         after = places >= start
         for size in (1.0, 0.05):
             wrong = rows + np.where(after, size * error, 0)
