@@ -46,7 +46,7 @@ def explain(problem: Problem, depth: int = 1) -> list[Finding]:
     best, place = _best(problem), places.best(problem)
     is_simple = best is not None and sum(map(_numbers, best)) <= _SIMPLE
     if best is not None and is_simple and is_complete(problem, best[-1]) and not _bends(problem, best, place):
-        return _findings(problem, best)
+        return _findings(problem, best) + _beneath(problem, best[-1], depth)
     # A place says more than numbers for each index, which describe it as well.
     if place is not None and not (place.code in _SAYS_LITTLE and best is not None and _says_more(problem, best, place)):
         return _findings(problem, (place,))
@@ -81,6 +81,14 @@ def _rest(problem: Problem, found: Explanation, depth: int) -> list[Finding]:
     share = left.error / problem.error if problem.error > 0 else 0.0
     further = [f for f in explain(left, depth + 1) if f.code not in ("unexplained", "uncorrelated", "rounding")]
     return [replace(f, explains=None if f.explains is None else f.explains * share) for f in further]
+
+
+def _beneath(problem: Problem, found: Explanation, depth: int) -> list[Finding]:
+    """Explain what is left by an explanation of nearly everything, if it alone exceeds the tolerance and is plain."""
+    if depth >= _DEPTH or math.sqrt(found.left / max(found.actual.size, 1)) <= problem.allowed:
+        return []
+    share = found.left / problem.error
+    return [f for f in _rest(problem, found, depth) if f.explains is not None and f.explains >= _MOST * share]
 
 
 def _after(problem: Problem, found: Explanation) -> Problem:

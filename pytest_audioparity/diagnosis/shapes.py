@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _MOST_AXES = 5
 # Two arrays are one in another order when the line between them leaves this little of the variance.
 _LEFT = 0.05
+# Frames of which a line leaves more than this are others.
+_UNLIKE = 0.5
 # Larger stages are not compared with every order of their axes.
 MOST_ELEMENTS = 1 << 22
 
@@ -58,8 +60,6 @@ def _reordered(
     expected: Array, actual: Array, labels: tuple[str, ...], meta: StageMeta, allowed: float
 ) -> Iterator[Finding]:
     """Yield axes_permuted or reshaped, with a gain on top where there is one."""
-    from pytest_audioparity.diagnosis.search import explain
-
     long_e, long_a = ([n for n in side.shape if n > 1] for side in (expected, actual))
     # Axes of length 1 that are there or not change no order.
     if expected.size != actual.size or expected.ndim > _MOST_AXES:
@@ -84,7 +84,7 @@ def _reordered(
     )
     rest = restate(found.expected, actual, names, meta, allowed)
     if math.sqrt(rest.error / rest.size) > allowed:
-        yield from (f for f in explain(rest) if f.code not in ("unexplained", "uncorrelated"))
+        yield from _of_values(rest)
 
 
 def _left(e: Array, a: Array) -> float:
@@ -122,20 +122,31 @@ def _length(
         word = f", {abs(lag)} of them {'added' if lag > 0 else 'cut'} at the start"
     message = f"{said}{word}; check padding, trimming, centring, and the last (partial) chunk"
     detail = {"axis": label, "difference": more, "where": where, "at": at, "shift": lag}
-    return [Finding("length", message, explains=None, detail=detail)]
+    findings = [Finding("length", message, explains=None, detail=detail)]
+    if lag is None or where == "inside":
+        return findings
+    common = restate(*overlap(e, a, lag), (label, "rest"), meta, allowed)
+    return findings + (_of_values(common) if math.sqrt(common.error / common.size) > allowed else [])
+
+
+def _of_values(problem: Problem) -> list[Finding]:
+    """Return what else is wrong with values that have been brought together."""
+    from pytest_audioparity.diagnosis.search import explain
+
+    return [found for found in explain(problem) if found.code not in ("unexplained", "uncorrelated", "rounding")]
 
 
 def _lag(e: Array, a: Array, allowed: float) -> int | None:
-    """Return the lag at which the common frames agree best: 0 if they do there, None if nowhere."""
+    """Return the lag at which the common frames are most alike, up to a gain; 0 if they are there, None if nowhere."""
     lags = dict.fromkeys((0, len(a) - len(e), best_lag(e, a)))
     scored = []
     for lag in lags:
         part_e, part_a = overlap(e, a, lag)
         if len(part_e):
-            scored.append((squared(part_e, part_a) / part_e.size, lag))
-    error, lag = min(scored, key=lambda item: item[0])
-    spread = float(np.var(a))
-    return lag if error <= max(allowed**2, 0.5 * spread) else None
+            is_right = squared(part_e, part_a) <= allowed**2 * part_e.size
+            scored.append((0.0 if is_right else _left(part_e, part_a), lag))
+    left, lag = min(scored, key=lambda item: item[0])
+    return lag if left <= _UNLIKE else None
 
 
 def _rate(part: Problem, e: Array, a: Array) -> Finding | None:
