@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_audioparity.adapters.arrays import first_line
 from pytest_audioparity.audits.calibration import Calibration
 from pytest_audioparity.identity import test_id
 from pytest_audioparity.session import mark_of, run_of
@@ -42,6 +43,8 @@ def audits_of(item: pytest.Item, recording: Recording, result: ParityResult) -> 
     ticker = Ticker(item.config, f"faults for {test}")
     try:
         return _audits(item, recording, result, test, ticker)
+    except Exception as error:  # whatever an audit stumbles over, it is no failure of the test
+        return {"warning": f"the audit of {test} failed with {type(error).__name__}: {first_line(error)}"}
     finally:
         ticker.close()
 
@@ -53,11 +56,7 @@ def _audits(item: pytest.Item, recording: Recording, result: ParityResult, test:
         calibration.end()
     if calibration is not None and calibration.is_last:
         rows = calibration.measured(recording.expected, test=test, progress=ticker)
-        found["calibration"] = {
-            "stages": rows,
-            "problem": calibration.problem,
-            "mark": json.loads(json.dumps(mark_of(item), default=float)),
-        }
+        found["calibration"] = _calibration(item, rows, calibration.problem)
     if run_of(item.config).settings.mutants and result.passed:
         from pytest_audioparity.audits.mutants import audit
 
@@ -72,16 +71,43 @@ def _audits(item: pytest.Item, recording: Recording, result: ParityResult, test:
     return found
 
 
+def unfinished(item: pytest.Item) -> dict[str, Any]:
+    """Return what is to be said of a calibrated test whose last run did not come to its end."""
+    calibration = item.stash.get(_CALIBRATION, None)
+    if calibration is None or not calibration.has_any:
+        return {}
+    return {"calibration": _calibration(item, [], calibration.problem or "its last run failed")}
+
+
+def _calibration(item: pytest.Item, rows: list[dict[str, Any]], problem: str | None) -> dict[str, Any]:
+    of_parameter = any(mark.name == "parity" for mark in getattr(getattr(item, "callspec", None), "marks", ()))
+    # Through JSON, since a mark may hold numpy's numbers.
+    mark = json.loads(json.dumps(mark_of(item), default=float))
+    return {"stages": rows, "problem": problem, "mark": mark, "of_parameter": of_parameter}
+
+
 def repeated(item: pytest.Item) -> None:
     """Run a test that is to be calibrated as often as was asked, less once; nothing of that is reported."""
     from _pytest.runner import runtestprotocol
 
+    properties = list(item.user_properties)
     for _ in range(run_of(item.config).settings.calibrate - 1):
         # What belongs to the test alone is torn down, and nothing that others share.
         reports = runtestprotocol(item, log=False, nextitem=item.parent)  # type: ignore[arg-type]
+        # What was printed and noted belongs to the run that is reported.
+        item.user_properties[:] = properties
+        item._report_sections.clear()
         calibration = item.stash.get(_CALIBRATION, None)
-        if calibration is None or not calibration.has_ended:
-            failed = [report.longreprtext for report in reports if report.failed]
-            if calibration is not None and failed:
-                calibration.problem = failed[0].strip().splitlines()[-1]
+        has_ended = calibration is not None and calibration.has_ended
+        # A call that came to its end fails by its stages, which is what is measured.
+        failed = [report for report in reports if report.failed and not (has_ended and report.when == "call")]
+        if calibration is not None and failed:
+            calibration.problem = _said(failed[0])
+        if not has_ended or failed:
             return
+
+
+def _said(report: pytest.TestReport) -> str:
+    crash = getattr(report.longrepr, "reprcrash", None)
+    lines = (report.longreprtext if crash is None else crash.message).strip().splitlines()
+    return lines[0] if lines else "it failed"

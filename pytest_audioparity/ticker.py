@@ -24,10 +24,11 @@ class Ticker:
 
     def __init__(self, config: pytest.Config, title: str) -> None:
         reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
-        self._reporter: Any = reporter if reporter is not None and reporter.isatty else None
         self._capture: Any = config.pluginmanager.get_plugin("capturemanager")
+        is_seen = reporter is not None and reporter.isatty and self._capture is not None
+        self._reporter: Any = reporter if is_seen else None
+        self._width = config.get_terminal_writer().fullwidth if is_seen else 0
         self._title = title
-        self._width = config.get_terminal_writer().fullwidth
         self._next = time.monotonic() + _PATIENCE_S
         self._is_shown = False
 

@@ -174,6 +174,12 @@ def _account(item: pytest.Item, trial: _Trial) -> dict[str, Any]:
     result = recording.so_far() if trial.result is None else trial.result
     if trial.failed_otherwise:
         trial.refused = "this test failed otherwise as well" if ended else "this test failed otherwise, before its end"
+    if trial.update is not None and not trial.written:  # what is only planned is reviewed with its causes
+        result = recording.explained(result)
+    if run.settings.calibrate and not ended:
+        from pytest_audioparity.auditing import unfinished
+
+        trial.audits = unfinished(item)
     account = describe(recording, result, test=test, settings=run.settings)
     account |= {"outcome": _outcome(trial), "refused": trial.refused, "change": trial.update, **trial.audits}
     try:

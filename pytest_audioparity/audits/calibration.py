@@ -6,7 +6,7 @@ those of a function's parameters and of repeated stages are put together first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.adapters.arrays import snapshot
@@ -59,6 +59,11 @@ class Calibration:
         return self._begun >= self._repetitions or self.problem is not None
 
     @property
+    def has_any(self) -> bool:
+        """Whether a repetition has begun."""
+        return self._begun > 0
+
+    @property
     def has_ended(self) -> bool:
         """Whether every repetition that began came to the end of the test function."""
         return self._begun == self._ended
@@ -78,7 +83,12 @@ class Calibration:
             first = StageTensor(actual.meta, snapshot(actual.array))
             known = self._stages[actual.meta.name] = _Stage(first, result, bool(overrides))
         else:
-            known.to_first.append(check_stage(known.first, actual, result.tolerance, causes=False))
+            # A port may declare less than its golden does.
+            kind, unit = result.meta.kind, result.meta.unit
+            first, again = (
+                replace(side, meta=replace(side.meta, kind=kind, unit=unit)) for side in (known.first, actual)
+            )
+            known.to_first.append(check_stage(first, again, result.tolerance, causes=False))
         if result.has_both_sides:
             known.to_golden.append(result)
 
@@ -101,15 +111,18 @@ class Calibration:
         for stage in self._stages.values():
             golden = expected(stage.result.meta)
             healthy = StageTensor(stage.result.meta, (stage.first if golden is None else golden).array)
-            faults = []
+            faults, count = [], 0
             for one in injected(healthy, stage.result.tolerance, seed=test):
                 progress(healthy.meta.name)
+                count += 1
                 if one.smallest is not None:
                     faults.append((one.smallest, f"{one.fault.code} ({one.fault.name})"))
-            rows.append(self._row(stage, golden, sorted(faults)))
+            rows.append(self._row(stage, golden, sorted(faults), count))
         return rows
 
-    def _row(self, stage: _Stage, golden: StageTensor | None, faults: list[tuple[float, str]]) -> dict[str, Any]:
+    def _row(
+        self, stage: _Stage, golden: StageTensor | None, faults: list[tuple[float, str]], injected_count: int
+    ) -> dict[str, Any]:
         tolerance = stage.result.tolerance
         is_codes = stage.result.comparison is not None and stage.result.comparison.match is not None
         measured = [*stage.to_golden, *stage.to_first]
@@ -117,7 +130,9 @@ class Calibration:
             "stage": stage.result.meta.name,
             "measure": "mismatch" if is_codes else "tol_db",
             "repetitions": self._ended,
-            "measurable": None not in map(smallest, measured),
+            "measurable": all(one.passed or smallest(one) is not None for one in measured),
+            "failing": sorted({name for one in stage.to_golden for name in _failing(one)}),
+            "injected": injected_count,
             "to_golden": _largest(stage.to_golden),
             "run_to_run": _largest(stage.to_first),
             "cause": None if golden is None else _cause(golden, stage.first, tolerance),
@@ -131,6 +146,12 @@ class Calibration:
 def _largest(results: list[StageResult]) -> float | None:
     """Return the largest of the smallest tolerances that there are, None without any."""
     return max((value for result in results if (value := smallest(result)) is not None), default=None)
+
+
+def _failing(result: StageResult) -> list[str]:
+    """Return the criteria that fail and that no `tol_db` changes."""
+    follow = ("deviation_db", "peak_db") if result.tolerance.peak_is_derived else ("deviation_db",)
+    return [criterion.name for criterion in result.criteria if not criterion.passed and criterion.name not in follow]
 
 
 def _cause(golden: StageTensor, first: StageTensor, tolerance: Tolerance) -> str | None:

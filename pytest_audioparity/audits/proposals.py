@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.comparison.tolerances import PRESET_DB
+from pytest_audioparity.comparison.tolerances import PRESET_DB, unmatched
 from pytest_audioparity.report.numbers import counted, decibel, percent
 
 if TYPE_CHECKING:
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 _UNSEEN = 0.1
 # A few repetitions show about half of the largest deviation that many would, and a fault may be half as strong.
 _HEADROOM = 2.0
-# Where the runs differ among themselves by this share of what they are off the golden, they differ from it by chance.
-_CHANCE = 0.25
+# Where the runs differ among themselves by this share of what they are off the golden, they differ from it by chance:
+# two draws of one noise are as far apart as each is from a third, or √2 farther than from its middle.
+_CHANCE = 0.7
+# A tolerance that more than this share of the faults would pass is none.
+_MOST_HIDDEN = 0.5
 _DIGITS = re.compile(r"\d+")
 _WIDTH = 18
 
@@ -84,16 +87,17 @@ def _decided(glob: str, measure: str, rows: Sequence[Mapping[str, Any]]) -> Prop
     near = floor * _HEADROOM**2
     limit, fault = next(((size, name) for size, name in faults if size > near), (None, None))
     now = min((row["now"] for row in rows if row["now"] is not None), default=None)
-    objection = _objection(rows, to_golden, run_to_run, now, limit)
+    hidden = sum(size <= near for size, _ in faults)
+    objection = _objection(rows, now, limit, hidden=hidden / len(faults) if faults else 0.0)
     proposed = None
     if objection is None and limit is not None and now is not None and not floor * _HEADROOM <= now < limit:
         proposed = _between(floor, limit)
-    note, hidden = objection, sum(size <= near for size, _ in faults)
+    note = objection
     in_record = any(row["in_record"] for row in rows)
     if proposed is not None and in_record:
         note = "its tolerance is given where it is recorded; change it there"
     elif objection is None and hidden:
-        note = f"{hidden} of {len(faults)} faults are too near the noise"
+        note = f"{hidden} of {len(faults)} faults are below {decibel(near)} dB, too near the noise"
     return Proposal(
         glob, measure, to_golden, run_to_run, limit, fault, now, proposed, objection is None, in_record, note
     )
@@ -104,11 +108,7 @@ def _largest(rows: Iterable[Mapping[str, Any]], key: str) -> float | None:
 
 
 def _objection(
-    rows: Sequence[Mapping[str, Any]],
-    to_golden: float | None,
-    run_to_run: float | None,
-    now: float | None,
-    limit: float | None,
+    rows: Sequence[Mapping[str, Any]], now: float | None, limit: float | None, *, hidden: float
 ) -> str | None:
     """Say why no tolerance is proposed, or return None. A tolerance is for noise; it must not bless a fault."""
     for row in rows:
@@ -117,10 +117,15 @@ def _objection(
         is_chance = (row["run_to_run"] or 0.0) >= _CHANCE * (row["to_golden"] or 0.0)
         if row["cause"] is not None and not is_chance:
             return f"not noise but {row['cause']}, in every run; mend that first"
+        if row["failing"]:
+            return f"{', '.join(row['failing'])} fails, which no tol_db changes"
     if now is None:
         return "judged without tol_db"
+    if hidden > _MOST_HIDDEN:
+        return "most faults would drown in this noise; fix its seed, or compare earlier stages"
     if limit is None:
-        return "no fault is much larger than the noise" if to_golden or run_to_run else "no fault could be injected"
+        is_strict = any(row["injected"] for row in rows)
+        return "every fault is noticed whatever tol_db is" if is_strict else "no fault could be injected"
     return None
 
 
@@ -136,7 +141,7 @@ def lines(tests: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     by_function: dict[str, list[Mapping[str, Any]]] = {}
     for test in tests:
         if test.get("calibration"):
-            by_function.setdefault(test["test"].partition("[")[0], []).append(test)
+            by_function.setdefault(_marked(test), []).append(test)
     if not by_function:
         yield "no test ended, so there is nothing to measure"
     for function, some in by_function.items():
@@ -146,12 +151,12 @@ def lines(tests: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 def _function(some: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     rows = [row for one in some for row in one["stages"]]
+    for problem in dict.fromkeys(one["problem"] for one in some if one["problem"] is not None):
+        yield f"a run failed otherwise, so this test cannot be repeated as it is: {problem}"
     if not rows:
-        yield "no stage was compared"
+        yield "no stage was compared in its last run"
         return
     yield counted(max(row["repetitions"] for row in rows), "run")
-    for problem in dict.fromkeys(one["problem"] for one in some if one["problem"] is not None):
-        yield f"one more run failed, so this test cannot be repeated as it is: {problem}"
     yield f"{'stage':<{_WIDTH}} {'to golden':>9} {'run to run':>10}  {'smallest fault':<19} {'now':>7} proposed"
     found = proposals(rows)
     for one in found:
@@ -160,8 +165,23 @@ def _function(some: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield f"{one.glob if len(one.glob) <= _WIDTH else '':<{_WIDTH}} {_row(one)}"
         if one.note is not None:
             yield f"    {one.note}"
-    if changed := {one.glob: _keyword(one) for one in found if one.proposed is not None and not one.in_record}:
-        yield _mark(some[0]["mark"], changed)
+    changed = {one.glob: _keyword(one) for one in found if one.proposed is not None and not one.in_record}
+    stages = [[row["stage"] for row in one["stages"]] for one in some]
+    common = {
+        glob: value for glob, value in changed.items() if all(unmatched([glob], names) is None for names in stages)
+    }
+    if common:
+        yield _mark(some[0]["mark"], common)
+    for glob, tolerance in changed.items():
+        if glob not in common:  # in a mark it would be an error for the other parameters
+            text = ", ".join(f"{name}={value!r}" for name, value in tolerance.items())
+            yield f"not every parameter has {glob!r}; as a line of the ini option audioparity_stages: {glob}: {text}"
+
+
+def _marked(test: Mapping[str, Any]) -> str:
+    """Return what the mark of a test stands on: its function, or the one parameter that has a mark of its own."""
+    file, separator, name = test["test"].partition("::")
+    return test["test"] if test["calibration"]["of_parameter"] else f"{file}{separator}{name.partition('[')[0]}"
 
 
 def _mark(keywords: Mapping[str, Any], changed: Mapping[str, Mapping[str, float]]) -> str:
@@ -185,4 +205,4 @@ def _shown(one: Proposal, value: float | None) -> str:
 
 def _keyword(one: Proposal) -> dict[str, float]:
     assert one.proposed is not None
-    return {"min_match": 1 - one.proposed} if one.measure == "mismatch" else {"tol_db": one.proposed}
+    return {"min_match": round(1 - one.proposed, 12)} if one.measure == "mismatch" else {"tol_db": one.proposed}

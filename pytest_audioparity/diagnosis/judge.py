@@ -54,11 +54,17 @@ def diagnose(
     if not _is_computable(expected, actual) or comparison.expected.min == comparison.expected.max:
         return ()
     with np.errstate(all="ignore"):  # what is not finite explains nothing, and is dropped
-        return _explained(expected, actual, meta, tolerance, others)
+        worst = None if comparison.worst is None else comparison.worst.index
+        return _explained(expected, actual, meta, tolerance, others, worst)
 
 
 def _explained(
-    expected: Array, actual: Array, meta: StageMeta, tolerance: Tolerance, others: Iterable[StageTensor]
+    expected: Array,
+    actual: Array,
+    meta: StageMeta,
+    tolerance: Tolerance,
+    others: Iterable[StageTensor],
+    worst: tuple[int, ...] | None,
 ) -> tuple[Finding, ...]:
     allowed = _allowed(expected, actual, meta, tolerance)
     if expected.shape != actual.shape:
@@ -70,7 +76,7 @@ def _explained(
         return (finding,)
     if meta.kind == "codes" and (finding := codes.find(expected, actual)) is not None:
         return (finding,)
-    problem = pose(expected, actual, meta, allowed)
+    problem = pose(expected, actual, meta, allowed, worst)
     if problem.error == 0:
         return ()
     return tuple(explain(problem))

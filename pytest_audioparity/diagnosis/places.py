@@ -181,7 +181,8 @@ def _spikes(problem: Problem) -> Iterator[Explanation]:
     if count > few or problem.error - held[count - 1] > error.size * (_CLEANER**2) * error[order[0]]:
         return
     first = np.unravel_index(int(np.sort(order[:count])[0]), problem.expected.shape)
-    at = " ".join(f"{label}={int(i)}" for label, i in zip(problem.labels, first, strict=True))
+    index = [problem.at(label, int(i)) for label, i in zip(problem.labels, first, strict=True)]
+    at = " ".join(f"{label}={i}" for label, i in zip(problem.labels, index, strict=True))
     message = (
         f"{count} single element{'s' if count > 1 else ''} of {error.size} hold{'s' if count == 1 else ''} the "
         f"difference, the first at {at}; check for glitches, races and uninitialised memory"
@@ -193,7 +194,7 @@ def _spikes(problem: Problem) -> Iterator[Explanation]:
         2 * count,
         problem.expected,
         problem.actual,
-        {"count": count, "first": [int(i) for i in first]},
+        {"count": count, "first": index},
         left,
     )
 
@@ -211,13 +212,16 @@ def _edges(problem: Problem, margin: _Margin) -> Iterator[Explanation]:
     # A wrong end is an edge only if it is short; a long one is where things went wrong and stayed so.
     if first + last == 0 or first > max(_EDGE * n, min(4, n // 3)) or last > max(_LAST * n, min(4, n // 3)):
         return
+    start, whole = problem.at(margin.label, 0), problem.whole(margin.label, n)
+    if (first and start) or (last and start + n < whole):
+        return  # the ends of a part are not those of the stage
     chosen = np.ones(n, bool)
     chosen[first : n - last] = False
     if not margin.holds(chosen):
         return
     parts = [f"the {word} {count}" for word, count in (("first", first), ("last", last)) if count]
     message = (
-        f"only {' and '.join(parts)} of {n} along {margin.label} differ; check padding (zero, reflect, replicate), "
+        f"only {' and '.join(parts)} of {whole} along {margin.label} differ; check padding (zero, reflect, replicate), "
         f"centring, and causal against symmetric convolution"
     )
     yield _place(problem, "edges", message, {"first": first, "last": last}, margin, chosen)
@@ -230,12 +234,13 @@ def _channels(problem: Problem, margin: _Margin) -> Iterator[Explanation]:
         return
     if n == problem.size and margin.label != "C":
         return  # of a vector without channels these are single elements
-    shown = ", ".join(map(str, wrong[:8].tolist())) + (" ..." if wrong.size > 8 else "")
+    indices = [problem.at(margin.label, i) for i in wrong[:256]]
+    shown = ", ".join(map(str, indices[:8])) + (" ..." if wrong.size > 8 else "")
     message = (
-        f"only {wrong.size} of {n} along {margin.label} differ ({shown}); check the weights that make these, "
-        f"and slices that are one short"
+        f"only {wrong.size} of {problem.whole(margin.label, n)} along {margin.label} differ ({shown}); check the "
+        "weights that make these, and slices that are one short"
     )
-    yield _place(problem, "channels", message, {"indices": wrong[:256].tolist()}, margin, margin.wrong)
+    yield _place(problem, "channels", message, {"indices": indices}, margin, margin.wrong)
 
 
 def _seams(problem: Problem, margin: _Margin) -> Iterator[Explanation]:
@@ -251,11 +256,12 @@ def _seams(problem: Problem, margin: _Margin) -> Iterator[Explanation]:
     chosen = ((np.arange(n) - phase) % period) < width
     if not margin.holds(chosen):
         return
+    at = problem.at(margin.label, phase)
     message = (
-        f"errors repeat every {period} frames along {margin.label}, {width} wide, from {margin.label}={phase} on; "
+        f"errors repeat every {period} frames along {margin.label}, {width} wide, from {margin.label}={at} on; "
         "check chunk boundaries: overlap, context that is too short, and state that is not carried over"
     )
-    yield _place(problem, "seams", message, {"period": period, "width": width, "first": phase}, margin, chosen)
+    yield _place(problem, "seams", message, {"period": period, "width": width, "first": at}, margin, chosen)
 
 
 def _rhythm(margin: _Margin, wrong: Array, starts: Array, n: int) -> tuple[int, int, int] | None:
@@ -301,13 +307,14 @@ def _frozen(problem: Problem, axis: int, margin: _Margin) -> Iterator[Explanatio
         missed += float(((a[first : first + count] - e[first : first + count]) ** 2).sum())
     if held > 0.02 * missed:
         return
+    at = [problem.at(margin.label, run[0]) for run in runs[:256]]
     frames = f"{runs[0].size} frame{'s' if runs[0].size > 1 else ''}"
     message = (
-        f"actual repeats what it had before for {frames} from {margin.label}={int(wrong[0])} on"
+        f"actual repeats what it had before for {frames} from {margin.label}={at[0]} on"
         f"{f', and {len(runs) - 1} times more' if len(runs) > 1 else ''}; check buffers that are emitted twice, "
         "and concealment"
     )
-    detail = {"at": [int(run[0]) for run in runs[:256]], "frames": int(runs[0].size)}
+    detail = {"at": at, "frames": int(runs[0].size)}
     yield _place(problem, "repeated_frames", message, detail, margin, margin.wrong)
 
 
@@ -324,12 +331,13 @@ def _diverges(problem: Problem, margin: _Margin) -> Iterator[Explanation]:
     if float(margin.signal[:start].sum()) < 0.003 * float(margin.signal.sum()) or _is_gradual(margin, start):
         return
     rate = problem.meta.sample_rate if problem.meta.kind == "waveform" else problem.meta.frame_rate
-    seconds = f" ({start / rate:.3f} s)" if rate and margin.label == "T" else ""
+    at = problem.at(margin.label, start)
+    seconds = f" ({at / rate:.3f} s)" if rate and margin.label == "T" else ""
     message = (
-        f"actual equals expected up to {margin.label}={start}{seconds} and differs from there on; check state that is "
+        f"actual equals expected up to {margin.label}={at}{seconds} and differs from there on; check state that is "
         "reset or not carried over, caches, positions, and random numbers"
     )
-    yield _place(problem, "diverges_from", message, {"from": start}, margin, chosen)
+    yield _place(problem, "diverges_from", message, {"from": at}, margin, chosen)
 
 
 def _is_gradual(margin: _Margin, start: int) -> bool:

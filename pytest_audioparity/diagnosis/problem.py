@@ -60,6 +60,7 @@ class Problem:
     variances : sums of squares of expected and of actual around their channels' means: what is left of a side of which
         the other says nothing
     allowed : residual (rms) that the tolerance allows
+    origin : of axes of which only a part is looked at, by label, the index where it begins and the length of all
     """
 
     expected: Array
@@ -70,6 +71,15 @@ class Problem:
     allowed: float
     error: float
     variances: tuple[float, float] = (0.0, 0.0)
+    origin: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    def at(self, label: str, index: int) -> int:
+        """Return the index in the whole stage of one in the part that is looked at."""
+        return int(index) + self.origin.get(label, (0, 0))[0]
+
+    def whole(self, label: str, size: int) -> int:
+        """Return the length of an axis in the whole stage."""
+        return self.origin.get(label, (0, size))[1]
 
     @property
     def size(self) -> int:
@@ -200,7 +210,9 @@ def is_complete(problem: Problem, explanation: Explanation) -> bool:
     return is_exact or explains(problem, explanation) >= COMPLETE
 
 
-def pose(expected: Array, actual: Array, meta: StageMeta, allowed: float) -> Problem:
+def pose(
+    expected: Array, actual: Array, meta: StageMeta, allowed: float, worst: Sequence[int] | None = None
+) -> Problem:
     """Take a bounded sample of two arrays of one shape.
 
     Parameters
@@ -208,28 +220,41 @@ def pose(expected: Array, actual: Array, meta: StageMeta, allowed: float) -> Pro
     expected, actual : finite, of one shape
     meta : what is declared; axes that are not declared are numbered
     allowed : residual (rms) that the tolerance allows
+    worst : the index of the largest difference, around which the sample is taken
     """
     labels = tuple(meta.axes) if meta.axes else tuple(f"axis {i}" for i in range(expected.ndim))
-    where = _window(expected, actual, labels)
+    where = _window(expected, labels, worst or _busiest(expected, actual))
+    origin = {
+        label: (part.start, n)
+        for label, part, n in zip(labels, where, expected.shape, strict=False)
+        if part.start is not None and part.stop - part.start < n
+    }
     e, a = _wide(expected[where]), _wide(actual[where])
     if meta.kind == "codes":
         e, a = _hashed(e), _hashed(a)
     if e.ndim > len(labels):
         labels = (*labels, "part")
-    return restate(e, a, labels, meta, allowed)
+    return restate(e, a, labels, meta, allowed, origin)
 
 
-def restate(e: Array, a: Array, labels: tuple[str, ...], meta: StageMeta, allowed: float) -> Problem:
+def restate(
+    e: Array,
+    a: Array,
+    labels: tuple[str, ...],
+    meta: StageMeta,
+    allowed: float,
+    origin: Mapping[str, tuple[int, int]] | None = None,
+) -> Problem:
     """Make a problem of two float64 arrays."""
     error = squared(e, a)
     rms = math.sqrt(error / e.size) if e.size else 0.0
     floor = max(min(_FLOOR_OF_TOLERANCE * allowed, _FLOOR_OF_ERROR * rms), np.finfo(np.float64).tiny ** 0.5)
     e, a = np.ascontiguousarray(e), np.ascontiguousarray(a)
     variances = energy(centered(e, labels).ravel()), energy(centered(a, labels).ravel())
-    return Problem(e, a, labels, meta, floor, allowed, error, variances)
+    return Problem(e, a, labels, meta, floor, allowed, error, variances, origin or {})
 
 
-def _window(expected: Array, actual: Array, labels: Sequence[str]) -> tuple[slice, ...]:
+def _window(expected: Array, labels: Sequence[str], worst: Sequence[int]) -> tuple[slice, ...]:
     """Return the part to work on: all of it, or the neighbourhood of the largest difference, long axes cut first."""
     sizes = list(expected.shape)
     while math.prod(sizes) > SAMPLE:
@@ -239,9 +264,7 @@ def _window(expected: Array, actual: Array, labels: Sequence[str]) -> tuple[slic
         sizes[longest] = max(SAMPLE // max(others, 1), min(_KEEP, sizes[longest] // 2), 1)
     if sizes == list(expected.shape):
         return (slice(None),) * expected.ndim
-    return tuple(
-        _around(n, size, at) for n, size, at in zip(expected.shape, sizes, _busiest(expected, actual), strict=True)
-    )
+    return tuple(_around(n, size, at) for n, size, at in zip(expected.shape, sizes, worst, strict=True))
 
 
 def _busiest(expected: Array, actual: Array) -> list[int]:

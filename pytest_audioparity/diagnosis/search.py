@@ -78,7 +78,9 @@ def _scale_and_place(problem: Problem) -> list[Finding]:
 def _rest(problem: Problem, found: Explanation, depth: int) -> list[Finding]:
     """Explain what an explanation leaves, where its two sides can be compared further."""
     left = _after(problem, found)
-    share = left.error / problem.error if problem.error > 0 else 0.0
+    if left.error == 0:
+        return []
+    share = left.error / problem.error
     further = [f for f in explain(left, depth + 1) if f.code not in ("unexplained", "uncorrelated", "rounding")]
     return [replace(f, explains=None if f.explains is None else f.explains * share) for f in further]
 
@@ -93,8 +95,8 @@ def _beneath(problem: Problem, found: Explanation, depth: int) -> list[Finding]:
 
 def _after(problem: Problem, found: Explanation) -> Problem:
     """Return what an explanation leaves as a problem of its own; explanations of time have frames in rows."""
-    labels = problem.labels if found.expected.ndim == len(problem.labels) else ("T", "rest")
-    return restate(found.expected, found.actual, labels, problem.meta, problem.allowed)
+    labels = problem.labels if found.expected.ndim == len(problem.labels) else ("T", "rest")[: found.expected.ndim]
+    return restate(found.expected, found.actual, labels, problem.meta, problem.allowed, problem.origin)
 
 
 def _best(problem: Problem) -> Chain | None:

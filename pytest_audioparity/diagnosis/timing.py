@@ -98,7 +98,7 @@ def _jumps(problem: Problem, e: Array, a: Array, axis: int) -> Iterator[Explanat
     while pieces and pieces[-1].stop - pieces[-1].start < short:
         pieces = pieces[:-1]
     steps = [(after.start, after.lag - before.lag) for before, after in pairwise(pieces)]
-    steps = [(start, step) for start, step in steps if step]
+    steps = [(problem.at(problem.labels[axis], start), step) for start, step in steps if step]
     if not steps:
         return
     yield _lagging(problem, e, a, axis, pieces, steps)

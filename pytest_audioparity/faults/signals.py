@@ -58,7 +58,7 @@ def convolved(rows: Array, kernel: Array, before: str = "zero") -> Array:
         padded = np.pad(rows, [(0, 0)] * (rows.ndim - 1) + [(len(kernel) - 1, 0)], mode="edge")
         return convolved(padded, kernel)[..., len(kernel) - 1 :]
     result = np.zeros_like(rows)
-    for lag, weight in enumerate(kernel.tolist()):
+    for lag, weight in enumerate(kernel.tolist()[: rows.shape[-1]]):
         if weight:
             result[..., lag:] += weight * rows[..., : rows.shape[-1] - lag]
     return result

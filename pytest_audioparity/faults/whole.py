@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pytest_audioparity.faults.subject import Change, Subject
 from pytest_audioparity.records import DB_PER_UNIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import numpy as np
 
 # Constants that ports really multiply with, and where each comes from.
 _GAINS = (
@@ -98,4 +98,7 @@ def sign_flip(subject: Subject, _rng: np.random.Generator) -> Iterator[Change]:
 def codes_offset(subject: Subject, _rng: np.random.Generator) -> Iterator[Change]:
     """Count codes from another number."""
     for value, name in ((1, "codes counted from 1"), (-1, "start token not subtracted"), (3, "three special tokens")):
-        yield Change(name, subject.x + value, {"offset": value})
+        moved = subject.x.astype(np.int64) + value
+        limits = np.iinfo(subject.x.dtype) if subject.x.dtype.kind in "iu" else None
+        if limits is not None and moved.min() >= limits.min and moved.max() <= limits.max:
+            yield Change(name, moved, {"offset": value})

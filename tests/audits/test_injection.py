@@ -62,6 +62,21 @@ def test_what_the_precision_allows_is_no_fault():
         assert found & {"float16", "bfloat16"} == expected
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "uint64", "int8", "bool"])
+def test_codes_of_every_integer_type_have_faults(dtype):
+    """What leaves the range of the type is no fault of it."""
+    codes = np.arange(240).reshape(4, 60) % 120
+    found = list(injected(StageTensor(StageMeta("a", axes="CT"), codes.astype(dtype)), tolerance_of("a")))
+    assert all(one.noticed for one in found)
+    assert len(found) > 2
+
+
+@pytest.mark.parametrize("samples", [1, 2, 3, 8, 70, 130, 198])
+def test_short_waveforms_have_faults(samples):
+    stage = StageTensor(StageMeta("a", "waveform", "T"), np.sin(np.arange(samples, dtype=np.float32) + 1))
+    assert list(injected(stage, tolerance_of("a")))
+
+
 def test_faults_are_the_same_for_the_same_test_and_stage():
     """What is random follows from the test's name, so that two runs say the same."""
     stage = STAGES["mel/short"]

@@ -22,6 +22,8 @@ def row(stage="mel", **numbers):
         "now": 0.01,
         "precision": "fp32",
         "in_record": False,
+        "failing": [],
+        "injected": 100,
         **numbers,
     }
 
@@ -37,6 +39,7 @@ def row(stage="mel", **numbers):
         ({"to_golden": 0.006, "now": 0.01}, 0.05),  # the fault of 0.02 dB is too near
         ({"to_golden": 0.1, "run_to_run": 0.1, "now": 0.01}, 0.2),
         ({"to_golden": 0.1, "run_to_run": 0.1, "cause": "unexplained", "now": 0.01}, 0.2),
+        ({"to_golden": 0.1, "run_to_run": 0.08, "cause": "unexplained", "now": 0.01}, 0.2),
         ({"precision": "fp16", "now": 0.1}, None),
         ({"precision": "fp16", "now": 1.0}, 0.07),
     ],
@@ -56,8 +59,11 @@ def test_a_tolerance_lies_between_noise_and_the_smallest_fault_that_can_be_told_
         ({"to_golden": 1.46, "cause": "offset"}, "not noise but offset"),
         ({"to_golden": 1.46, "run_to_run": 0.1, "cause": "unexplained"}, "not noise but unexplained"),
         ({"to_golden": None, "measurable": False}, "structure"),
-        ({"to_golden": 2.0, "run_to_run": 2.0}, "no fault is much larger"),
-        ({"faults": []}, "no fault could be injected"),
+        ({"to_golden": 3.5, "run_to_run": 1.0, "cause": "offset"}, "not noise but offset"),
+        ({"to_golden": 0.5, "run_to_run": 0.5}, "most faults would drown"),
+        ({"faults": [], "injected": 0}, "no fault could be injected"),
+        ({"faults": []}, "every fault is noticed whatever tol_db is"),
+        ({"failing": ["snr_db"], "now": 3.0}, "snr_db fails, which no tol_db changes"),
         ({"now": None}, "judged without tol_db"),
     ],
 )
@@ -94,19 +100,39 @@ def test_repeated_stages_and_parameters_share_one_tolerance():
 def test_the_mark_is_ready_to_paste():
     """It keeps the keywords that the test has, puts the new tolerances last, and says what no mark changes."""
     rows = [row("mel", now=3.0), row("h", now=3.0, in_record=True), row("a very long stage name", to_golden=0.001)]
+    other = {"stages": [row("mel", now=3.0)], "problem": None, "mark": {}, "of_parameter": False}
     mark = {"port": True, "golden": "a/b", "stages": {"mel": {"tol_peak_db": 9}, "m*": {"tol_db": 3}}}
-    test = {"test": "t.py::test_a[1]", "calibration": {"stages": rows, "problem": None, "mark": mark}}
+    test = {
+        "test": "t.py::test_a[1]",
+        "calibration": {"stages": rows, "problem": None, "mark": mark, "of_parameter": False},
+    }
     text = list(lines([test, {"test": "t.py::test_b"}]))
     assert text[0] == "t.py::test_a"
     assert text[-1].strip() == (
         "@parity(port=True, golden='a/b', stages={'m*': {'tol_db': 3}, 'mel': {'tol_peak_db': 9, 'tol_db': 0.004}})"
     )
     assert any("change it there" in line for line in text)
+    both = [test, {"test": "t.py::test_a[2]", "calibration": other}]
+    assert list(lines(both)).count("t.py::test_a") == 1
+    test["calibration"]["of_parameter"] = True
+    assert [line for line in lines(both) if "::" in line] == ["t.py::test_a[1]", "t.py::test_a"]
+
+
+def test_what_only_some_parameters_have_belongs_to_the_ini_options():
+    """In the mark, a glob that means no stage of a parameter would be an error."""
+    calibrations = [[row("mel", now=3.0)], [row("mel", now=3.0), row("h", now=3.0)]]
+    tests = [
+        {"test": f"t.py::test_a[{i}]", "calibration": {"stages": r, "problem": None, "mark": {}, "of_parameter": False}}
+        for i, r in enumerate(calibrations)
+    ]
+    text = [line.strip() for line in lines(tests)]
+    assert "@parity(stages={'mel': {'tol_db': 0.004}})" in text
+    assert any(line.endswith("audioparity_stages: h: tol_db=0.004") for line in text)
     assert max(map(len, text[:-1])) <= 80
 
 
 def test_a_failed_repetition_is_told():
-    calibration = {"stages": [row()], "problem": "ValueError: used twice", "mark": {}}
+    calibration = {"stages": [row()], "problem": "ValueError: used twice", "mark": {}, "of_parameter": False}
     text = "\n".join(lines([{"test": "t.py::test_a", "calibration": calibration}]))
     assert "cannot be repeated as it is: ValueError: used twice" in text
     assert list(lines([])) == ["no test ended, so there is nothing to measure"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pytest_audioparity import compare
 from pytest_audioparity.check import check_stage
 from pytest_audioparity.comparison.tolerances import layered
 from pytest_audioparity.records import StageMeta, StageTensor
@@ -115,3 +116,44 @@ def test_values_at_the_ends_of_their_range_are_compared_and_not_explained():
     expected = StageTensor(StageMeta("x"), HIDDEN.astype(np.float64) * 1e200)
     result = check_stage(expected, StageTensor(StageMeta("x"), -expected.array), layered([], "x"))
     assert not result.passed
+
+
+def _walk(*shape):
+    """Return values that are smooth along their first axis, as features of speech along time."""
+    steps = np.random.default_rng(9).standard_normal(shape)
+    kernel = np.hanning(9) / np.hanning(9).sum()
+    return np.apply_along_axis(np.convolve, 0, steps, kernel, "same")
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "part", "code", "key", "value"),
+    [
+        ((480_000,), "T", np.s_[400_000:], "diverges_from", "from", 400_000),
+        ((480_000,), "T", np.s_[400_001:400_002], "spikes", "first", [400_001]),
+        ((1500, 512), "TC", np.s_[1300:], "diverges_from", "from", 1300),
+        ((1500, 512), "TC", np.s_[1400:1401, 480:481], "spikes", "first", [1400, 480]),
+        ((1500, 512), "TC", np.s_[1496:], "edges", "last", 4),
+        ((1500, 512), "TC", np.s_[:, 470:472], "channels", "indices", [470, 471]),
+    ],
+)
+def test_places_in_a_stage_of_which_a_part_is_looked_at_are_those_of_the_whole(shape, axes, part, code, key, value):
+    """Of more than 262 144 elements a part is looked at; the difference is in it, and its place is that in the whole."""
+    expected = _walk(*shape)
+    actual = expected.copy()
+    actual[part] += 0.5 * np.random.default_rng(1).standard_normal(actual[part].shape) + 0.1
+    kind = "waveform" if axes == "T" else "tensor"
+    finding = compare(expected, actual, kind=kind, axes=axes).findings[0]
+    assert (finding.code, finding.detail[key]) == (code, value), finding
+
+
+def test_whatever_two_arrays_are_like_the_diagnosis_comes_to_an_end():
+    """Codes and floats of small odd shapes, moved about and changed: every failure is described, none raises."""
+    rng = np.random.default_rng(3)
+    for _ in range(150):
+        shape = tuple(int(n) for n in rng.choice([1, 2, 3, 5, 8, 33], size=int(rng.integers(1, 5))))
+        expected = rng.integers(0, 9, shape) if rng.random() < 0.5 else rng.standard_normal(shape)
+        moved = rng.permutation(expected.ravel()) if rng.random() < 0.3 else np.roll(expected.ravel(), 1)
+        turned = expected.reshape(shape[::-1]).T.ravel()
+        actual = (moved if rng.random() < 0.5 else turned).reshape(shape) + int(rng.integers(0, 2))
+        result = compare(expected, actual)
+        assert result.passed or result.findings, (shape, expected.dtype)

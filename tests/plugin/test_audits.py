@@ -136,7 +136,8 @@ def test_a_test_that_cannot_be_repeated_says_why(project):
     )
     project.run("--update-golden")
     result = project.run("--parity-calibrate=3")
-    assert "AssertionError" not in "\n".join(section(result, "parity calibration"))
+    result.assert_outcomes(failed=1)
+    assert "cannot be repeated as it is: " in "\n".join(section(result, "parity calibration"))
     source = "import itertools\nN = itertools.count()\ndef test_model(stages):\n"
     project.write(source + "    assert next(N), 'not the first time'\n    stages['mel'] = np.arange(9.)")
     result = project.run("--parity-calibrate=3")
@@ -157,3 +158,19 @@ def test_wrong_use_is_one_line(project, flags, problem):
     result = project.run(*flags)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert problem in result.stderr.str()
+
+
+def test_without_a_terminal_an_audit_is_silent_and_harmless(model):
+    result = model.run("-p", "no:terminal", "--parity-mutants", "--parity-calibrate=2")
+    assert result.ret == pytest.ExitCode.OK
+
+
+def test_what_is_only_planned_waits_with_its_causes(project):
+    """A plan is reviewed before it is carried out."""
+    source = SPEECHLIKE + "def test_model(stages): stages.record('mel', X * {gain}, axes='CT')"
+    project.ini()
+    project.write(source.format(gain="np.float32(1)"))
+    project.run("--update-golden")
+    project.write(source.format(gain="np.float32(2)"))
+    project.run("--golden-plan")
+    assert '"code": "gain"' in project.pending().read_bytes().decode(errors="replace").replace("\\", "")
