@@ -137,7 +137,7 @@ def _walk(*shape):
     ],
 )
 def test_places_in_a_stage_of_which_a_part_is_looked_at_are_those_of_the_whole(shape, axes, part, code, key, value):
-    """Of more than 262 144 elements a part is looked at; the difference is in it, and its place is that in the whole."""
+    """Of more than 262 144 elements a part is looked at, with the difference in it; places are those in the whole."""
     expected = _walk(*shape)
     actual = expected.copy()
     actual[part] += 0.5 * np.random.default_rng(1).standard_normal(actual[part].shape) + 0.1
