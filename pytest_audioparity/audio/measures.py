@@ -1,0 +1,140 @@
+"""The numbers of a score with their units, implementations, and the reasons why one is missing."""
+
+from __future__ import annotations
+
+import functools
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_audioparity.audio import differences as between
+from pytest_audioparity.audio import levels as level
+from pytest_audioparity.audio import pesq
+from pytest_audioparity.audio.intelligibility import HOP, RATE, SEGMENT, estoi_segments
+from pytest_audioparity.audio.records import Measure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_audioparity.audio.intelligibility import Bands
+
+    Array = np.ndarray[Any, Any]
+    Measures = dict[str, Measure]
+
+UNITS = {
+    "stoi": "1",
+    "estoi": "1",
+    "pesq_wb": "MOS",
+    "pesq_nb": "MOS",
+    "si_sdr": "dB",
+    "snr": "dB",
+    "log_spectral_distance": "dB",
+    "mel_cepstral_distortion": "dB",
+    "level_db": "dB",
+    "dc_offset": "1",
+    "peak": "1",
+    "clipped_share": "1",
+    "duration_ratio": "1",
+}
+
+
+def none(reason: str) -> Measures:
+    """Return every number as not measured."""
+    return {name: _measure(name, None, reason) for name in UNITS}
+
+
+def _measure(name: str, value: float | None, reason: str | None = None, by: str | None = None) -> Measure:
+    return Measure(value, UNITS[name], by or _own(), None if value is not None else reason)
+
+
+@functools.lru_cache(maxsize=1)
+def _own() -> str:
+    from pytest_audioparity import __version__
+
+    return f"pytest-audioparity {__version__}"
+
+
+@functools.lru_cache(maxsize=8)
+def _package(name: str) -> str:
+    try:
+        return f"{name} {metadata.version(name)}"
+    except metadata.PackageNotFoundError:
+        return name
+
+
+def levels(reference: Array, estimate: Array) -> Measures:
+    """Measure level, offset, peak, clipping and length, before anything is aligned."""
+    clipped = max(0.0, level.clipped_share(estimate) - level.clipped_share(reference))
+    return {
+        "level_db": _measure("level_db", level.level_db(reference, estimate), "the reference is silent"),
+        "dc_offset": _measure("dc_offset", float(estimate.mean() - reference.mean())),
+        "peak": _measure("peak", float(np.max(np.abs(estimate)))),
+        "clipped_share": _measure("clipped_share", clipped),
+        "duration_ratio": _measure("duration_ratio", estimate.size / reference.size),
+    }
+
+
+def intelligibility(bands: Bands, stoi: float | None) -> Measures:
+    """Measure STOI and ESTOI; `stoi` is None where there are too few frames of speech."""
+    needed = (SEGMENT + 1) * HOP / RATE
+    reason = f"too short: {bands.starts.size * HOP / RATE:.2f} s of speech in the reference, {needed:.2f} s are needed"
+    estoi = float(estoi_segments(bands).mean()) if stoi is not None else None
+    return {"stoi": _measure("stoi", stoi, reason), "estoi": _measure("estoi", estoi, reason)}
+
+
+def differences(reference: Array, estimate: Array, sample_rate: int) -> Measures:
+    """Measure ratios and distances of what stands beside each other."""
+    if not reference.size:
+        reason = "the sides do not overlap"
+        names = ("si_sdr", "snr", "log_spectral_distance", "mel_cepstral_distortion")
+        return {name: _measure(name, None, reason) for name in names}
+    spectral, cepstral = between.spectral_distances(reference, estimate, sample_rate)
+    short = "one side is silent, or shorter than a frame of 32 ms"
+    return {
+        "si_sdr": _measure("si_sdr", between.si_sdr(reference, estimate), "one side is silent"),
+        "snr": _measure("snr", between.snr(reference, estimate), "the reference is silent"),
+        "log_spectral_distance": _measure("log_spectral_distance", spectral, short),
+        "mel_cepstral_distortion": _measure("mel_cepstral_distortion", cepstral, short),
+    }
+
+
+def begin_pesq(
+    reference: Array, estimate: Array, rate: int, *, wanted: bool
+) -> dict[str, Callable[[], pesq.Outcome] | str]:
+    """Start both scores in the other process; a text says why one is not."""
+    refusal = pesq.problem(reference.size / rate) if wanted else "left out on request"
+    started: dict[str, Callable[[], pesq.Outcome] | str] = {}
+    for name, wide in (("pesq_wb", True), ("pesq_nb", False)):
+        used = pesq_rate(rate, wide=wide)
+        if refusal is not None or used is None:
+            started[name] = refusal or f"{rate} Hz has no wide band: {pesq.WIDE_RATE} Hz are needed"
+        else:
+            started[name] = pesq.begin(*(_at(side, rate, used) for side in (reference, estimate)), used, wide=wide)
+    return started
+
+
+def pesq_rate(rate: int, *, wide: bool) -> int | None:
+    """Return the rate at which PESQ is computed, None where the audio has not the band for it."""
+    if rate >= pesq.WIDE_RATE:
+        return pesq.WIDE_RATE
+    return None if wide or rate < pesq.NARROW_RATE else pesq.NARROW_RATE
+
+
+def end_pesq(started: dict[str, Callable[[], pesq.Outcome] | str], rate: int) -> Measures:
+    """Wait for PESQ."""
+    result = {}
+    for name, pending in started.items():
+        outcome = pesq.Outcome(None, pending) if isinstance(pending, str) else pending()
+        used = pesq_rate(rate, wide=name == "pesq_wb")
+        by = _package("pesq") + ("" if used in (rate, None) else f", from {rate} to {used} Hz by {_package('soxr')} VHQ")
+        result[name] = _measure(name, outcome.score, outcome.reason, by)
+    return result
+
+
+def _at(signal: Array, rate: int, new_rate: int) -> Array:
+    if rate == new_rate:
+        return signal
+    import soxr
+
+    return np.asarray(soxr.resample(signal, rate, new_rate, quality="VHQ"))

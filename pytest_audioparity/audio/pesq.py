@@ -1,0 +1,163 @@
+"""PESQ (ITU-T P.862, P.862.2) by the package `pesq`, in a process of its own.
+
+Its C code has tables of 50 utterances that it overruns on long clips: a segmentation fault, or a wrong score. Clips go to it
+in chunks of at most 15 s, and should it crash all the same, the score is missing and nothing else. One process serves all
+clips of this one.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import importlib.util
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_audioparity.audio.pesq_process import ANSWER, REQUEST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Array = np.ndarray[Any, Any]
+
+WIDE_RATE, NARROW_RATE = 16_000, 8_000
+# audio-scoring measurements: 50 utterances cannot fit into 15 s; the mean of chunks is that of the whole.
+CHUNK_SECONDS = 15.0
+# Below a quarter of a second the C code refuses.
+SHORTEST_SECONDS = 0.25
+# 15 s take 0.2 s on an idle core.
+_PATIENCE_SECONDS = 120.0
+_NO_UTTERANCES = -7.0
+_START = "import sys; sys.path[:] = sys.argv[1:]; from pytest_audioparity.audio.pesq_process import main; main()"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A score from 1.04 to 4.64 (wide band) or 4.55 (narrow band), or the reason why there is none."""
+
+    score: float | None
+    reason: str | None = None
+
+
+def problem(seconds: float) -> str | None:
+    """Say why PESQ cannot be asked at all, or return None."""
+    if importlib.util.find_spec("pesq") is None:
+        return "the package pesq is not installed: pip install 'pytest-audioparity[pesq]'"
+    if seconds < SHORTEST_SECONDS:
+        return f"{seconds:.2f} s is too short: PESQ needs {SHORTEST_SECONDS} s"
+    return None
+
+
+def begin(reference: Array, estimate: Array, rate: int, *, wide: bool) -> Callable[[], Outcome]:
+    """Start scoring in the other process; what is returned waits for the result.
+
+    Parameters
+    ----------
+    reference, estimate : shape (time,), float64, finite, equally long, at least 0.25 s; `problem` is None
+    rate : 8000 or 16 000, wide band 16 000 only
+    """
+    pieces = max(1, int(np.ceil(reference.size / (CHUNK_SECONDS * rate))))
+    peak = max(float(np.max(np.abs(side))) for side in (reference, estimate))
+    if not np.any(reference) or not np.any(estimate):
+        return lambda: Outcome(None, "one side is silent")
+    chunks = list(zip(*(np.array_split((side / peak).astype("<f4"), pieces) for side in (reference, estimate)), strict=True))
+    outcome: list[Outcome] = []
+    thread = threading.Thread(target=lambda: outcome.append(_scored(chunks, rate, wide)), daemon=True)
+    thread.start()
+
+    def wait() -> Outcome:
+        thread.join()
+        return outcome[0] if outcome else Outcome(None, "PESQ was interrupted")
+
+    return wait
+
+
+def _scored(chunks: list[tuple[Array, Array]], rate: int, wide: bool) -> Outcome:
+    scores = []
+    for reference, estimate in chunks:
+        if not reference.any() or not estimate.any():
+            continue
+        try:
+            status, score = _WORKER.ask(rate, wide, reference, estimate)
+        except _CrashedError as error:
+            return Outcome(None, str(error))
+        if status == 0:
+            scores.append(score)
+        elif status != _NO_UTTERANCES:
+            return Outcome(None, f"PESQ's error {status:.0f}")
+    return Outcome(float(np.mean(scores))) if scores else Outcome(None, "PESQ finds no speech in it")
+
+
+class _CrashedError(Exception):
+    """The process ended, or does not answer."""
+
+
+class _Worker:
+    """The process, started when it is needed first, and again after a crash or a fork."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        os.register_at_fork(after_in_child=self._forget)
+
+    def _forget(self) -> None:
+        """Leave the process to the parent of this fork, and a lock that nobody here may release."""
+        self._lock, self._process = threading.Lock(), None
+
+    def ask(self, rate: int, wide: bool, reference: Array, estimate: Array) -> tuple[float, float]:
+        with self._lock:
+            process = self._started()
+            clock = threading.Timer(_PATIENCE_SECONDS, process.kill)
+            clock.daemon = True
+            clock.start()
+            try:
+                return self._exchange(process, rate, wide, reference, estimate)
+            except (OSError, EOFError):
+                self.close()
+                raise _CrashedError(f"PESQ's C code ended its process (status {process.returncode})") from None
+            finally:
+                clock.cancel()
+
+    def _exchange(
+        self, process: subprocess.Popen[bytes], rate: int, wide: bool, reference: Array, estimate: Array
+    ) -> tuple[float, float]:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        head = REQUEST.pack(rate, int(wide), reference.size, estimate.size)
+        process.stdin.write(head + reference.tobytes() + estimate.tobytes())
+        process.stdin.flush()
+        answer = process.stdout.read(ANSWER.size)
+        if len(answer) < ANSWER.size:
+            raise EOFError
+        status, score = ANSWER.unpack(answer)
+        return status, score
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            command = [sys.executable, "-c", _START, *sys.path]
+            quiet = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+            self._process = subprocess.Popen(command, **quiet)  # type: ignore[call-overload]
+            atexit.register(self.close)
+        assert self._process is not None
+        return self._process
+
+    def close(self) -> None:
+        """End the process, if it is ours."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for pipe in (process.stdin, process.stdout):
+            with contextlib.suppress(OSError):
+                assert pipe is not None
+                pipe.close()
+        process.kill()
+        process.wait()
+
+
+_WORKER = _Worker()

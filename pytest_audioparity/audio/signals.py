@@ -1,0 +1,66 @@
+"""Audio as `score` takes it: one channel, finite, as float64 with the full scale at 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_audioparity.adapters.arrays import as_array
+from pytest_audioparity.errors import StageError
+
+if TYPE_CHECKING:
+    Array = np.ndarray[Any, Any]
+
+LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000
+# PCM has its full scale at the largest integer; 8 bits exist with and without an offset, so they are not guessed at.
+_FULL_SCALE = {"int16": 2.0**15, "int32": 2.0**31}
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One side: `samples` of shape (time,), and how many of the given ones were not finite (then there are none)."""
+
+    samples: Array
+    nonfinite: int = 0
+
+
+def signal_of(value: Any, name: str) -> Signal:
+    """Take one channel of audio.
+
+    Parameters
+    ----------
+    value : anything array-like of floats, int16 or int32 (divided by 2¹⁵ or 2³¹); shape (time,), with axes of length 1
+    name : "reference" or "estimate", for the message
+
+    Raises
+    ------
+    StageError : not an array, more than one channel, another dtype
+    """
+    array = as_array(value, name)
+    if array.ndim == 0 or sum(size != 1 for size in array.shape) > 1:
+        raise StageError(f"score: {name} has shape {array.shape}; give one channel at a time, shape (time,)")
+    scale = _FULL_SCALE.get(array.dtype.name)
+    # bfloat16 and float8 are of kind "V" to numpy.
+    if scale is None and (array.dtype.kind not in "fV" or array.dtype.itemsize > 8):
+        raise StageError(f"score: {name} is {array.dtype}; audio is float (full scale 1), int16 or int32")
+    samples = array.reshape(-1).astype(np.float64)
+    bad = int(samples.size - np.count_nonzero(np.isfinite(samples)))
+    return Signal(samples[:0] if bad else samples / (scale or 1.0), bad)
+
+
+def rate_of(sample_rate: Any) -> int:
+    """Return a sample rate as an integer.
+
+    Raises
+    ------
+    StageError : not a whole number of Hz from 4000 to 768 000
+    """
+    whole = not isinstance(sample_rate, bool) and isinstance(sample_rate, int | float | np.integer | np.floating)
+    if not whole or sample_rate != sample_rate or not float(sample_rate).is_integer():
+        raise StageError(f"score: sample_rate={sample_rate!r} is not a whole number of Hz")
+    if not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
+        hint = f"; did you give kHz? {sample_rate} kHz are {int(sample_rate) * 1000} Hz" if 4 <= sample_rate <= 768 else ""
+        raise StageError(f"score: sample_rate={sample_rate} is not within {LOWEST_RATE} to {HIGHEST_RATE} Hz{hint}")
+    return int(sample_rate)

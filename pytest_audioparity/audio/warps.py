@@ -1,0 +1,183 @@
+"""Whether the estimate says the same faster or slower, or higher or lower: a wrong sample rate, another tempo or pitch.
+
+Time-warped speech defeats every number that compares frame with frame. Three families with one parameter each are tried:
+tempo (the pitch stays), speed (both change, as with a wrong sample rate) and pitch (the tempo stays). Nothing warps locally,
+so that frames out of order are never explained away.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_audioparity.audio.envelopes import above_floor
+from pytest_audioparity.audio.intelligibility import (
+    HOP,
+    RATE,
+    Bands,
+    active,
+    bands_at,
+    estoi_segments,
+    in_bands,
+    power_at,
+)
+
+if TYPE_CHECKING:
+    Array = np.ndarray[Any, Any]
+
+# Sample rates that speech models have. A factor between two of them names both.
+RATES = (24_000, 22_050, 48_000, 44_100, 16_000, 32_000, 8_000, 11_025, 12_000)
+_LARGEST_FACTOR = 2.0
+# Tempo and speed are searched within ±12 %: beyond, only ratios of rates are likely. Pitch within ±5 semitones.
+_LARGEST_CHANGE = 0.12
+_LARGEST_PITCH = 2 ** (5 / 12)
+# One step of the coarse search moves the end of a clip by this much; ESTOI forgives about 20 ms.
+_COARSE_SECONDS, _LARGEST_STEP = 0.06, 0.01
+_PITCH_STEP = 2 ** (1 / 24)
+_CANDIDATES = 3
+# The fine search moves by a hop of 12.8 ms at first and 3.2 ms in the end, and looks at every fourth segment.
+_FINEST = HOP // 4
+_SPARSE = 4
+# Levels of what says the same correlate by 0.6 and more once they are warped right; other words reach 0.45.
+_LINES_UP = 0.45
+_NAMED = {a / b for a in RATES for b in RATES if a != b and 1 / _LARGEST_FACTOR <= a / b <= _LARGEST_FACTOR}
+
+
+@dataclass(frozen=True, slots=True)
+class Warp:
+    """How the estimate is to be read.
+
+    Attributes
+    ----------
+    tempo : seconds of the estimate per second of the reference
+    pitch : factor on all frequencies
+    start : place in the estimate where the reference begins, samples at 10 kHz
+    """
+
+    tempo: float = 1.0
+    pitch: float = 1.0
+    start: int = 0
+
+    @property
+    def family(self) -> str:
+        """Return "none", "tempo", "pitch" or "speed"."""
+        if self.tempo == 1.0:
+            return "none" if self.pitch == 1.0 else "pitch"
+        return "tempo" if self.pitch == 1.0 else "speed"
+
+    def bands(self, reference: Array, estimate: Array) -> Bands:
+        """Return third-octave bands of the frames in which the reference speaks, the estimate's from where it says the same."""
+        starts = np.flatnonzero(active(reference)) * HOP
+        places = np.round(starts * self.tempo).astype(int) + self.start
+        return Bands(bands_at(reference, starts), bands_at(estimate, places, self.pitch), starts)
+
+
+def rate_pair(warp: Warp, sample_rate: int) -> tuple[int, int] | None:
+    """Return the true rate and the one it was played at where a change of speed is the ratio of two rates, else None."""
+    if warp.family != "speed":
+        return None
+    pairs = [(true, played) for true in RATES for played in RATES if true != played and math.isclose(true / played, warp.tempo, rel_tol=2e-3)]
+    return min(pairs, key=lambda pair: sample_rate not in pair, default=None)
+
+
+def search(reference: Array, estimate: Array) -> tuple[Warp, float]:
+    """Find the warp under which most is understood, and ESTOI there (0 where nothing lines up).
+
+    Parameters
+    ----------
+    reference, estimate : shape (time,), 10 kHz; the reference at least 30 frames of speech
+    """
+    objective = _Objective(reference, estimate)
+    candidates = [c for family in ("tempo", "speed", "pitch") for c in _coarse(reference, estimate, family)]
+    candidates = sorted(candidates, reverse=True, key=lambda c: c[0])[:_CANDIDATES]
+    found = [_climbed(objective, warp) for correlation, warp in candidates if correlation >= _LINES_UP]
+    return max(found, key=lambda pair: pair[1], default=(Warp(), 0.0))
+
+
+class _Objective:
+    """ESTOI as a function of the warp; the reference's side is computed once."""
+
+    def __init__(self, reference: Array, estimate: Array) -> None:
+        self.seconds = reference.size / RATE
+        self._estimate = estimate
+        self._starts = np.flatnonzero(active(reference)) * HOP
+        self._reference = bands_at(reference, self._starts)
+        self._known: dict[Warp, float] = {}
+
+    def __call__(self, warp: Warp) -> float:
+        if warp not in self._known:
+            places = np.round(self._starts * warp.tempo).astype(int) + warp.start
+            estimate = bands_at(self._estimate, places, warp.pitch)
+            segments = estoi_segments(Bands(self._reference, estimate, self._starts), step=_SPARSE)
+            self._known[warp] = float(segments.mean()) if segments.size else 0.0
+        return self._known[warp]
+
+
+def _factors(family: str, seconds: float) -> set[tuple[float, float]]:
+    """Return the pairs of tempo and pitch of a family."""
+    if family == "pitch":
+        steps = round(math.log(_LARGEST_PITCH) / math.log(_PITCH_STEP))
+        return {(1.0, _PITCH_STEP**k) for k in range(-steps, steps + 1) if k}
+    step = _tempo_step(seconds)
+    count = int(_LARGEST_CHANGE / step)
+    tempos = {1 + k * step for k in range(-count, count + 1) if k}
+    if family == "speed":
+        return {(tempo, 1 / tempo) for tempo in tempos | _NAMED}
+    return {(tempo, 1.0) for tempo in tempos}
+
+
+def _tempo_step(seconds: float) -> float:
+    return min(_LARGEST_STEP, _COARSE_SECONDS / seconds)
+
+
+def _coarse(reference: Array, estimate: Array, family: str) -> list[tuple[float, Warp]]:
+    """Correlate levels for every member of a family, at every lag; return the best two with their correlations."""
+    left = _centred(bands_at(reference, np.arange(0, reference.size, HOP)))
+    size = 1 << (2 * left.shape[1] + round(_LARGEST_FACTOR * estimate.size / HOP)).bit_length()
+    turned = np.conj(np.fft.rfft(left, size))
+    power = power_at(estimate, np.arange(0, estimate.size, HOP // 2))
+    found = []
+    for tempo, pitch in _factors(family, reference.size / RATE):
+        places = np.round(np.arange(0, estimate.size - HOP, HOP * tempo) / (HOP // 2)).astype(int)
+        right = _centred(in_bands(power[places], pitch))
+        product = np.fft.irfft(np.sum(np.fft.rfft(right, size) * turned, axis=0), size)
+        lag = int(np.argmax(product))
+        energy = math.sqrt(float(np.sum(left**2) * np.sum(right**2)))
+        correlation = float(product[lag]) / energy if energy else 0.0
+        lag = lag if lag < size // 2 else lag - size
+        found.append((correlation, Warp(tempo, pitch, round(lag * HOP * tempo))))
+    return sorted(found, reverse=True, key=lambda c: c[0])[:2]
+
+
+def _centred(bands: Array) -> Array:
+    levels = above_floor(bands)
+    return levels - levels.mean(axis=1, keepdims=True)
+
+
+def _climbed(objective: _Objective, warp: Warp) -> tuple[Warp, float]:
+    """Climb from a coarse warp: the place and the factor in turn, in steps that halve. A ratio of rates stays."""
+    best = warp
+    step = _tempo_step(objective.seconds) / 2
+    shift = HOP
+    while shift >= _FINEST:
+        moves = [(1.0, -shift), (1.0, shift)]
+        if not (warp.family == "speed" and warp.tempo in _NAMED):
+            moves += [(1 - step, 0), (1 + step, 0)]
+        tried = max((_moved(best, *move, objective.seconds) for move in moves), key=objective)
+        if objective(tried) > objective(best):
+            best = tried
+        else:
+            step, shift = step / 2, shift // 2
+    return best, objective(best)
+
+
+def _moved(warp: Warp, factor: float, move: int, seconds: float) -> Warp:
+    """Change a warp's factor about the middle of the clip, and its place."""
+    if warp.family == "pitch":
+        return Warp(1.0, warp.pitch * factor, warp.start + move)
+    tempo = warp.tempo * factor
+    start = warp.start + move + round(seconds * RATE / 2 * (warp.tempo - tempo))
+    return Warp(tempo, 1 / tempo if warp.family == "speed" else 1.0, start)

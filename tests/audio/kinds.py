@@ -1,0 +1,269 @@
+"""The table of changes that `python -m tests.audio.verdicts` measures, with the verdicts that are right for each."""
+
+from __future__ import annotations
+
+import numpy as np
+import soxr
+
+from tests.audio.changes import (
+    Array,
+    Change,
+    Random,
+    at_snr,
+    blocks,
+    coded,
+    faded,
+    fitted,
+    mel_coded,
+    mu_law,
+    noise_like,
+    pitched,
+    reverberated,
+    rms,
+    speech_rms,
+    speech_span,
+    stft,
+    stretched,
+    vocoded,
+)
+from tests.audio.changes import istft, frame_size  # noqa: I001
+
+SHORTEST_PAUSE = 0.35
+
+
+def shuffled(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
+    parts = blocks(x, round(r.uniform(0.03, 0.16) * rate))
+    return np.concatenate([parts[i] for i in r.permutation(len(parts))])
+
+
+def reversed_frames(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
+    return np.concatenate([b[::-1] for b in blocks(x, round(r.uniform(0.08, 0.2) * rate))])
+
+
+def repeated_frames(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
+    parts = blocks(x, round(r.uniform(0.08, 0.2) * rate))
+    return np.concatenate([parts[i - i % 2][: len(p)] for i, p in enumerate(parts)])
+
+
+def same_statistics(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
+    """Noise with the histogram and the long-term spectrum of the clip."""
+    magnitude, out = np.abs(np.fft.rfft(x)), np.asarray(r.permutation(x))
+    for _ in range(10):
+        out = np.fft.irfft(magnitude * np.exp(1j * np.angle(np.fft.rfft(out))), x.size)
+        out = np.sort(x)[np.argsort(np.argsort(out))]
+    return out
+
+
+def under_envelope(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
+    """Noise with the long-term spectrum and the envelope of the clip."""
+    noise = np.fft.irfft(np.abs(np.fft.rfft(x)) * np.exp(2j * np.pi * r.random(x.size // 2 + 1)), x.size)
+    n = round(r.uniform(0.01, 0.04) * rate)
+    smooth = np.ones(n) / n
+    envelope = np.sqrt(np.convolve(x**2, smooth, "same"))
+    return noise / np.maximum(np.sqrt(np.convolve(noise**2, smooth, "same")), 1e-9) * envelope
+
+
+def turned_round(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
+    return x[::-1].copy()
+
+
+def swapped_codebook(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
+    """Blocks of the spectrum exchanged, as by a permuted codebook."""
+    size = frame_size(rate)
+    spectrum = stft(x, size, size // 4)
+    top = round(4500 / rate * size)
+    parts = np.array_split(np.arange(top), int(r.integers(8, 20)))
+    order = np.concatenate([parts[i] for i in r.permutation(len(parts))])
+    spectrum = np.concatenate([spectrum[:, order], spectrum[:, top:]], axis=1)
+    return istft(spectrum, size, size // 4, x.size)
+
+
+def random_tokens(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
+    """Half and more of the 20 ms to 80 ms frames come from elsewhere in the clip."""
+    parts = blocks(x, round(r.uniform(0.02, 0.08) * rate))
+    share = r.uniform(0.55, 0.95)
+    pick = [int(r.integers(len(parts) - 1)) if r.random() < share else i for i in range(len(parts))]
+    return np.concatenate([fitted(parts[j], parts[i].size, r) for i, j in enumerate(pick)])
+
+
+def drowned(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
+    return at_snr(x, noise_like(x, r, r.uniform(0, 0.3)), r.uniform(-18, -12))
+
+
+def other_words(x: Array, rate: int, r: Random, others: list[Array]) -> Array:
+    out = fitted(others[int(r.integers(len(others)))], x.size, r)
+    return out * (rms(x) / rms(out))
+
+
+def locally(make, low=0.5, high=1.0):  # noqa: ANN001, ANN201
+    """Do it in one span of speech only."""
+
+    def change(x: Array, rate: int, r: Random, others: list[Array]) -> Array:
+        span = speech_span(x, rate, r, r.uniform(low, high))
+        y = x.copy()
+        y[span] = faded(make(x[span], rate, r, others)[: span.stop - span.start], rate)
+        return y
+
+    return change
+
+
+def silence(x: Array, rate: int, r: Random, others: list[Array]) -> Array:
+    return x * r.choice([0.0, 0.001])
+
+
+def stuck(x: Array, rate: int, r: Random, others: list[Array]) -> Array:
+    """One frame again and again, as of a decoder whose state stands still."""
+    return np.resize(x[: round(r.uniform(0.02, 0.08) * rate)], x.size)
+
+
+def words(x: Array, rate: int, r: Random, others: list[Array]) -> Array:
+    """Other speech of the same length, at its level."""
+    other = others[int(r.integers(len(others)))]
+    span = speech_span(other, rate, r, x.size / rate)
+    out = np.resize(other[span], x.size)
+    return out * (rms(x) / rms(out)) if rms(out) else out
+
+
+def invented(x: Array, rate: int, r: Random, others: list[Array]) -> Array:
+    """Speech in the longest pause, of which it fills 0.3 to 0.6 s."""
+    start, end = longest_pause(x, rate)
+    n = min(round(r.uniform(0.3, 0.6) * rate), end - start)
+    at = int(r.integers(start, end - n + 1))
+    other = others[int(r.integers(len(others)))]
+    piece = other[speech_span(other, rate, r, n / rate)]
+    piece = faded(piece * (speech_rms(x, rate) / rms(piece) * 10 ** (r.uniform(-8, 2) / 20)), rate)
+    y = x.copy()
+    y[at : at + piece.size] += piece
+    return y
+
+
+def longest_pause(x: Array, rate: int) -> tuple[int, int]:
+    hop = rate // 100
+    levels = 10 * np.log10(np.mean(x[: x.size // hop * hop].reshape(-1, hop) ** 2, axis=1) + 1e-12)
+    quiet = levels < 20 * np.log10(speech_rms(x, rate)) - 30
+    best, start = (0, 0), None
+    for i, q in enumerate([*quiet, False]):
+        if q and start is None:
+            start = i
+        elif not q and start is not None:
+            best = max(best, (start, i), key=lambda span: span[1] - span[0])
+            start = None
+    return best[0] * hop, best[1] * hop
+
+
+def late(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
+    n = round(r.uniform(0.008, 0.3) * rate)
+    few = min(n, rate // 12)  # so that no word is cut off
+    return [np.pad(x, (n, 0)), np.pad(x, (few, 0))[: x.size], x[few:]][int(r.integers(3))]
+
+
+def wrong_rate(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
+    true, played = [(24000, 22050), (22050, 24000), (16000, 24000), (24000, 16000), (44100, 48000), (48000, 44100)][
+        int(r.integers(6))
+    ]
+    return soxr.resample(x, played, true)
+
+
+def tempo(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
+    return stretched(x, float(r.choice([r.uniform(0.95, 0.975), r.uniform(1.025, 1.05)])), rate)
+
+
+def pitch(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
+    return pitched(x, float(r.choice([-1, 1])) * r.uniform(0.5, 2.0), rate)
+
+
+def clipped(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
+    if r.random() < 0.5:
+        top = np.max(np.abs(x)) * r.uniform(0.12, 0.4)
+        return np.clip(x, -top, top)
+    return np.clip(x / np.max(np.abs(x)) * r.uniform(2.5, 8), -1, 1)
+
+
+def quieter(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
+    return x * 10 ** (float(r.choice([r.uniform(-45, -3), r.uniform(3, 5)])) / 20)
+
+
+def with_dc(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
+    return x + r.choice([-1, 1]) * r.uniform(0.03, 0.2)
+
+
+def babble(x: Array, rate: int, r: Random, others: list[Array]) -> Array:
+    return at_snr(x, np.sum([fitted(others[int(r.integers(len(others)))], x.size, r) for _ in range(8)], axis=0), 10)
+
+
+def dull(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
+    spectrum = np.fft.rfft(x)
+    f = np.fft.rfftfreq(x.size, 1 / rate)
+    return np.fft.irfft(spectrum / (1 + (f / r.uniform(1500, 3000)) ** 8), x.size)
+
+
+def equalised(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
+    f = np.fft.rfftfreq(x.size, 1 / rate)
+    curve = np.interp(f, np.linspace(0, rate / 2, 6), r.uniform(-3, 3, 6))
+    out = np.fft.irfft(np.fft.rfft(x) * 10 ** (curve / 20), x.size)
+    return out * (rms(x) / rms(out))
+
+
+def opus(x: Array, rate: int, level: float) -> Array:
+    whole = soxr.resample(x, rate, 48000) if rate not in (8000, 12000, 16000, 24000, 48000) else x
+    out = coded(whole, rate if whole is x else 48000, "OGG", "OPUS", compression_level=level)
+    return (out if whole is x else soxr.resample(out, 48000, rate))[: x.size]
+
+
+OK, DEGRADED, LEVEL, CLIPPED, MISALIGNED = "ok", "degraded", "level_changed", "clipped", "misaligned"
+GARBLED, WRONG, SILENT = "garbled", "wrong_content", "silent"
+EITHER = (OK, DEGRADED)
+
+CHANGES = (
+    Change("zeros", lambda x, *_: x * 0, (SILENT,)),
+    Change("100 dB down", lambda x, *_: x * 1e-5, (SILENT,)),
+    Change("frames shuffled", shuffled, (GARBLED,)),
+    Change("frames reversed", reversed_frames, (GARBLED,)),
+    Change("every second frame repeats", repeated_frames, (GARBLED,)),
+    Change("noise of the same statistics", same_statistics, (GARBLED,)),
+    Change("noise under the envelope", under_envelope, (GARBLED,)),
+    Change("backwards", turned_round, (GARBLED, WRONG)),
+    Change("bands exchanged", swapped_codebook, (GARBLED,)),
+    Change("random tokens", random_tokens, (GARBLED,)),
+    Change("noise at -15 dB", drowned, (GARBLED,)),
+    Change("locally silent", locally(silence), (GARBLED,)),
+    Change("locally stuck", locally(stuck), (GARBLED, WRONG)),
+    Change("locally shuffled", locally(shuffled), (GARBLED, WRONG)),
+    Change("locally noise", locally(under_envelope), (GARBLED,)),
+    Change("locally backwards", locally(turned_round), (WRONG, GARBLED)),
+    Change("other words", other_words, (WRONG,)),
+    Change("locally other words", locally(words), (WRONG, GARBLED)),
+    Change("invented in a pause", invented, (WRONG,)),
+    Change("late or early", late, (MISALIGNED,)),
+    Change("wrong rate", wrong_rate, (MISALIGNED,)),
+    Change("tempo", tempo, (MISALIGNED, DEGRADED)),
+    Change("MP3", lambda x, rate, r, _: coded(x, rate, "MP3", "MPEG_LAYER_III",
+           bitrate_mode="CONSTANT", compression_level=r.uniform(0.1, 0.8))[: x.size], (OK,)),
+    Change("clipped", clipped, (CLIPPED,)),
+    Change("white noise at 10 dB", lambda x, rate, r, _: at_snr(x, noise_like(x, r, 0), 10), (DEGRADED,)),
+    Change("pink noise at 10 dB", lambda x, rate, r, _: at_snr(x, noise_like(x, r, 0.5), 10), (DEGRADED,)),
+    Change("babble at 10 dB", babble, (DEGRADED,)),
+    Change("noise at 15 to 25 dB", lambda x, rate, r, _: at_snr(x, noise_like(x, r, 0), r.uniform(15, 25)), (DEGRADED, OK)),
+    Change("reverberation", lambda x, rate, r, _: reverberated(x, rate, r, r.uniform(0.3, 0.6), r.uniform(1.0, 2.0)),
+           (DEGRADED,)),
+    Change("a little reverberation", lambda x, rate, r, _: reverberated(x, rate, r, r.uniform(0.15, 0.3), 2.0), EITHER),
+    Change("random phase", lambda x, rate, r, _: vocoded(x, rate, r, 0), (DEGRADED,)),
+    Change("phase found again", lambda x, rate, r, _: vocoded(x, rate, r, 20), (DEGRADED, OK)),
+    Change("mel vocoder", lambda x, rate, r, _: mel_coded(x, rate, r, int(r.integers(40, 80)), r.uniform(1, 5)),
+           EITHER),
+    Change("pitch", pitch, (DEGRADED, OK, MISALIGNED)),
+    Change("dull", dull, (DEGRADED, OK)),
+    Change("mu-law, 4 and 5 bits", lambda x, rate, r, _: mu_law(x, int(r.integers(4, 6))), (DEGRADED, OK)),
+    Change("Opus, lowest rate", lambda x, rate, r, _: opus(x, rate, 1.0), EITHER),
+    Change("quieter or louder", quieter, (LEVEL,)),
+    Change("DC", with_dc, (LEVEL,)),
+    Change("unchanged", lambda x, *_: x.copy(), (OK,)),
+    Change("Opus, high rate", lambda x, rate, r, _: opus(x, rate, r.uniform(0.2, 0.7)), (OK,)),
+    Change("Vorbis", lambda x, rate, r, _: coded(x, rate, "OGG", "VORBIS", compression_level=r.uniform(0, 0.6))[: x.size],
+           (OK,)),
+    Change("noise at 40 dB", lambda x, rate, r, _: at_snr(x, noise_like(x, r, 0.25), 40), (OK,)),
+    Change("16 bits, 1 dB down", lambda x, *_: np.round(x * 0.89 * 32767) / 32767, (OK,)),
+    Change("equalised", equalised, (OK,)),
+    Change("there and back through 24 kHz", lambda x, rate, *_: soxr.resample(
+        soxr.resample(x, rate, 24000), 24000, rate)[: x.size], (OK,)),
+)
