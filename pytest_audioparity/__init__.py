@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_audioparity.api import assert_parity, compare
+    from pytest_audioparity.audio import Measure, Score, score
     from pytest_audioparity.errors import (
         AudioparityError,
         GoldenError,
@@ -31,6 +32,9 @@ _HOME = {
     "compare": "api",
     "assert_parity": "api",
     "assert_sampler": "sampling",
+    "score": "audio",
+    "Score": "audio",
+    "Measure": "audio",
     "Stages": "stages",
     "Comparison": "records",
     "Finding": "records",
@@ -48,8 +52,10 @@ __all__ = [
     "Comparison",
     "Finding",
     "GoldenError",
+    "Measure",
     "ParityError",
     "ParityResult",
+    "Score",
     "StageError",
     "StageResult",
     "Stages",
@@ -60,6 +66,7 @@ __all__ = [
     "codec_roundtrip",
     "compare",
     "parity",
+    "score",
 ]
 
 

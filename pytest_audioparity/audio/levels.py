@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 # Samples at a flat top: this many and more in a row that equal the largest (or the smallest) to one part in ten thousand.
 _FLAT_RUN = 3
 _FLAT = 1e-4
-# Coarse quantisation has flat steps at every height: where those above half the peak are more, the tops are no clipping.
-_LOUD = 0.5
+# Coarse quantisation has flat tops that are no clipping: above half the peak, it knows few heights.
+_LOUD, _HEIGHTS = 0.5, 16
 
 
 def level_db(reference: Array, estimate: Array) -> float | None:
@@ -33,12 +33,13 @@ def clipped_share(signal: Array) -> float:
     top = float(np.max(np.abs(signal), initial=0.0))
     if not top:
         return 0.0
+    if np.unique(np.abs(signal[np.abs(signal) > _LOUD * top])).size <= _HEIGHTS:
+        return 0.0
     flat = 0
     for side in (signal, -signal):
-        at_top = side >= float(side.max()) - _FLAT * top if side.max() > 0 else np.zeros(side.size, dtype=bool)
-        flat += _in_runs(at_top, _FLAT_RUN)
-    steps = np.concatenate([[False], np.abs(np.diff(signal)) <= _FLAT * top])
-    return flat / signal.size if 2 * flat > _in_runs(steps & (np.abs(signal) > _LOUD * top), _FLAT_RUN - 1) else 0.0
+        if side.max() > 0:
+            flat += _in_runs(side >= float(side.max()) - _FLAT * top, _FLAT_RUN)
+    return flat / signal.size
 
 
 def _in_runs(flags: Array, shortest: int) -> int:

@@ -25,6 +25,8 @@ LOST_UNDER_NOISE = 0.45
 # A codec of few bits is poor everywhere: what is lost stands out against the better parts (their 80th percentile).
 _LOST_SHARE, _BETTER_PART = 0.55, 80
 _AVERAGED = 8
+# What is lost for half a second is seen for 0.29 s and more (0.09 s, and the margins); dips that are shorter come with babble.
+_SHORTEST_SECONDS = 0.25
 MARGIN_SECONDS = 0.1  # half a segment belongs to what surrounds it
 _JOINED_SECONDS = 0.15
 # What happens in the pauses of a noisy reference loses no word: half of the frames must speak.
@@ -127,7 +129,7 @@ def invented(reference: Array, estimate: Array, words: Words) -> tuple[Span, ...
         rise = found[before:end] - np.minimum.accumulate(found[before:end])
         if (end - start) * HOP >= _SOUND_SECONDS * RATE and rise.max() >= _RISE_DB:
             spans.append((start * HOP / RATE, (end * HOP + FRAME - HOP) / RATE))
-    return tuple(spans)
+    return tuple(span for span in spans if span[1] - span[0] >= _SHORTEST_SECONDS)
 
 
 def _loud_power(reference: Array) -> float:
@@ -167,4 +169,4 @@ def _spans(middles: Array) -> tuple[Span, ...]:
             spans[-1] = (spans[-1][0], end)
         else:
             spans.append((start, end))
-    return tuple(spans)
+    return tuple(span for span in spans if span[1] - span[0] >= _SHORTEST_SECONDS)

@@ -74,11 +74,18 @@ class Progress:
         label : what is worked on
         done, total : bytes
         """
+        self._say(label, done, total, size_text(total))
+
+    def counted(self, label: str, done: int, total: int) -> None:
+        """Say the same of a number of things."""
+        self._say(label, done, total, str(total))
+
+    def _say(self, label: str, done: int, total: int, total_text: str) -> None:
         now = time.monotonic()
         if now < self._next:
             return
         share = f"{100 * done // total:3d} %" if total else "  - %"
-        text = clean(f"{share} of {size_text(total)}  {label}").replace("\n", " ")
+        text = clean(f"{share} of {total_text}  {label}").replace("\n", " ")
         if self._rewrites:
             self._next, self._shown = now + _TERMINAL_SECONDS, True
             sys.stderr.write(f"\r\x1b[K{_within(text[:_WIDTH], sys.stderr)}")

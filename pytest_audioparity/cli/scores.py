@@ -1,0 +1,118 @@
+"""The command `score`: two audio files, or two folders paired by file name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_audioparity.cli.terminal import FAILED, PASSED, Progress, say, say_json
+from pytest_audioparity.errors import StageError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from pytest_audioparity.audio.files import Item
+
+_SCHEMA = 1
+# As in audio.records, which loads numpy with its package.
+_ACCEPTABLE = ("garbled", "wrong_content", "misaligned", "clipped", "degraded", "level_changed", "ok")
+
+
+def add_score(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `score`."""
+    parser.description = "Say whether audio is still speech: intelligibility, quality, alignment, level, and a verdict."
+    parser.add_argument("reference", metavar="REF", type=Path, help="an audio file, or a folder of them")
+    parser.add_argument("estimate", metavar="EST", type=Path, help="the file or folder to judge, paired by file name")
+    parser.add_argument(
+        "--accept", metavar="VERDICT", choices=_ACCEPTABLE, default="ok", help="the worst verdict that passes (default ok)"
+    )
+    parser.add_argument("--no-pesq", action="store_true", help="leave out PESQ, which takes the most time")
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+    parser.set_defaults(run=_score)
+
+
+def _score(parsed: argparse.Namespace) -> int:
+    for path in (parsed.reference, parsed.estimate):
+        if not path.exists():
+            raise StageError(f"{path} does not exist")
+    if parsed.reference.is_dir() != parsed.estimate.is_dir():
+        raise StageError("give two files or two folders")
+    return _folders(parsed) if parsed.reference.is_dir() else _files(parsed)
+
+
+def _files(parsed: argparse.Namespace) -> int:
+    from pytest_audioparity.audio.files import score_files
+    from pytest_audioparity.audio.report import document, render
+    from pytest_audioparity.report.json import plain
+
+    result = score_files(parsed.reference, parsed.estimate, pesq=not parsed.no_pesq)
+    if parsed.json:
+        say_json({"schema": _SCHEMA, **plain(document(result))})
+    else:
+        say(render(result, f"{parsed.estimate}"))
+    return PASSED if result.is_at_least(parsed.accept) else FAILED
+
+
+def _folders(parsed: argparse.Namespace) -> int:
+    from pytest_audioparity.audio.files import score_folders
+
+    progress = Progress()
+    try:
+        items = score_folders(parsed.reference, parsed.estimate, pesq=not parsed.no_pesq, done=progress.counted)
+    finally:
+        progress.end()
+    passed = [item.result is not None and item.result.is_at_least(parsed.accept) for item in items]
+    summary = _summary(items, sum(passed))
+    if parsed.json:
+        say_json({"schema": _SCHEMA, "items": [_document(item) for item in items], "summary": summary})
+    else:
+        say("\n".join([*_table(items), "", _total(summary)]))
+    return PASSED if all(passed) else FAILED
+
+
+def _verdict(item: Item) -> str:
+    return "not_measured" if item.result is None else item.result.verdict
+
+
+def _document(item: Item) -> dict[str, Any]:
+    from pytest_audioparity.audio.report import document
+    from pytest_audioparity.report.json import plain
+
+    if item.result is None:
+        return {"name": item.name, "verdict": _verdict(item), "problem": item.problem}
+    return {"name": item.name, **plain(document(item.result))}
+
+
+def _summary(items: list[Item], passed: int) -> dict[str, Any]:
+    """Count verdicts, and average the numbers over the items that have them."""
+    import math
+
+    values: dict[str, list[float]] = {}
+    for item in items:
+        for name, measure in item.result.measures.items() if item.result else ():
+            if measure.value is not None and math.isfinite(measure.value):
+                values.setdefault(name, []).append(measure.value)
+    means = {name: sum(some) / len(some) for name, some in values.items()}
+    verdicts = dict(Counter(_verdict(item) for item in items).most_common())
+    return {"items": len(items), "passed": passed, "verdicts": verdicts, "means": means}
+
+
+def _table(items: list[Item]) -> list[str]:
+    width = min(40, max(len(item.name) for item in items))
+    lines = [f"{'':<{width}}  estoi  pesq_wb  level dB  verdict"]
+    for item in items:
+        if item.result is None:
+            lines.append(f"{item.name:<{width}}  {item.problem}")
+            continue
+        numbers = (item.result.estoi, item.result.pesq_wb, item.result.level_db)
+        texts = ("-" if value is None else f"{value:.2f}" for value in numbers)
+        row = "{:>5}  {:>7}  {:>8}".format(*texts)
+        told = item.result.findings[0].message if item.result.findings else ""
+        lines.append(f"{item.name:<{width}}  {row}  {item.result.verdict.replace('_', ' ')}{': ' if told else ''}{told}")
+    return lines
+
+
+def _total(summary: dict[str, Any]) -> str:
+    verdicts = ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in summary["verdicts"].items())
+    return f"{summary['passed']} of {summary['items']} pass: {verdicts}"
