@@ -35,8 +35,8 @@ def snr(reference: Array, estimate: Array) -> float | None:
 def si_sdr(reference: Array, estimate: Array) -> float | None:
     """Return the scale-invariant signal-to-distortion ratio in dB.
 
-    Le Roux, Wisdom, Erdogan, Hershey, "SDR - half-baked or well done?", ICASSP 2019; means are not removed. Infinite where
-    the estimate is a multiple of the reference, -infinite where it is orthogonal. None where one of them is zero.
+    Le Roux, Wisdom, Erdogan, Hershey, "SDR - half-baked or well done?", ICASSP 2019; means are not removed. Infinite
+    where the estimate is a multiple of the reference, -infinite where it is orthogonal. None where one of them is zero.
     """
     energy = float(np.sum(reference**2))
     if not energy or not np.any(estimate):
@@ -55,14 +55,14 @@ def _ratio(signal: float, error: float, none: float | None = None) -> float | No
 def spectral_distances(reference: Array, estimate: Array, sample_rate: int) -> tuple[float | None, float | None]:
     """Return the log-spectral distance and the mel-cepstral distortion, both in dB, after the levels were matched.
 
-    log-spectral distance : root mean square over frequency of the difference of log power spectra, mean over frames (Gray
-        and Markel, "Distance Measures for Speech Processing", IEEE TASSP 24(5), 1976)
-    mel-cepstral distortion : (10/ln 10)·√(2·Σ(c − c')²) over cepstra 1 to 13 of 40 mel bands, mean over frames (Kubichek,
-        "Mel-cepstral distance measure for objective speech quality assessment", PACRIM 1993); by Parseval the root mean
-        square over mel bands of what differs in the smoothed log power, in dB
+    log-spectral distance : root mean square over frequency of the difference of log power spectra, mean over frames
+        (Gray and Markel, "Distance Measures for Speech Processing", IEEE TASSP 24(5), 1976)
+    mel-cepstral distortion : (10/ln 10)·√(2·Σ(c − c')²) over cepstra 1 to 13 of 40 mel bands, mean over frames
+        (Kubichek, "Mel-cepstral distance measure for objective speech quality assessment", PACRIM 1993); by Parseval
+        the root mean square over mel bands of what differs in the smoothed log power, in dB
 
-    Frames of 32 ms, every 8 ms, in which the reference is within 40 dB of its loudest. None where there is no such frame, or
-    one side is zero.
+    Frames of 32 ms, every 8 ms, in which the reference is within 40 dB of its loudest. None where there is no such
+    frame, or one side is zero.
     """
     size = 1 << max(5, round(math.log2(FRAME_SECONDS * sample_rate)))
     if reference.size < size or not np.any(reference) or not np.any(estimate):

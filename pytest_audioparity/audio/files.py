@@ -6,7 +6,6 @@ import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.audio.scoring import score
@@ -14,6 +13,7 @@ from pytest_audioparity.errors import AudioparityError, StageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     import numpy as np
 
@@ -43,14 +43,14 @@ def score_files(reference: Path, estimate: Path, *, pesq: bool = True) -> Score:
     (left, left_rate), (right, right_rate) = _read(reference), _read(estimate)
     if left_rate != right_rate:
         raise StageError(
-            f"{reference} has {left_rate} Hz and {estimate} {right_rate} Hz; nothing is resampled silently: convert one of "
-            "them, or correct the rate in its header"
+            f"{reference} has {left_rate} Hz and {estimate} {right_rate} Hz; nothing is resampled silently: convert "
+            "one of them, or correct the rate in its header"
         )
     return score(left, right, sample_rate=left_rate, pesq=pesq)
 
 
 def score_folders(reference: Path, estimate: Path, *, pesq: bool, done: Callable[[str, int, int], None]) -> list[Item]:
-    """Score the files of two folders, paired by their path without the suffix; one without a counterpart is an item too.
+    """Score the files of two folders, paired by their path without the suffix; one that is alone is an item too.
 
     Parameters
     ----------

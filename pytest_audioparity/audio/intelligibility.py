@@ -1,24 +1,25 @@
 """STOI and ESTOI, overall and over time.
 
 STOI: Taal, Hendriks, Heusdens, Jensen, "An Algorithm for Intelligibility Prediction of Time-Frequency Weighted Noisy
-Speech", IEEE TASLP 19(7), 2011. ESTOI: Jensen, Taal, "An Algorithm for Predicting the Intelligibility of Speech Masked by
-Modulated Noise Maskers", IEEE/ACM TASLP 24(11), 2016.
+Speech", IEEE TASLP 19(7), 2011. ESTOI: Jensen, Taal, "An Algorithm for Predicting the Intelligibility of Speech Masked
+by Modulated Noise Maskers", IEEE/ACM TASLP 24(11), 2016.
 
-Both agree with pystoi 0.4.1 to 1e-9. pystoi adds noise of the size of one rounding error from numpy's global generator, so
-that it never divides by zero; here what has no variance correlates with nothing (0, the mean of what that noise gives), and
-no random number is drawn.
+Both agree with pystoi 0.4.1 to 1e-9. pystoi adds noise of the size of one rounding error from numpy's global generator,
+so that it never divides by zero; here what has no variance correlates with nothing (0, the mean of what that noise
+gives), and no random number is drawn.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     Array = np.ndarray[Any, Any]
 
 # The constants of the papers: rate, frames, third-octave bands, segments of 384 ms, clipping at -15 dB, and the frames
@@ -65,12 +66,12 @@ def bands_of(reference: Array, estimate: Array) -> Bands:
     if not starts.size:
         return Bands(np.empty((BANDS, 0)), np.empty((BANDS, 0)), starts)
     kept = starts[active(reference)]
-    both = (third_octaves(_joined(side, kept)) for side in (reference, estimate))
-    return Bands(*both, kept[:-1])
+    left, right = (third_octaves(_joined(side, kept)) for side in (reference, estimate))
+    return Bands(left, right, kept[:-1])
 
 
 def bands_at(signal: Array, starts: Array, pitch: float = 1.0) -> Array:
-    """Return third-octave amplitudes, shape (15, frames), of the frames that start there; see `power_at`, `in_bands`."""
+    """Return third-octave amplitudes, shape (15, frames), of frames: `power_at` and `in_bands` in one."""
     held = range(0, max(1, starts.size), _HELD)
     return np.concatenate([in_bands(power_at(signal, starts[at : at + _HELD]), pitch) for at in held], axis=1)
 
@@ -166,7 +167,7 @@ def _unit(values: Array, axis: int) -> Array:
 
 
 def _norm(values: Array, axis: int) -> Array:
-    return np.sqrt(np.sum(values * values, axis=axis, keepdims=True))
+    return np.asarray(np.sqrt(np.sum(values * values, axis=axis, keepdims=True)))
 
 
 def _frames(signal: Array) -> Array:
@@ -189,7 +190,7 @@ def _octave_matrix(pitch: float = 1.0) -> Array:
     centre = _LOWEST_HZ * pitch * 2 ** (np.arange(BANDS) / 3)
     low, high = (np.abs(bins[:, None] - centre * 2**side).argmin(axis=0) for side in (-1 / 6, 1 / 6))
     index = np.arange(bins.size)
-    return ((index >= low[:, None]) & (index < high[:, None])).astype(np.float64)
+    return np.asarray((index >= low[:, None]) & (index < high[:, None]), dtype=np.float64)
 
 
 # Matlab's `hanning`, which leaves out the zeros at the ends.

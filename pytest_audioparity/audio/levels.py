@@ -10,7 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
-# Samples at a flat top: this many and more in a row that equal the largest (or the smallest) to one part in ten thousand.
+# Samples at a flat top: this many and more in a row that equal the largest (or the smallest) to one part in ten
+# thousand.
 _FLAT_RUN = 3
 _FLAT = 1e-4
 # Coarse quantisation has flat tops that are no clipping: above half the peak, it knows few heights.

@@ -1,7 +1,7 @@
 """Whether what was lost was replaced by other speech, or by something that no voice makes.
 
-Three signs: pieces of the reference itself in another order, frames that are voiced as often as speech, and spectra that
-change no faster than speech does.
+Three signs: pieces of the reference itself in another order, frames that are voiced as often as speech, and spectra
+that change no faster than speech does.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from pytest_audioparity.audio.intelligibility import RATE
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
-# A piece of 30 ms that correlates like this with some place of the reference was taken from there: other speech of the same
-# voice reaches it in a tenth of the pieces. Noise and other words do not.
+# A piece of 30 ms that correlates like this with some place of the reference was taken from there: other speech of the
+# same voice reaches it in a tenth of the pieces. Noise and other words do not.
 _PIECE, _EVERY = 300, 400
 _TAKEN = 0.95
 _TAKEN_SHARE = 0.4
-_PIECES = 200
+_PIECES = 40
 # Voiced: autocorrelation of 40 ms above 0.6 at a lag of 70 to 400 Hz, of frames within 30 dB of the loudest.
 _VOICED_FRAME, _VOICED_HOP, _VOICED, _VOICED_RANGE = 400, 100, 0.6, 1e-3
 _PITCH_LAGS = slice(RATE // 400, RATE // 70)
 # Against the reference: other words have 0.75 to 1.3 times its voiced frames, noise under its envelope below 0.4.
 _VOICED_SHARE, _VOICED_AT_ALL = 0.6, 0.3
-# Change of the spectrum between 12.8 ms before and after, against the reference's: other words 0.8 to 1.2, frames out of
-# order above 1.15, noise below 0.75 but for noise under the envelope.
+# Change of the spectrum between 12.8 ms before and after, against the reference's: other words 0.8 to 1.2, frames out
+# of order above 1.15, noise below 0.75 but for noise under the envelope.
 _FLUX_STEPS = 4
 _SLOWEST, _FASTEST = 0.6, 1.4
 _SOUND_DB = 10.0
@@ -78,7 +78,9 @@ def likeness(reference: Array, said: Array, heard: Array) -> Likeness:
     estimate = heard
     voiced = _voiced(estimate) / max(_voiced(reference), _LEAST_SHARE)
     flux = _flux(reference)
-    return Likeness(_taken(reference, estimate), voiced, _flux(estimate) / flux if flux else 0.0, _together(said, heard))
+    return Likeness(
+        _taken(reference, estimate), voiced, _flux(estimate) / flux if flux else 0.0, _together(said, heard)
+    )
 
 
 def _taken(reference: Array, estimate: Array) -> float:
@@ -101,7 +103,7 @@ def _taken(reference: Array, estimate: Array) -> float:
             np.max(np.abs(np.fft.irfft(spectrum * np.conj(np.fft.rfft(side, size)), size)[:count]) / scale) >= _TAKEN
             for side in (piece, piece[::-1])
         )
-    return taken / starts.size
+    return taken / int(starts.size)
 
 
 def _together(said: Array, heard: Array) -> float:
@@ -121,7 +123,9 @@ def _voiced(signal: Array) -> float:
     if not energy.any():
         return 0.0
     window = np.hanning(_VOICED_FRAME)
-    correlation, own = (_autocorrelation(side) for side in (frames[energy > energy.max() * _VOICED_RANGE] * window, window))
+    correlation, own = (
+        _autocorrelation(side) for side in (frames[energy > energy.max() * _VOICED_RANGE] * window, window)
+    )
     peak = np.max((correlation / correlation[:, :1] / (own / own[:, :1]))[:, _PITCH_LAGS], axis=1)
     return float(np.mean(peak > _VOICED))
 

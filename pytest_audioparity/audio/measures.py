@@ -110,7 +110,8 @@ def begin_pesq(
         if refusal is not None or used is None:
             started[name] = refusal or f"{rate} Hz has no wide band: {pesq.WIDE_RATE} Hz are needed"
         else:
-            started[name] = pesq.begin(*(_at(side, rate, used) for side in (reference, estimate)), used, wide=wide)
+            left, right = (_at(side, rate, used) for side in (reference, estimate))
+            started[name] = pesq.begin(left, right, used, wide=wide)
     return started
 
 
@@ -127,7 +128,9 @@ def end_pesq(started: dict[str, Callable[[], pesq.Outcome] | str], rate: int) ->
     for name, pending in started.items():
         outcome = pesq.Outcome(None, pending) if isinstance(pending, str) else pending()
         used = pesq_rate(rate, wide=name == "pesq_wb")
-        by = _package("pesq") + ("" if used in (rate, None) else f", from {rate} to {used} Hz by {_package('soxr')} VHQ")
+        by = _package("pesq") + (
+            "" if used in (rate, None) else f", from {rate} to {used} Hz by {_package('soxr')} VHQ"
+        )
         result[name] = _measure(name, outcome.score, outcome.reason, by)
     return result
 

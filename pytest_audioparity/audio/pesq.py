@@ -1,8 +1,8 @@
 """PESQ (ITU-T P.862, P.862.2) by the package `pesq`, in a process of its own.
 
-Its C code has tables of 50 utterances that it overruns on long clips: a segmentation fault, or a wrong score. Clips go to it
-in chunks of at most 15 s, and should it crash all the same, the score is missing and nothing else. One process serves all
-clips of this one.
+Its C code has tables of 50 utterances that it overruns on long clips: a segmentation fault, or a wrong score. Clips go
+to it in chunks of at most 15 s, and should it crash all the same, the score is missing and nothing else. One process
+serves all clips of this one.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ def begin(reference: Array, estimate: Array, rate: int, *, wide: bool) -> Callab
     peak = max(float(np.max(np.abs(side))) for side in (reference, estimate))
     if not np.any(reference) or not np.any(estimate):
         return lambda: Outcome(None, "one side is silent")
-    chunks = list(zip(*(np.array_split((side / peak).astype("<f4"), pieces) for side in (reference, estimate)), strict=True))
+    chunks = list(
+        zip(*(np.array_split((side / peak).astype("<f4"), pieces) for side in (reference, estimate)), strict=True)
+    )
     outcome: list[Outcome] = []
     thread = threading.Thread(target=lambda: outcome.append(_scored(chunks, rate, wide)), daemon=True)
     thread.start()

@@ -1,8 +1,8 @@
 """The process in which PESQ's C code runs: it reads pairs of clips from its input and writes scores.
 
-A message begins with four little-endian 32-bit numbers: rate, wide band (1) or narrow band (0), and the counts of samples
-of reference and estimate, whose float32 samples follow. The answer is a status (0, or the negative error of the C code) and
-the score, as two float64.
+A message begins with four little-endian 32-bit numbers: rate, wide band (1) or narrow band (0), and the counts of
+samples of reference and estimate, whose float32 samples follow. The answer is a status (0, or the negative error of the
+C code) and the score, as two float64.
 """
 
 from __future__ import annotations

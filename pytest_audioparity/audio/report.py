@@ -34,9 +34,12 @@ def alignment_text(result: Score) -> str:
     """Say how the sides were aligned, and what one has more than the other."""
     if result.lag_samples is None:
         return "nothing: the sides have nothing in common that lines up, and stand as they are"
-    text = f"{result.aligned_by}, lag {result.lag_samples} samples ({1000 * result.lag_samples / result.sample_rate:+.1f} ms)"
+    milliseconds = 1000 * result.lag_samples / result.sample_rate
+    text = f"{result.aligned_by}, lag {result.lag_samples} samples ({milliseconds:+.1f} ms)"
     for words, (start, end) in (("lacks", result.uncovered_seconds), ("has", result.surplus_seconds)):
-        parts = [f"{length:.3f} s {where}" for length, where in ((start, "at the beginning"), (end, "at the end")) if length]
+        parts = [
+            f"{length:.3f} s {where}" for length, where in ((start, "at the beginning"), (end, "at the end")) if length
+        ]
         if parts:
             text += f"; the estimate {words} {' and '.join(parts)}{' more' if words == 'has' else ''}"
     return text

@@ -1,7 +1,7 @@
 """Sample-rate conversion by a rational factor, with the filter that the reference code of STOI uses.
 
-Pure numpy, since it stands in front of every score: `scipy.signal`, which pystoi takes for it, needs most of a second to
-import. The filter is Kaiser's windowed sinc as Octave's `resample` designs it.
+Pure numpy, since it stands in front of every score: `scipy.signal`, which pystoi takes for it, needs most of a second
+to import. The filter is Kaiser's windowed sinc as Octave's `resample` designs it.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def resample(signal: Array, *, sample_rate: int, new_rate: int) -> Array:
 
     Returns
     -------
-    shape (ceil(time·new_rate/sample_rate),); the signal itself where the rates are equal. Sample m of the result stands at
-    the time of sample m·sample_rate/new_rate of the input; beyond its ends the signal is zero
+    shape (ceil(time·new_rate/sample_rate),); the signal itself where the rates are equal. Sample m of the result stands
+    at the time of sample m·sample_rate/new_rate of the input; beyond its ends the signal is zero
     """
     common = math.gcd(sample_rate, new_rate)
     up, down = new_rate // common, sample_rate // common
@@ -45,8 +45,8 @@ def resample(signal: Array, *, sample_rate: int, new_rate: int) -> Array:
     count = -(-signal.size * up // down)
     result = np.empty(count)
     taps = window.size // up + 1
-    # y[m] = Σ_j w[m·down + half − j·up]·x[j]: outputs m with the same (m·down) mod up share their taps, and their inputs
-    # start `down` samples apart.
+    # y[m] = Σ_j w[m·down + half − j·up]·x[j]: outputs m with the same (m·down) mod up share their taps, and their
+    # inputs start `down` samples apart.
     padded = np.concatenate([np.zeros(taps), signal, np.zeros(taps + down)])
     for first in range(min(up, count)):
         last_input, phase = divmod(first * down + half, up)
@@ -64,4 +64,4 @@ def _window(up: int, down: int) -> Array:
     half = math.ceil((_REJECTION_DB - _LENGTH_OFFSET_DB) / (_LENGTH_SLOPE * cutoff * _ROLL_OFF))
     t = np.arange(-half, half + 1)
     shape: Array = np.kaiser(2 * half + 1, _BETA_SLOPE * (_REJECTION_DB - _BETA_OFFSET_DB)) * np.sinc(2 * cutoff * t)
-    return shape * (up / shape.sum())
+    return np.asarray(shape * (up / shape.sum()))

@@ -10,12 +10,12 @@ import numpy as np
 
 from pytest_audioparity.audio import measures
 from pytest_audioparity.audio.alignment import Alignment, align, overlapping
-from pytest_audioparity.audio.intelligibility import RATE, SEGMENT, Bands, bands_of, stoi
+from pytest_audioparity.audio.intelligibility import RATE, SEGMENT, bands_of, stoi
 from pytest_audioparity.audio.likeness import Likeness, likeness
 from pytest_audioparity.audio.records import Measure, Score
 from pytest_audioparity.audio.resampling import resample
 from pytest_audioparity.audio.signals import rate_of, signal_of
-from pytest_audioparity.audio.statistics import looks_of
+from pytest_audioparity.audio.statistics import Looks, looks_of
 from pytest_audioparity.audio.verdict import GARBLED_ESTOI, SILENT_DB, Evidence, judge
 from pytest_audioparity.audio.warps import Warp, rate_pair, search
 from pytest_audioparity.audio.words import MARGIN_SECONDS, Words, invented, judge_words
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# A warp is looked for where words seem lost, or the lengths differ by this much and ESTOI is not above this; it is believed
-# where ESTOI gains this much by it.
+# A warp is looked for where words seem lost, or the lengths differ by this much and ESTOI is not above this; it is
+# believed where ESTOI gains this much by it.
 _DURATION, _DOUBTFUL_ESTOI, _GAIN = 0.01, 0.80, 0.1
 _CLOSE_TO_UNITY = 0.004
 
@@ -35,9 +35,9 @@ _CLOSE_TO_UNITY = 0.004
 def score(reference: Any, estimate: Any, *, sample_rate: float, pesq: bool = True) -> Score:
     """Score an estimate against its reference: is it still speech, and which words, how good, how loud?
 
-    The estimate is aligned first; the lag is part of the result. Words are judged by ESTOI over time, against what the steady
-    noise in the estimate explains; a wrong sample rate, another tempo or pitch is found before words are called lost.
-    `docs/audio.md` has the rule, its thresholds and how often it is right.
+    The estimate is aligned first; the lag is part of the result. Words are judged by ESTOI over time, against what the
+    steady noise in the estimate explains; a wrong sample rate, another tempo or pitch is found before words are called
+    lost. `docs/audio.md` has the rule, its thresholds and how often it is right.
 
     Parameters
     ----------
@@ -108,7 +108,9 @@ def _scored(reference: Array, estimate: Array, rate: int, *, pesq: bool) -> Scor
     return _record(reference, estimate, rate, alignment, evidence, (verdict, findings, numbers))
 
 
-def _record(reference: Array, estimate: Array, rate: int, alignment: Alignment, evidence: Evidence, judged: Any) -> Score:
+def _record(
+    reference: Array, estimate: Array, rate: int, alignment: Alignment, evidence: Evidence, judged: Any
+) -> Score:
     verdict, findings, numbers = judged
     lag = alignment.lag_samples
     late = estimate.size - lag - reference.size
@@ -178,7 +180,9 @@ def _evidence(
     if words is None:
         return evidence
     whole = words.estoi < GARBLED_ESTOI
-    replaced, looks, found = None, None, ()
+    replaced: Likeness | None = None
+    looks: Looks | None = None
+    found: tuple[Span, ...] = ()
     if whole or words.lost:
         beside = placed(estimate, lag, reference.size)
         said, heard = ((side if whole or warp else at_spans(side, inner(words.lost))) for side in (reference, beside))
@@ -197,8 +201,10 @@ def _evidence(
 
 def inner(spans: tuple[Span, ...]) -> tuple[Span, ...]:
     """Leave out the ends of spans, where what is still whole goes over into what is not."""
-    return tuple((start + MARGIN_SECONDS, end - MARGIN_SECONDS) if end - start > 4 * MARGIN_SECONDS else (start, end)
-                 for start, end in spans)
+    return tuple(
+        (start + MARGIN_SECONDS, end - MARGIN_SECONDS) if end - start > 4 * MARGIN_SECONDS else (start, end)
+        for start, end in spans
+    )
 
 
 def at_spans(signal: Array, spans: tuple[Span, ...]) -> Array:

@@ -61,6 +61,8 @@ def rate_of(sample_rate: Any) -> int:
     if not whole or sample_rate != sample_rate or not float(sample_rate).is_integer():
         raise StageError(f"score: sample_rate={sample_rate!r} is not a whole number of Hz")
     if not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
-        hint = f"; did you give kHz? {sample_rate} kHz are {int(sample_rate) * 1000} Hz" if 4 <= sample_rate <= 768 else ""
+        hint = (
+            f"; did you give kHz? {sample_rate} kHz are {int(sample_rate) * 1000} Hz" if 4 <= sample_rate <= 768 else ""
+        )
         raise StageError(f"score: sample_rate={sample_rate} is not within {LOWEST_RATE} to {HIGHEST_RATE} Hz{hint}")
     return int(sample_rate)

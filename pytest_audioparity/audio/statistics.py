@@ -44,7 +44,9 @@ class Looks:
     def text(self) -> str:
         """The numbers in words."""
         verb = "look like speech" if self.alike else "differ too"
-        numbers = f"level {self.level_db:+.1f} dB, crest factor {self.crest_db:+.1f} dB, spectrum {self.spectrum_db:.1f} dB"
+        numbers = (
+            f"level {self.level_db:+.1f} dB, crest factor {self.crest_db:+.1f} dB, spectrum {self.spectrum_db:.1f} dB"
+        )
         return f"the statistics {verb} ({numbers})"
 
     @property
@@ -67,6 +69,8 @@ def looks_of(reference: Array, estimate: Array) -> Looks | None:
     crest = [float(np.max(np.abs(side))) / level for side, level in zip(sides, rms, strict=True)]
     spectra = [np.mean(third_octaves(side / level) ** 2, axis=1) for side, level in zip(sides, rms, strict=True)]
     floor = max(float(spectrum.max(initial=0.0)) for spectrum in spectra) * 10 ** (-_RANGE_DB / 10)
-    change = np.subtract(*(10 * np.log10(np.maximum(spectrum, floor)) for spectrum in spectra)) if floor else np.zeros(1)
+    change = (
+        np.subtract(*(10 * np.log10(np.maximum(spectrum, floor)) for spectrum in spectra)) if floor else np.zeros(1)
+    )
     level_db, crest_db = (20 * np.log10(pair[1] / pair[0]) for pair in (rms, crest))
     return Looks(float(level_db), float(crest_db), float(np.sqrt(np.mean(change**2))))

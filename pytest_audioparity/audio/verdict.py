@@ -28,16 +28,19 @@ if TYPE_CHECKING:
 
 # An estimate this far under the reference is silent.
 SILENT_DB = -80.0
-# ESTOI of the whole clip: words lost stay at or below 0.45, words kept at or above 0.54 (audio-scoring.md: 0.37 and 0.55).
+# ESTOI of the whole clip: words lost stay at or below 0.45, words kept at or above 0.54, on the clips of development.
 GARBLED_ESTOI = 0.47
 # Where ESTOI cannot be measured, an error this far under the signal cannot have lost a word.
 KEPT_SI_SDR_DB = 15.0
-# What a listener does not hear, and no delay of a converter or an analysis frame exceeds.
+# audio-scoring.md: no listener notices less, and envelopes place codecs without phase to about 3 ms.
 LAG_SECONDS = 0.005
-# Hard clipping that one hears: Tan, Moore, Zacharov 2003 find distortion annoying from about this share of flat samples.
+# Share of samples in flat tops. Speech that is not clipped has none; clipped at 40 % of its peak, more than this.
 CLIPPED_SHARE = 0.002
+# Noise at 10 dB, reverberation and codecs at their lowest rate stay below this or above that; codecs at a rate that one
+# would use, an equaliser of ±3 dB, a resampler or noise at 40 dB do neither.
 DEGRADED_ESTOI = 0.90
 DEGRADED_LSD_DB = 12.0
+# What a listener notices as another loudness, and what flatters a loss on samples: audio-scoring.md.
 LEVEL_DB = 1.5
 DC_OFFSET = 0.02
 

@@ -1,8 +1,8 @@
 """Whether the estimate says the same faster or slower, or higher or lower: a wrong sample rate, another tempo or pitch.
 
-Time-warped speech defeats every number that compares frame with frame. Three families with one parameter each are tried:
-tempo (the pitch stays), speed (both change, as with a wrong sample rate) and pitch (the tempo stays). Nothing warps locally,
-so that frames out of order are never explained away.
+Time-warped speech defeats every number that compares frame with frame. Three families with one parameter each are
+tried: tempo (the pitch stays), speed (both change, as with a wrong sample rate) and pitch (the tempo stays). Nothing
+warps locally, so that frames out of order are never explained away.
 """
 
 from __future__ import annotations
@@ -69,17 +69,22 @@ class Warp:
         return "tempo" if self.pitch == 1.0 else "speed"
 
     def bands(self, reference: Array, estimate: Array) -> Bands:
-        """Return third-octave bands of the frames in which the reference speaks, the estimate's from where it says the same."""
+        """Return bands of the frames in which the reference speaks, and of where the estimate says the same."""
         starts = np.flatnonzero(active(reference)) * HOP
         places = np.round(starts * self.tempo).astype(int) + self.start
         return Bands(bands_at(reference, starts), bands_at(estimate, places, self.pitch), starts)
 
 
 def rate_pair(warp: Warp, sample_rate: int) -> tuple[int, int] | None:
-    """Return the true rate and the one it was played at where a change of speed is the ratio of two rates, else None."""
+    """Return the true rate and the one it was played at, where a change of speed is the ratio of two, else None."""
     if warp.family != "speed":
         return None
-    pairs = [(true, played) for true in RATES for played in RATES if true != played and math.isclose(true / played, warp.tempo, rel_tol=2e-3)]
+    pairs = [
+        (true, played)
+        for true in RATES
+        for played in RATES
+        if true != played and math.isclose(true / played, warp.tempo, rel_tol=2e-3)
+    ]
     return min(pairs, key=lambda pair: sample_rate not in pair, default=None)
 
 
@@ -154,7 +159,7 @@ def _coarse(reference: Array, estimate: Array, family: str) -> list[tuple[float,
 
 def _centred(bands: Array) -> Array:
     levels = above_floor(bands)
-    return levels - levels.mean(axis=1, keepdims=True)
+    return np.asarray(levels - levels.mean(axis=1, keepdims=True))
 
 
 def _climbed(objective: _Objective, warp: Warp) -> tuple[Warp, float]:

@@ -17,23 +17,24 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
     Span = tuple[float, float]
 
-# Measured on 24 clips of 9 speakers in English, French and Spanish (`python -m tests.audio.verdicts`): where half a second
-# is lost, ESTOI averaged over 8 segments falls below 0.30 and 0.71 or more under what the noise explains; noise at 10 dB,
-# babble, reverberation and codecs that keep the words stay within 0.24 of it wherever ESTOI is below 0.33.
+# Measured on 20 clips of 7 voices in English, French and Spanish (`python -m tests.audio.verdicts`): where half a
+# second is lost, ESTOI averaged over 8 segments falls below 0.30 and 0.71 or more under what the noise explains; noise
+# at 10 dB, babble, reverberation and codecs that keep the words stay within 0.24 of it wherever ESTOI is below 0.33.
 LOST_BELOW = 0.33
 LOST_UNDER_NOISE = 0.45
 # A codec of few bits is poor everywhere: what is lost stands out against the better parts (their 80th percentile).
 _LOST_SHARE, _BETTER_PART = 0.55, 80
 _AVERAGED = 8
-# What is lost for half a second is seen for 0.29 s and more (0.09 s, and the margins); dips that are shorter come with babble.
+# What is lost for half a second is seen for 0.29 s and more (0.09 s, and the margins); dips that are shorter come with
+# babble.
 _SHORTEST_SECONDS = 0.25
 MARGIN_SECONDS = 0.1  # half a segment belongs to what surrounds it
 _JOINED_SECONDS = 0.15
 # What happens in the pauses of a noisy reference loses no word: half of the frames must speak.
 _SPOKEN_SHARE = 0.5
 
-# A pause of the reference: 28 dB under its speech. Sound there: within 20 dB of the estimate's speech, 8 dB above its steady
-# noise, for 0.18 s with gaps of at most 80 ms, and rising by 6 dB: the tail of a reverberation only falls.
+# A pause of the reference: 28 dB under its speech. Sound there: within 20 dB of the estimate's speech, 8 dB above its
+# steady noise, for 0.18 s with gaps of at most 80 ms, and rising by 6 dB: the tail of a reverberation only falls.
 _PAUSE_DB, _SOUND_DB, _ABOVE_NOISE_DB, _RISE_DB = 28.0, 20.0, 8.0, 6.0
 _SOUND_SECONDS, _GAP_SECONDS = 0.18, 0.08
 _SPEECH_RANGE_DB = 25.0
@@ -89,7 +90,8 @@ def steady_noise(bands: Bands) -> tuple[float, Array]:
     gain = float(np.median(estimate.sum(axis=0)[loud] / total[loud]))
     if not gain:
         return 0.0, np.zeros(BANDS)
-    # Of signal and noise the powers add but for a product that is as often negative as positive: the median is the noise's.
+    # Of signal and noise the powers add but for a product that is as often negative as positive: the median is the
+    # noise's.
     return gain, np.maximum(0.0, np.median(estimate / gain - reference, axis=1))
 
 

@@ -25,7 +25,11 @@ def add_score(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("reference", metavar="REF", type=Path, help="an audio file, or a folder of them")
     parser.add_argument("estimate", metavar="EST", type=Path, help="the file or folder to judge, paired by file name")
     parser.add_argument(
-        "--accept", metavar="VERDICT", choices=_ACCEPTABLE, default="ok", help="the worst verdict that passes (default ok)"
+        "--accept",
+        metavar="VERDICT",
+        choices=_ACCEPTABLE,
+        default="ok",
+        help="the worst verdict that passes (default ok)",
     )
     parser.add_argument("--no-pesq", action="store_true", help="leave out PESQ, which takes the most time")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
@@ -109,7 +113,9 @@ def _table(items: list[Item]) -> list[str]:
         texts = ("-" if value is None else f"{value:.2f}" for value in numbers)
         row = "{:>5}  {:>7}  {:>8}".format(*texts)
         told = item.result.findings[0].message if item.result.findings else ""
-        lines.append(f"{item.name:<{width}}  {row}  {item.result.verdict.replace('_', ' ')}{': ' if told else ''}{told}")
+        lines.append(
+            f"{item.name:<{width}}  {row}  {item.result.verdict.replace('_', ' ')}{': ' if told else ''}{told}"
+        )
     return lines
 
 

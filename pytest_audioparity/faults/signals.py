@@ -32,7 +32,7 @@ def fitted(rows: Array, frames: int, value: float = 0.0) -> Array:
 def stretched(rows: Array, ratio: float, *, is_audio: bool) -> Array:
     """Play `ratio` times as long: through a resampler for audio, by linear interpolation for frames of features."""
     if is_audio:
-        import soxr  # type: ignore[import-untyped]
+        import soxr
 
         flat = rows.reshape(-1, rows.shape[-1])
         longer = soxr.resample(np.ascontiguousarray(flat.T), 1.0, ratio, quality="HQ").T

@@ -1,13 +1,14 @@
 """What can happen to speech, with random parameters: faults that lose its words, and changes that keep them.
 
 Every change takes a clip (shape (time,), floats), its rate, a generator of random numbers and other speech, and returns
-the changed clip. The verdicts that are right for it stand beside it, the exact one first; a change that lies between two
-(a strong reverberation is `degraded`, a weak one `ok`) has both.
+the changed clip. The verdicts that are right for it stand beside it, the exact one first; a change that lies between
+two (a strong reverberation is `degraded`, a weak one `ok`) has both.
 """
 
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +37,7 @@ class Change:
 
 
 def speech_span(x: Array, rate: int, random: Random, seconds: float) -> slice:
-    """Choose a span of that length that is full of speech: at least 60 % of its 10 ms frames within 30 dB of the top."""
+    """Choose a span of that length full of speech: at least 60 % of its 10 ms frames within 30 dB of the top."""
     n, hop = round(seconds * rate), rate // 100
     loud = frame_levels(x, hop) > frame_levels(x, hop).max() - 30
     share = np.convolve(loud, np.ones(max(1, n // hop)) / max(1, n // hop), "valid")
@@ -163,13 +164,13 @@ def vocoded(x: Array, rate: int, random: Random, turns: int) -> Array:
 
 
 def mel_coded(x: Array, rate: int, random: Random, bands: int, step_db: float) -> Array:
-    """A parametric codec: quantised band levels per frame, and noise or Griffin-Lim in between."""
+    """Code parametrically: quantised band levels per frame, and noise or Griffin-Lim in between."""
     size, hop = frame_size(rate), frame_size(rate) // 4
     magnitude = np.abs(stft(x, size, hop))
     edges = np.unique(np.round(np.geomspace(2, magnitude.shape[1], bands + 1)).astype(int))
     edges[0] = 0
     coarse = np.zeros_like(magnitude)
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges.tolist()):
         level = 20 * np.log10(np.sqrt(np.mean(magnitude[:, low:high] ** 2, axis=1)) + 1e-6)
         coarse[:, low:high] = (10 ** (np.round(level / step_db) * step_db / 20))[:, None]
     spectrum = coarse * np.exp(2j * np.pi * random.random(coarse.shape))

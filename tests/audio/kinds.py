@@ -14,6 +14,8 @@ from tests.audio.changes import (
     coded,
     faded,
     fitted,
+    frame_size,
+    istft,
     mel_coded,
     mu_law,
     noise_like,
@@ -26,7 +28,6 @@ from tests.audio.changes import (
     stretched,
     vocoded,
 )
-from tests.audio.changes import istft, frame_size  # noqa: I001
 
 SHORTEST_PAUSE = 0.35
 
@@ -95,7 +96,7 @@ def other_words(x: Array, rate: int, r: Random, others: list[Array]) -> Array:
     return out * (rms(x) / rms(out))
 
 
-def locally(make, low=0.5, high=1.0):  # noqa: ANN001, ANN201
+def locally(make, low=0.5, high=1.0):
     """Do it in one span of speech only."""
 
     def change(x: Array, rate: int, r: Random, others: list[Array]) -> Array:
@@ -237,33 +238,50 @@ CHANGES = (
     Change("late or early", late, (MISALIGNED,)),
     Change("wrong rate", wrong_rate, (MISALIGNED,)),
     Change("tempo", tempo, (MISALIGNED, DEGRADED)),
-    Change("MP3", lambda x, rate, r, _: coded(x, rate, "MP3", "MPEG_LAYER_III",
-           bitrate_mode="CONSTANT", compression_level=r.uniform(0.1, 0.8))[: x.size], (OK,)),
+    Change(
+        "MP3",
+        lambda x, rate, r, _: coded(
+            x, rate, "MP3", "MPEG_LAYER_III", bitrate_mode="CONSTANT", compression_level=r.uniform(0.1, 0.8)
+        )[: x.size],
+        (OK,),
+    ),
     Change("clipped", clipped, (CLIPPED,)),
-    Change("white noise at 10 dB", lambda x, rate, r, _: at_snr(x, noise_like(x, r, 0), 10), (DEGRADED,)),
-    Change("pink noise at 10 dB", lambda x, rate, r, _: at_snr(x, noise_like(x, r, 0.5), 10), (DEGRADED,)),
+    Change("white noise at 10 dB", lambda x, _, r, __: at_snr(x, noise_like(x, r, 0), 10), (DEGRADED,)),
+    Change("pink noise at 10 dB", lambda x, _, r, __: at_snr(x, noise_like(x, r, 0.5), 10), (DEGRADED,)),
     Change("babble at 10 dB", babble, (DEGRADED,)),
-    Change("noise at 15 to 25 dB", lambda x, rate, r, _: at_snr(x, noise_like(x, r, 0), r.uniform(15, 25)), (DEGRADED, OK)),
-    Change("reverberation", lambda x, rate, r, _: reverberated(x, rate, r, r.uniform(0.3, 0.6), r.uniform(1.0, 2.0)),
-           (DEGRADED,)),
+    Change(
+        "noise at 15 to 25 dB", lambda x, _, r, __: at_snr(x, noise_like(x, r, 0), r.uniform(15, 25)), (DEGRADED, OK)
+    ),
+    Change(
+        "reverberation",
+        lambda x, rate, r, _: reverberated(x, rate, r, r.uniform(0.3, 0.6), r.uniform(1.0, 2.0)),
+        (DEGRADED,),
+    ),
     Change("a little reverberation", lambda x, rate, r, _: reverberated(x, rate, r, r.uniform(0.15, 0.3), 2.0), EITHER),
     Change("random phase", lambda x, rate, r, _: vocoded(x, rate, r, 0), (DEGRADED,)),
     Change("phase found again", lambda x, rate, r, _: vocoded(x, rate, r, 20), (DEGRADED, OK)),
-    Change("mel vocoder", lambda x, rate, r, _: mel_coded(x, rate, r, int(r.integers(40, 80)), r.uniform(1, 5)),
-           EITHER),
+    Change(
+        "mel vocoder", lambda x, rate, r, _: mel_coded(x, rate, r, int(r.integers(40, 80)), r.uniform(1, 5)), EITHER
+    ),
     Change("pitch", pitch, (DEGRADED, OK, MISALIGNED)),
     Change("dull", dull, (DEGRADED, OK)),
-    Change("mu-law, 4 and 5 bits", lambda x, rate, r, _: mu_law(x, int(r.integers(4, 6))), (DEGRADED, OK)),
-    Change("Opus, lowest rate", lambda x, rate, r, _: opus(x, rate, 1.0), EITHER),
+    Change("mu-law, 4 and 5 bits", lambda x, _, r, __: mu_law(x, int(r.integers(4, 6))), (DEGRADED, OK)),
+    Change("Opus, lowest rate", lambda x, rate, *_: opus(x, rate, 1.0), EITHER),
     Change("quieter or louder", quieter, (LEVEL,)),
     Change("DC", with_dc, (LEVEL,)),
     Change("unchanged", lambda x, *_: x.copy(), (OK,)),
     Change("Opus, high rate", lambda x, rate, r, _: opus(x, rate, r.uniform(0.2, 0.7)), (OK,)),
-    Change("Vorbis", lambda x, rate, r, _: coded(x, rate, "OGG", "VORBIS", compression_level=r.uniform(0, 0.6))[: x.size],
-           (OK,)),
-    Change("noise at 40 dB", lambda x, rate, r, _: at_snr(x, noise_like(x, r, 0.25), 40), (OK,)),
+    Change(
+        "Vorbis",
+        lambda x, rate, r, _: coded(x, rate, "OGG", "VORBIS", compression_level=r.uniform(0, 0.6))[: x.size],
+        (OK,),
+    ),
+    Change("noise at 40 dB", lambda x, _, r, __: at_snr(x, noise_like(x, r, 0.25), 40), (OK,)),
     Change("16 bits, 1 dB down", lambda x, *_: np.round(x * 0.89 * 32767) / 32767, (OK,)),
     Change("equalised", equalised, (OK,)),
-    Change("there and back through 24 kHz", lambda x, rate, *_: soxr.resample(
-        soxr.resample(x, rate, 24000), 24000, rate)[: x.size], (OK,)),
+    Change(
+        "there and back through 24 kHz",
+        lambda x, rate, *_: soxr.resample(soxr.resample(x, rate, 24000), 24000, rate)[: x.size],
+        (OK,),
+    ),
 )

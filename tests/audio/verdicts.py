@@ -1,7 +1,7 @@
 """How often the verdict is right: ``python -m tests.audio.verdicts`` from the repository's root.
 
-Many faults and healthy changes of real speech, with random parameters (`tests/audio/kinds.py`), are scored. `--clips` takes
-folders of other WAV files: of speakers and languages that the thresholds have not seen.
+Many faults and healthy changes of real speech, with random parameters (`tests/audio/kinds.py`), are scored. `--clips`
+takes folders of other WAV files: of speakers and languages that the thresholds have not seen.
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ def case_of(clip: Clip, change: Change, clips: list[Clip], turn: int = 0) -> Cas
         return None
     # Every case has a stream of its own, so that it is the same whatever else is measured.
     random = np.random.default_rng([turn, zlib.crc32(f"{clip.name} {change.name}".encode())])
-    others = [other.at(clip.rate) for other in clips if other.name != clip.name and 1.5 < other.seconds < _LONGEST_OTHER]
+    others = [
+        other.at(clip.rate) for other in clips if other.name != clip.name and 1.5 < other.seconds < _LONGEST_OTHER
+    ]
     reference = clip.samples
     if change.name == "invented in a pause":
         reference = with_pause(reference, clip.rate, random)
@@ -137,7 +139,8 @@ def report(cases: list[Case], misses: int) -> Iterator[str]:
         ("words kept, found kept", [c for c in cases if not c.change.loses_words]),
     ):
         if some:
-            yield f"- {label}: {sum(c.words_right for c in some)} of {len(some)}, {np.mean([c.words_right for c in some]):.2%}"
+            right = [case.words_right for case in some]
+            yield f"- {label}: {sum(right)} of {len(right)}, {np.mean(right):.2%}"
     yield f"- exact verdict: {sum(c.exact for c in cases)} of {len(cases)}, {np.mean([c.exact for c in cases]):.2%}"
     yield f"- a case: median {np.median([c.seconds for c in cases]) * 1000:.0f} ms"
     wrong = [case for case in cases if not (case.words_right and case.exact)]
@@ -153,7 +156,9 @@ def main(arguments: Iterable[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=Path, action="append", help="a folder of WAV files; repeatable")
-    parser.add_argument("--change", default="", help="only changes whose name contains one of these, separated by commas")
+    parser.add_argument(
+        "--change", default="", help="only changes whose name contains one of these, separated by commas"
+    )
     parser.add_argument("--turns", type=int, default=1, help="random parameters per change and clip")
     parser.add_argument("--misses", type=int, default=60, help="how many misses to list")
     given = parser.parse_args(None if arguments is None else list(arguments))

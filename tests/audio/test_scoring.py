@@ -1,0 +1,246 @@
+"""`score`: each number against an independent value, alignment, what is refused and what is not measured."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soxr
+
+from pytest_audioparity import StageError, score
+from pytest_audioparity.audio import pesq as pesq_module
+from pytest_audioparity.audio.measures import UNITS
+from pytest_audioparity.audio.report import document, render
+from pytest_audioparity.report.json import plain
+
+
+def quick(reference, estimate, rate=16_000):
+    return score(reference, estimate, sample_rate=rate, pesq=False)
+
+
+def test_equal_signals_are_ok_and_every_number_says_so(speech):
+    result = quick(speech, speech.copy())
+    assert result
+    assert (result.verdict, result.lag_samples, result.findings) == ("ok", 0, ())
+    assert result.estoi == pytest.approx(1)
+    assert result.stoi == pytest.approx(1)
+    assert result.snr == result.si_sdr == np.inf
+    assert result.log_spectral_distance == result.mel_cepstral_distortion == result.level_db == result.dc_offset == 0
+    assert result.duration_ratio == 1
+    assert result.peak == np.max(np.abs(speech))
+
+
+def test_every_number_has_a_unit_and_an_implementation(speech):
+    measures = quick(speech, speech).measures
+    assert set(measures) == set(UNITS)
+    assert all(measure.unit and measure.implementation for measure in measures.values())
+
+
+def test_a_gain_is_the_level_and_changes_no_other_number(speech):
+    result = quick(speech, speech / 2)
+    assert result.verdict == "level_changed"
+    assert result.level_db == pytest.approx(-6.0206, abs=1e-4)
+    assert result.snr == pytest.approx(6.0206, abs=1e-4)
+    assert result.si_sdr > 200
+    assert result.log_spectral_distance == pytest.approx(0, abs=1e-6)
+
+
+def test_ratios_are_those_of_their_definitions(speech, random):
+    """The error is orthogonal to the signal, 20 dB under it: both ratios are 20 dB."""
+    noise = random.standard_normal(speech.size)
+    noise -= speech * np.dot(noise, speech) / np.dot(speech, speech)
+    result = quick(speech, speech + noise * np.linalg.norm(speech) / np.linalg.norm(noise) / 10)
+    assert result.snr == pytest.approx(20, abs=1e-9)
+    assert result.si_sdr == pytest.approx(20, abs=1e-9)
+
+
+def test_a_filter_of_constant_gain_per_half_of_the_band_has_the_distance_of_its_halves(random):
+    """White noise, the upper half of whose band is 10 dB louder: ±5 dB about the mean, but for matching the levels."""
+    x = random.standard_normal(160_000)
+    spectrum = np.fft.rfft(x)
+    spectrum[spectrum.size // 2 :] *= 10**0.5
+    result = quick(x, np.fft.irfft(spectrum, x.size))
+    level = 10 * np.log10((1 + 10) / 2)
+    expected = np.sqrt((level**2 + (10 - level) ** 2) / 2)
+    assert result.log_spectral_distance == pytest.approx(expected, rel=0.03)
+
+
+@pytest.mark.parametrize("lag", [-700, -90, 41, 1105, 8000])
+def test_a_delay_is_found_to_the_sample_and_reported(speech, lag):
+    estimate = np.pad(speech, (lag, 0)) if lag > 0 else speech[-lag:]
+    result = quick(speech, estimate)
+    assert result.lag_samples == lag
+    assert result.verdict == ("misaligned" if abs(lag) > 80 else "ok")
+    assert result.snr == np.inf
+    assert (result.uncovered_seconds[0], result.surplus_seconds[0]) == (max(0, -lag) / 16_000, max(0, lag) / 16_000)
+
+
+def test_a_turned_polarity_is_aligned_all_the_same(speech):
+    result = quick(speech, -np.pad(speech, (500, 0)))
+    assert result.lag_samples == 500
+    assert result.estoi > 0.99
+
+
+def test_an_end_that_is_missing_is_silence_and_its_words_are_lost(speech):
+    result = quick(speech, speech[: speech.size - 16_000])
+    assert result.uncovered_seconds == (0, 1)
+    assert result.verdict == "garbled"
+    assert result.garbled_seconds[-1][1] > 2.3
+
+
+def test_silence_in_front_and_behind_is_reported_and_harms_nothing(speech):
+    result = quick(speech, np.pad(speech, (0, 4000)))
+    assert result.surplus_seconds == (0, 0.25)
+    assert result.verdict == "ok"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16", "int32"])
+def test_types_and_shapes_do_not_matter(speech, dtype):
+    scale = {"int16": 2**15, "int32": 2**31}.get(dtype, 1)
+    typed = (speech * scale).astype(dtype)
+    result = quick(speech, typed[None, :, None])
+    assert result.verdict == "ok"
+    assert abs(result.level_db) < 0.01
+
+
+def test_the_arguments_are_left_as_they_are(speech):
+    reference, estimate = speech.copy(), speech / 3
+    reference.flags.writeable = estimate.flags.writeable = False
+    quick(reference, estimate)
+
+
+@pytest.mark.parametrize(
+    ("reference", "estimate", "rate", "words"),
+    [
+        ([0.1, np.nan], [0.1], 16_000, "reference has 1 values that are not finite"),
+        ([], [0.1], 16_000, "reference has no samples"),
+        (np.ones((2, 100)), np.ones(100), 16_000, "one channel at a time"),
+        (np.ones(100, "uint8"), np.ones(100), 16_000, "float .full scale 1., int16 or int32"),
+        (np.ones(100, "complex64"), np.ones(100), 16_000, "complex64"),
+        (np.ones(100), np.ones(100), 16_000.5, "whole number of Hz"),
+        (np.ones(100), np.ones(100), 48, "did you give kHz"),
+        (np.ones(100), np.ones(100), None, "whole number of Hz"),
+        (np.ones(100), np.ones(100), float("nan"), "whole number of Hz"),
+        (np.ones(100), "text", 16_000, "not array-like"),
+    ],
+)
+def test_what_is_no_audio_is_refused_in_one_line(reference, estimate, rate, words):
+    with pytest.raises(StageError, match=words):
+        score(reference, estimate, sample_rate=rate)
+
+
+def test_the_sample_rate_has_no_default(speech):
+    with pytest.raises(TypeError, match="sample_rate"):
+        score(speech, speech)
+
+
+@pytest.mark.parametrize("estimate", [[], [0.1, np.inf, np.nan], np.zeros(16_000), np.full(16_000, 0.3)])
+def test_an_estimate_that_cannot_be_heard_is_silent(speech, estimate):
+    result = score(speech, estimate, sample_rate=16_000)
+    assert result.verdict == "silent"
+    assert result.estoi is None
+    assert result.pesq_wb is None
+    assert result.not_measured["estoi"]
+
+
+@pytest.mark.parametrize("samples", [1, 2, 100, 3999, 4001])
+def test_what_is_too_short_is_not_measured_with_its_reason(speech, samples):
+    """5 ms and less of equal audio are no ground for doubt: its error decides, but no words are measured."""
+    result = score(speech[8000 : 8000 + samples], speech[8000 : 8000 + samples] * 0.9, sample_rate=16_000)
+    assert result.estoi is None
+    assert "too short" in result.not_measured["estoi"] or "silent" in result.not_measured["estoi"]
+    assert result.pesq_wb is None or samples > 4000
+
+
+def test_a_silent_reference_says_nothing_about_words(speech):
+    result = score(np.zeros(16_000), speech[:16_000], sample_rate=16_000)
+    assert result.verdict == "not_measured"
+    assert not result
+    assert result.not_measured["estoi"] == "the reference is silent"
+
+
+def test_pesq_equals_the_package_and_names_it(speech, random, needs):
+    needs("pesq")
+    from pesq import pesq
+
+    estimate = speech + 0.01 * random.standard_normal(speech.size)
+    result = score(speech, estimate, sample_rate=16_000)
+    assert result.pesq_wb == pytest.approx(pesq(16_000, speech, estimate, "wb"), abs=1e-6)
+    assert result.pesq_nb == pytest.approx(pesq(16_000, speech, estimate, "nb"), abs=1e-6)
+    assert result.measures["pesq_wb"].implementation.startswith("pesq ")
+
+
+def test_pesq_resamples_and_says_so(mary, needs):
+    needs("pesq")
+    result = score(mary, mary * 0.7, sample_rate=48_000)
+    assert result.pesq_wb > 4.6
+    assert "from 48000 to 16000 Hz by soxr" in result.measures["pesq_wb"].implementation
+
+
+def test_narrow_audio_has_no_wide_band_score(speech, needs):
+    needs("pesq")
+    narrow = soxr.resample(speech, 16_000, 8000)
+    result = score(narrow, narrow * 0.9, sample_rate=8000)
+    assert result.pesq_wb is None
+    assert "no wide band" in result.not_measured["pesq_wb"]
+    assert result.pesq_nb > 4.5
+
+
+def test_pesq_survives_minutes_of_speech_that_overrun_its_tables(speech, needs):
+    """204 s of speech end the process that calls the C code directly."""
+    needs("pesq")
+    long = np.tile(speech, 62)
+    outcome = pesq_module.begin(long, long, 16_000, wide=True)()
+    assert outcome.score == pytest.approx(4.64, abs=0.01)
+
+
+def test_a_crash_of_the_c_code_is_a_missing_number_and_the_next_clip_is_scored(speech, needs, monkeypatch):
+    needs("pesq")
+    score(speech, speech, sample_rate=16_000)
+    process = pesq_module._WORKER._process
+    process.kill()
+    process.wait()
+    broken = score(speech, speech, sample_rate=16_000)
+    assert "ended its process" in broken.not_measured["pesq_wb"] or broken.pesq_wb is not None
+    assert broken.verdict == "ok"
+    assert score(speech, speech, sample_rate=16_000).pesq_wb == pytest.approx(4.64, abs=0.01)
+
+
+def test_the_process_serves_more_than_one_clip(speech, needs):
+    needs("pesq")
+    score(speech, speech, sample_rate=16_000)
+    process = pesq_module._WORKER._process
+    score(speech, speech / 2, sample_rate=16_000)
+    assert pesq_module._WORKER._process is process
+
+
+def test_without_the_package_pesq_is_not_measured_and_the_rest_is(speech, monkeypatch):
+    monkeypatch.setattr(pesq_module.importlib.util, "find_spec", lambda _: None)
+    result = score(speech, speech, sample_rate=16_000)
+    assert "not installed" in result.not_measured["pesq_wb"]
+    assert result.verdict == "ok"
+
+
+def test_the_report_and_the_document_show_what_decided(speech):
+    spoilt = speech.copy()
+    spoilt[16_000:26_000] = spoilt[16_000:26_000][::-1]
+    result = quick(speech, spoilt)
+    text, told = render(result, "estimate.wav"), plain(document(result))
+    assert text.startswith("estimate.wav: garbled\n")
+    assert "statistics look like speech" in text
+    assert told["garbled_seconds"][0][0] == pytest.approx(1.0, abs=0.3)
+    assert told["findings"][0]["detail"]["statistics_look_like_speech"] is True
+    json.dumps(told, allow_nan=False)
+
+
+def test_importing_the_name_loads_nothing_heavy():
+    code = (
+        "import sys\nfrom pytest_audioparity import score\nimport numpy as np\n"
+        "x = np.sin(np.arange(8000.0)); score(x, x, sample_rate=8000, pesq=False)\n"
+        "loaded = {'scipy', 'pystoi', 'pesq', 'soxr', 'soundfile', 'torch'} & set(sys.modules)\n"
+        "assert not loaded, loaded"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

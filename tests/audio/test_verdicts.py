@@ -1,0 +1,103 @@
+"""The verdict on each kind of change of real speech; `python -m tests.audio.verdicts` measures how often it is right."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soxr
+
+from pytest_audioparity import score
+from pytest_audioparity.audio.levels import clipped_share
+from pytest_audioparity.audio.records import VERDICTS
+from tests.audio.kinds import CHANGES
+from tests.audio.verdicts import SPEECH, case_of, read_clips
+
+CLIPS = read_clips([SPEECH])
+SENTENCE = next(clip for clip in CLIPS if clip.name.startswith("librivox"))
+
+
+def judged(reference, estimate, rate=16_000):
+    return score(reference, estimate, sample_rate=rate, pesq=False)
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
+def test_each_change_of_a_sentence_gets_its_verdict(change):
+    case = case_of(SENTENCE, change, CLIPS)
+    assert case.result.verdict in change.verdicts, case.result.findings
+
+
+def test_the_table_of_changes_covers_every_verdict():
+    assert {verdict for change in CHANGES for verdict in change.verdicts} == set(VERDICTS)
+
+
+@pytest.mark.parametrize(("true", "played"), [(24_000, 22_050), (22_050, 24_000), (16_000, 24_000), (48_000, 44_100)])
+def test_a_wrong_rate_is_named_where_the_scorer_knows_the_played_one(speech, true, played):
+    recorded = soxr.resample(speech, 16_000, true)
+    result = judged(soxr.resample(speech, 16_000, played), recorded, played)
+    assert result.verdict == "misaligned"
+    assert result.findings[0].detail["true_rate"] == true
+    assert result.findings[0].detail["played_rate"] == played
+
+
+def test_a_wrong_rate_is_named_where_the_lengths_were_made_equal(speech):
+    """A port that plays 24 kHz as 22.05 kHz and cuts the result to the length of the reference."""
+    result = judged(speech, soxr.resample(speech, 22_050, 24_000)[: speech.size])
+    assert result.findings[0].detail["true_rate"] == 24_000
+
+
+def test_five_percent_of_tempo_is_measured(speech):
+    from tests.audio.changes import stretched
+
+    result = judged(speech, stretched(speech, 1.05, 16_000))
+    assert result.verdict == "misaligned"
+    assert result.findings[0].detail["tempo"] == pytest.approx(1.05, abs=0.01)
+    assert result.findings[0].detail["pitch"] == 1
+
+
+def test_lost_words_are_found_at_their_seconds_in_a_minute_of_speech(speech):
+    long = np.tile(speech, 18)
+    spoilt = long.copy()
+    at = slice(30 * 16_000, 30 * 16_000 + 8000)
+    spoilt[at] = spoilt[at][::-1]
+    result = judged(long, spoilt)
+    assert result.verdict == "garbled"
+    assert len(result.garbled_seconds) == 1
+    start, end = result.garbled_seconds[0]
+    assert start == pytest.approx(30, abs=0.25)
+    assert end == pytest.approx(30.5, abs=0.25)
+
+
+def test_speech_before_the_beginning_is_invented(speech, mary):
+    other = soxr.resample(mary, 48_000, 16_000)
+    result = judged(speech, np.concatenate([other[4000:16_000], speech]))
+    assert result.verdict == "wrong_content"
+    assert result.invented_seconds[0][0] < 0
+
+
+def test_garbled_audio_shows_its_statistics_beside_the_lost_words(speech, random):
+    frames = speech[: speech.size // 1280 * 1280].reshape(-1, 1280)
+    result = judged(frames.ravel(), frames[random.permutation(len(frames))].ravel())
+    assert result.verdict == "garbled"
+    assert result.findings[0].detail["statistics_look_like_speech"]
+    assert result.estoi < 0.3
+
+
+def test_the_verdict_does_not_depend_on_pesq(speech, random, needs):
+    needs("pesq")
+    noisy = speech + 0.02 * random.standard_normal(speech.size)
+    assert score(speech, noisy, sample_rate=16_000).verdict == judged(speech, noisy).verdict
+
+
+def test_better_and_worse_verdicts_compare():
+    result = judged(SENTENCE.samples, SENTENCE.samples / 2)
+    assert result.verdict == "level_changed"
+    assert result.is_at_least("level_changed")
+    assert result.is_at_least("garbled")
+    assert not result.is_at_least("ok")
+
+
+def test_coarse_quantisation_is_no_clipping(speech):
+    assert clipped_share(np.round(speech * 8) / 8) == 0
+    assert clipped_share(np.clip(speech, -0.1, 0.1)) > 0.01
+    assert clipped_share(speech) == 0
+    assert clipped_share(np.zeros(10)) == 0
