@@ -53,7 +53,7 @@ def resample(signal: Array, *, sample_rate: int, new_rate: int) -> Array:
         filtered = window[phase::up]
         start = last_input - filtered.size + 1 + taps
         rows = np.lib.stride_tricks.sliding_window_view(padded[start:], filtered.size)[::down]
-        result[first::up] = rows[: -(-(count - first) // up)] @ filtered[::-1]
+        result[first::up] = np.einsum("ij,j", rows[: -(-(count - first) // up)], filtered[::-1])
     return result
 
 

@@ -96,7 +96,7 @@ def _scored(reference: Array, estimate: Array, rate: int, *, pesq: bool) -> Scor
     lag = round(alignment.lag_samples * RATE / rate)
     bands = bands_of(narrow[0], placed(narrow[1], lag, narrow[0].size))
     words = judge_words(bands) if bands.starts.size >= SEGMENT else None
-    warp, words = _warped(narrow, words, estimate.size / reference.size)
+    warp, words = _warped(narrow, words, alignment, estimate.size / reference.size)
     numbers = {
         **levels,
         **measures.intelligibility(bands, stoi(bands) if bands.starts.size >= SEGMENT else None),
@@ -138,10 +138,12 @@ def placed(estimate: Array, lag: int, size: int) -> Array:
     return result
 
 
-def _warped(narrow: list[Array], words: Words | None, ratio: float) -> tuple[Warp | None, Words | None]:
+def _warped(
+    narrow: list[Array], words: Words | None, alignment: Alignment, ratio: float
+) -> tuple[Warp | None, Words | None]:
     """Look for another rate, tempo or pitch where that may be what is wrong."""
-    if words is None:
-        return None, None
+    if words is None or alignment.method == "waveform":  # waveforms that line up are not warped
+        return None, words
     doubtful = words.estoi < _DOUBTFUL_ESTOI and abs(ratio - 1) > _DURATION
     if not (words.lost or words.estoi < GARBLED_ESTOI or doubtful):
         return None, words

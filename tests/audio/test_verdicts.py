@@ -1,4 +1,4 @@
-"""The verdict on each kind of change of real speech; `python -m tests.audio.verdicts` measures how often it is right."""
+"""The verdict on each kind of change of real speech; `python -m tests.audio.verdicts` says how often it is right."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def test_folders_are_paired_by_name_and_summed_up(folders, capsys):
     (folders / "est" / "extra.wav").write_bytes((folders / "est" / f"{MARY}.wav").read_bytes())
     soundfile.write("est/other.flac", [0.0] * 100, 8000)
     soundfile.write("ref/other.wav", [0.0] * 100, 16_000)
-    status, out, err = run(capsys, "ref", "est", "--no-pesq", "--json")
+    status, out, _ = run(capsys, "ref", "est", "--no-pesq", "--json")
     told = json.loads(out)
     verdicts = {item["name"]: item["verdict"] for item in told["items"]}
     assert status == 1
