@@ -65,6 +65,8 @@ def align(sides: tuple[Array, Array], narrow: tuple[Array, Array], sample_rate: 
 
 def envelope_lag(reference: Array, estimate: Array) -> tuple[int, float]:
     """Return the lag of envelopes, shape (bands, steps) each, in steps, and the correlation there."""
+    if not reference.size or not estimate.size:
+        return 0, 0.0
     return _peak(*(side - side.mean(axis=1, keepdims=True) for side in (reference, estimate)), signed=True)
 
 

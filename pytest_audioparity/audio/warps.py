@@ -17,6 +17,7 @@ from pytest_audioparity.audio.envelopes import above_floor
 from pytest_audioparity.audio.intelligibility import (
     HOP,
     RATE,
+    SEGMENT,
     Bands,
     active,
     bands_at,
@@ -97,6 +98,8 @@ def search(reference: Array, estimate: Array) -> tuple[Warp, float]:
     ----------
     reference, estimate : shape (time,), 10 kHz; the reference at least 30 frames of speech
     """
+    if estimate.size <= SEGMENT * HOP:  # less than a segment lines up with anything
+        return Warp(), 0.0
     seconds = min(_EXCERPT_SECONDS, reference.size / RATE)
     end = int(np.flatnonzero(active(reference))[0]) * HOP + round(seconds * RATE)
     excerpt = reference[:end], estimate[: round(_LARGEST_FACTOR * end)]
