@@ -21,7 +21,7 @@ from tests.faults.features import Arithmetic, clip, log_mel, network, residual_c
 
 Array = np.ndarray[Any, Any]
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 # Real models, as traced for their own goldens.
 _MODELS = {"silero": "test_silero_vad", "hibari": "test_hibari"}
 # A stage larger than this is cut along time, so that the corpus runs through in minutes.
