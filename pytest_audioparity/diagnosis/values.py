@@ -43,8 +43,9 @@ def _limits(problem: Problem) -> Iterator[Explanation]:
         low = float(np.median(raised)) if raised.size else -math.inf
         high = float(np.median(lowered)) if lowered.size else math.inf
         # Rounding alone reaches beyond the limit here and there, anywhere.
-        cuts_low = raised.size >= max(_AT_LIMIT, _STRAY * lowered.size) and low <= float(clamped.min()) + beyond
-        cuts_high = lowered.size >= max(_AT_LIMIT, _STRAY * raised.size) and high >= float(clamped.max()) - beyond
+        are_some = raised.size + lowered.size >= _AT_LIMIT
+        cuts_low = are_some and raised.size > _STRAY * lowered.size and low <= float(clamped.min()) + beyond
+        cuts_high = are_some and lowered.size > _STRAY * raised.size and high >= float(clamped.max()) - beyond
         if not (cuts_low or cuts_high):
             continue
         limits = (low if cuts_low else -math.inf, high if cuts_high else math.inf)
