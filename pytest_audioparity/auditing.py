@@ -27,12 +27,9 @@ _CALIBRATION = pytest.StashKey[Calibration]()
 _OTHERS = 3
 
 
-def observer_of(item: pytest.Item) -> Callable[..., None] | None:
-    """Return what follows the stages of a test that begins, if it is to be calibrated."""
-    repetitions = run_of(item.config).settings.calibrate
-    if not repetitions:
-        return None
-    calibration = item.stash.setdefault(_CALIBRATION, Calibration(repetitions))
+def observer_of(item: pytest.Item) -> Callable[..., None]:
+    """Return what follows the stages of a test that begins and is to be calibrated."""
+    calibration = item.stash.setdefault(_CALIBRATION, Calibration(run_of(item.config).settings.calibrate))
     calibration.begin()
     return calibration.observe
 

@@ -1,7 +1,7 @@
 """How many samples the estimate lags behind the reference.
 
 First by the cross-correlation of the waveforms. Codecs that do not keep the phase have none; for them the envelopes of
-third-octave bands are correlated, in steps of 2.5 ms.
+third-octave bands are correlated, in steps of 3.2 ms.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ does, and so does every wrong structure and every wrong code.
 
 from __future__ import annotations
 
-import math
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.check import check_stage
+from pytest_audioparity.comparison.decibels import excess_db
 from pytest_audioparity.comparison.structure import kind_of
 from pytest_audioparity.comparison.tolerances import PRESET_DB
 from pytest_audioparity.faults import VOCABULARY, Fault, faults_of
+from pytest_audioparity.faults.subject import wide
 from pytest_audioparity.records import DB_PER_UNIT
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _matters(stage: StageTensor, array: Array, tolerance: Tolerance) -> bool:
     kind = kind_of(stage.meta, stage.array)
     if array.shape != stage.array.shape or kind == "codes":
         return True
-    expected, actual = (_wide(side) for side in (stage.array, array))
+    expected, actual = (wide(side) for side in (stage.array, array))
     if not np.isfinite(actual).all():
         return True
     changed = expected != actual
@@ -97,14 +98,8 @@ def _matters(stage: StageTensor, array: Array, tolerance: Tolerance) -> bool:
     if kind == "log_spectrum" and worth is not None:
         severity = float(differences.mean()) * worth
     else:
-        signal = min(_rms(expected), _rms(actual))
-        severity = 20 * math.log10(1 + _rms(differences) / signal) if signal else math.inf
+        severity = excess_db(_rms(differences), min(_rms(expected), _rms(actual)))
     return severity > PRESET_DB[tolerance.precision]
-
-
-def _wide(array: Array) -> Array:
-    # Extension floats (bfloat16, float8) have no isfinite of their own in every version.
-    return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
 
 
 def _rms(array: Array) -> float:

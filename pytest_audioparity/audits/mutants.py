@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.audits.injection import injected
+from pytest_audioparity.report.numbers import decibel, percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -103,8 +104,6 @@ def _size(one: Mapping[str, Any]) -> float:
 
 
 def _measured(one: Mapping[str, Any]) -> str:
-    from pytest_audioparity.report.numbers import decibel, percent
-
     if one["match"] is not None:
         return f"{percent(one['match'])} equal"
     if one["deviation_db"] is None:

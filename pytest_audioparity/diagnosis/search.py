@@ -43,9 +43,11 @@ Chain = tuple["Explanation", ...]
 
 def explain(problem: Problem, depth: int = 1) -> list[Finding]:
     """Return findings for a problem, best explanation first."""
-    best, place = _best(problem), places.best(problem)
-    is_simple = best is not None and sum(map(_numbers, best)) <= _SIMPLE
-    if best is not None and is_simple and is_complete(problem, best[-1]) and not _bends(problem, best, place):
+    best = _best(problem)
+    is_plain = best is not None and sum(map(_numbers, best)) <= _SIMPLE and is_complete(problem, best[-1])
+    is_certain = best is not None and is_plain and best[-1].code != "pointwise"
+    place = None if is_certain else places.best(problem)
+    if best is not None and is_plain and not _bends(problem, best, place):
         return _findings(problem, best) + _beneath(problem, best[-1], depth)
     # A place says more than numbers for each index, which describe it as well.
     if place is not None and not (place.code in _SAYS_LITTLE and best is not None and _says_more(problem, best, place)):
@@ -158,7 +160,7 @@ def _numbers(found: Explanation) -> float:
 
 def _bends(problem: Problem, chain: Chain, place: Explanation | None) -> bool:
     """Whether a function of all values bends for a few elements alone, which are glitches then."""
-    if place is None or place.code != "spikes" or chain[-1].code != "pointwise":
+    if place is None or place.code != "spikes":
         return False
     return _chain_length(problem, chain) >= length(problem, place) - _BEYOND * math.log(problem.size)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.faults.pointwise import rounded
-from pytest_audioparity.faults.subject import Array, Change, Subject, subject_of
+from pytest_audioparity.faults.subject import Array, Change, Subject, subject_of, wide
 from pytest_audioparity.faults.table import SOURCES, VOCABULARY
 from pytest_audioparity.records import StageTensor
 
@@ -180,12 +180,7 @@ def _with_rounding(array: Array, subject: Subject, rng: np.random.Generator) -> 
 
 
 def _is_finite(array: Array) -> bool:
-    return array.dtype.kind in "iub" or bool(np.isfinite(_wide(array)).all())
-
-
-def _wide(array: Array) -> Array:
-    # Extension floats (bfloat16, float8) have no isfinite and no square root of their own in every version.
-    return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+    return array.dtype.kind in "iub" or bool(np.isfinite(wide(array)).all())
 
 
 def _differs(expected: Array, actual: Array) -> bool:
@@ -196,6 +191,6 @@ def _differs(expected: Array, actual: Array) -> bool:
         return not np.array_equal(expected, actual)
     if not _is_finite(actual):
         return True
-    wide_e, wide_a = _wide(expected), _wide(actual)
+    wide_e, wide_a = wide(expected), wide(actual)
     rms = float(np.sqrt(np.mean(np.abs(wide_e) ** 2)))
     return bool(np.abs(wide_a - wide_e).max() > _LEAST * rms)

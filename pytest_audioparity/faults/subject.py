@@ -170,6 +170,12 @@ def axes_of(stage: StageTensor, x: Array, kind: str) -> tuple[int | None, int | 
     return (first, second) if time_first else (second, first)
 
 
+def wide(array: Array) -> Array:
+    """Return values as float64 or complex128."""
+    # Extension floats (bfloat16, float8) have no isfinite and no square root of their own in every version.
+    return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+
+
 def smoothness(x: Array, axis: int) -> float:
     """Return the correlation of neighbours along an axis, over what varies along it."""
     rows = np.moveaxis(x.real, axis, -1).astype(np.float64)
