@@ -13,7 +13,7 @@ import pytest
 from pytest_audioparity.adapters.arrays import first_line
 from pytest_audioparity.audits.calibration import Calibration
 from pytest_audioparity.identity import test_id
-from pytest_audioparity.session import mark_of, run_of
+from pytest_audioparity.session import mark_of, marks_of_parameter, run_of
 from pytest_audioparity.ticker import Ticker
 
 if TYPE_CHECKING:
@@ -77,10 +77,9 @@ def unfinished(item: pytest.Item) -> dict[str, Any]:
 
 
 def _calibration(item: pytest.Item, rows: list[dict[str, Any]], problem: str | None) -> dict[str, Any]:
-    of_parameter = any(mark.name == "parity" for mark in getattr(getattr(item, "callspec", None), "marks", ()))
     # Through JSON, since a mark may hold numpy's numbers.
     mark = json.loads(json.dumps(mark_of(item), default=float))
-    return {"stages": rows, "problem": problem, "mark": mark, "of_parameter": of_parameter}
+    return {"stages": rows, "problem": problem, "mark": mark, "of_parameter": bool(marks_of_parameter(item))}
 
 
 def repeated(item: pytest.Item) -> None:

@@ -118,8 +118,14 @@ def mark_of(item: pytest.Item) -> dict[str, Any]:
 
 def _marks(item: pytest.Item) -> list[pytest.Mark]:
     """Return the parity marks of a test, the closest first. pytest puts those of a parameter behind the function's."""
-    of_parameter = [id(mark) for mark in getattr(getattr(item, "callspec", None), "marks", ())]
+    of_parameter = [id(mark) for mark in marks_of_parameter(item)]
     return sorted(item.iter_markers("parity"), key=lambda mark: id(mark) not in of_parameter)
+
+
+def marks_of_parameter(item: pytest.Item) -> list[pytest.Mark]:
+    """Return the parity marks that stand on a parameter of a test, as `pytest.param(..., marks=...)` has them."""
+    marks = getattr(getattr(item, "callspec", None), "marks", ())
+    return [mark for mark in marks if mark.name == "parity"]
 
 
 def mark_problem_of(item: pytest.Item) -> str | None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_audioparity.audio.signals import runs_of
+
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
@@ -45,6 +47,6 @@ def clipped_share(signal: Array) -> float:
 
 def _in_runs(flags: Array, shortest: int) -> int:
     """Count the flags that stand in runs of this length and more."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
-    lengths = edges[1::2] - edges[::2]
+    starts, ends = runs_of(flags)
+    lengths = ends - starts
     return int(lengths[lengths >= shortest].sum())

@@ -66,3 +66,9 @@ def rate_of(sample_rate: Any) -> int:
         )
         raise StageError(f"score: sample_rate={sample_rate} is not within {LOWEST_RATE} to {HIGHEST_RATE} Hz{hint}")
     return int(sample_rate)
+
+
+def runs_of(flags: Array) -> tuple[Array, Array]:
+    """Return where runs of true flags begin, and where they have ended."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
+    return edges[::2], edges[1::2]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.audio.intelligibility import BANDS, FRAME, HOP, RATE, SEGMENT, Bands, estoi_segments
+from pytest_audioparity.audio.signals import runs_of
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
@@ -153,9 +154,8 @@ def _levels(signal: Array) -> Array:
 
 def _runs(flags: Array, gap: int) -> list[tuple[int, int]]:
     """Return where flags hold, as half-open ranges, those joined that stand at most `gap` apart."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
     runs: list[tuple[int, int]] = []
-    for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+    for start, end in zip(*(edges.tolist() for edges in runs_of(flags)), strict=True):
         if runs and start - runs[-1][1] <= gap:
             runs[-1] = (runs[-1][0], end)
         else:

@@ -28,7 +28,7 @@ def find(problem: Problem) -> Iterator[Explanation]:
     if problem.is_codes:
         return
     for axis, n in enumerate(problem.expected.shape):
-        if n >= _FRAMES and axis in problem.time_axes():
+        if n >= _FRAMES and axis in problem.time_axes:
             yield from _trends(problem, axis)
         if n >= 2 and problem.size // n >= _FEWEST:
             yield from _per_index(problem, axis)

@@ -27,7 +27,7 @@ def find(problem: Problem) -> Iterator[Explanation]:
     """Yield filtered explanations: actual is filtered, or expected is."""
     if problem.is_codes:
         return
-    for axis in problem.time_axes():
+    for axis in problem.time_axes:
         rows_e, rows_a = (rows_of(side, axis).T for side in (problem.expected, problem.actual))
         for side in _SIDES:
             taps = 2 * side + 1

@@ -253,7 +253,7 @@ def _as_blocks(order: Array) -> list[int] | None:
 
 def _delayed(problem: Problem, axis: int) -> Iterator[Explanation]:
     """Row k is shifted by k frames, as codec language models lay out their codebooks."""
-    for time in problem.time_axes():
+    for time in problem.time_axes:
         n, frames = problem.expected.shape[axis], problem.expected.shape[time]
         if time == axis or not 2 <= n <= 64 or frames <= 2 * n:
             continue

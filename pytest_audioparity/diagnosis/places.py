@@ -61,7 +61,7 @@ class _Margin:
 def find(problem: Problem) -> Iterator[Explanation]:
     """Yield the places that hold the error: those that say most first."""
     margins = {axis: _margin(problem, axis) for axis, n in enumerate(problem.expected.shape) if n > 2}
-    time = [axis for axis in problem.time_axes() if axis in margins]
+    time = [axis for axis in problem.time_axes if axis in margins]
     for axis in time:
         yield from _edges(problem, margins[axis])
     for axis, margin in margins.items():

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,7 +47,7 @@ PARTIAL = 0.5
 _COVERED = 0.7
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Problem:
     """Two arrays of one shape that differ.
 
@@ -95,6 +96,7 @@ class Problem:
         """Return the place of an axis by its declared letter."""
         return self.labels.index(letter) if letter in self.labels else None
 
+    @cached_property
     def time_axes(self) -> list[int]:
         """Return the axes that may be time: the declared one, else the smoothest of those that are long enough."""
         declared = self.axis("T")

@@ -45,7 +45,7 @@ class Piece:
 
 def find(problem: Problem) -> Iterator[Explanation]:
     """Yield time_shift, repeated_frames, dropped_frames and sample_rate along every axis that may be time."""
-    for axis in problem.time_axes():
+    for axis in problem.time_axes:
         e, a = (rows_of(side, axis) for side in (problem.expected, problem.actual))
         lag = best_lag(e, a)
         if lag:
