@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pytest_audioparity.api import assert_parity, compare
     from pytest_audioparity.audio import Measure, Score, score
+    from pytest_audioparity.audio.gates import check_output
     from pytest_audioparity.errors import (
         AudioparityError,
         GoldenError,
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
         TensorFileError,
     )
     from pytest_audioparity.marks import codec_roundtrip, parity
-    from pytest_audioparity.records import Comparison, Finding, ParityResult, StageResult
+    from pytest_audioparity.records import CheckResult, Checks, Comparison, Finding, ParityResult, StageResult
+    from pytest_audioparity.roundtrip.fixture import Roundtrip
+    from pytest_audioparity.roundtrip.judge import check_roundtrip
+    from pytest_audioparity.roundtrip.records import RoundtripResult
     from pytest_audioparity.sampling import assert_sampler
     from pytest_audioparity.stages import Stages
 
@@ -32,13 +36,19 @@ _HOME = {
     "compare": "api",
     "assert_parity": "api",
     "assert_sampler": "sampling",
+    "check_output": "audio.gates",
+    "check_roundtrip": "roundtrip.judge",
     "score": "audio",
     "Score": "audio",
     "Measure": "audio",
     "Stages": "stages",
+    "CheckResult": "records",
+    "Checks": "records",
     "Comparison": "records",
     "Finding": "records",
     "ParityResult": "records",
+    "Roundtrip": "roundtrip.fixture",
+    "RoundtripResult": "roundtrip.records",
     "StageResult": "records",
     "AudioparityError": "errors",
     "GoldenError": "errors",
@@ -49,12 +59,16 @@ _HOME = {
 
 __all__ = [
     "AudioparityError",
+    "CheckResult",
+    "Checks",
     "Comparison",
     "Finding",
     "GoldenError",
     "Measure",
     "ParityError",
     "ParityResult",
+    "Roundtrip",
+    "RoundtripResult",
     "Score",
     "StageError",
     "StageResult",
@@ -63,6 +77,8 @@ __all__ = [
     "__version__",
     "assert_parity",
     "assert_sampler",
+    "check_output",
+    "check_roundtrip",
     "codec_roundtrip",
     "compare",
     "parity",

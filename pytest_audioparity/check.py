@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_audioparity.comparison.hyperparameters import SettingResult
+    from pytest_audioparity.roundtrip.records import RoundtripResult
 
 
 def check_stage(
@@ -115,11 +116,13 @@ def result_of(
     reason: str | None = None,
     notes: tuple[tuple[str, str], ...] = (),
     settings: tuple[SettingResult, ...] = (),
+    roundtrips: tuple[RoundtripResult, ...] = (),
 ) -> ParityResult:
     """Put judged stages in data-flow order: the reference's, with what only the actual side has in its place there."""
     stages = tuple(results[name] for name in merge_order(expected_order, actual_order) if name in results)
-    reason = reason or (None if stages else "no stage was compared")
-    return ParityResult(title, stages, golden, reason=reason, notes=notes, settings=settings)
+    reason = reason or (None if stages or roundtrips else "no stage was compared")
+    golden = golden if stages else None
+    return ParityResult(title, stages, golden, reason=reason, notes=notes, settings=settings, roundtrips=roundtrips)
 
 
 def without_golden(actual: StageTensor, tolerance: Tolerance) -> StageResult:

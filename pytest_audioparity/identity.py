@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pytest
 
-FIXTURE = "stages"
+# The fixtures that record: stages, and what went through a codec.
+FIXTURES = ("stages", "roundtrip")
 _PLUGIN = "pytest_audioparity.plugin"
 
 
@@ -25,18 +26,21 @@ def test_id(item: pytest.Item) -> str:
     return item.nodeid.removesuffix(f"@{'_'.join(sorted(groups))}") if groups else item.nodeid
 
 
-def uses_stages(item: pytest.Item) -> bool:
-    """Whether a test takes the fixture `stages`, and that is ours: projects have fixtures and parameters of this name.
+def records(item: pytest.Item) -> bool:
+    """Whether a test takes a fixture that records, and that is ours: projects have fixtures and parameters of the name.
 
     A fixture of the project that takes ours under the same name, to wrap it, is ours.
     """
-    if FIXTURE not in getattr(item, "fixturenames", ()):
-        return False
+    taken = getattr(item, "fixturenames", ())
+    return any(name in taken and _is_ours(item, name) for name in FIXTURES)
+
+
+def _is_ours(item: pytest.Item, name: str) -> bool:
     known = getattr(item, "_fixtureinfo", None)
-    definitions = () if known is None else known.name2fixturedefs.get(FIXTURE, ())
+    definitions = () if known is None else known.name2fixturedefs.get(name, ())
     for definition in reversed(definitions):
         if getattr(definition.func, "__module__", None) == _PLUGIN:
             return True
-        if FIXTURE not in definition.argnames:
+        if name not in definition.argnames:
             return False
     return known is None

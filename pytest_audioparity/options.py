@@ -33,7 +33,8 @@ MARKERS = (
     "parity(tol_db=0.01, tol_peak_db=100*tol_db, min_snr_db=None, atol=None, rtol=None, min_match=1.0, "
     "precision='fp32', dtype='same', golden=None, port=False, only=[globs], stages={glob: overrides}): "
     "compare the stages this test records with its golden",
-    "codec_roundtrip(...): judge a codec's encode and decode (not built yet)",
+    "codec_roundtrip(min_stoi=None, min_pesq_wb=None, max_drop_estoi=None, ..., max_level_db=1.5, max_dc=0.02, "
+    "max_peak=None, tol_db=0.01, min_match=1.0, skip=[checks]): send speech through a codec and judge what comes back",
 )
 
 

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from pytest_audioparity.recorder import Recorder
+    from pytest_audioparity.roundtrip.fixture import Roundtrip
     from pytest_audioparity.stages import Stages
 
 _MARKS = ("parity", "codec_roundtrip")
+# As in identity, which is imported when a test may have one of them.
+_FIXTURES = ("stages", "roundtrip")
 _UPDATES = ("--update-golden", "--update-golden-missing", "--golden-plan")
 # Tells a test that asked for the fixture by request.getfixturevalue, which its list of fixtures does not show.
 _RECORDS = pytest.StashKey[bool]()
@@ -118,6 +121,16 @@ def stages(request: pytest.FixtureRequest) -> Stages:
     return stages_for(request.node)
 
 
+@pytest.fixture
+def roundtrip(request: pytest.FixtureRequest) -> Roundtrip:
+    """Send speech through a codec and judge what comes back, when the test ends."""
+    from pytest_audioparity.trial import roundtrip_for
+
+    _judge(request.config)
+    request.node.stash[_RECORDS] = True
+    return roundtrip_for(request.node)
+
+
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Judge the stages once the test function has returned.
@@ -135,11 +148,11 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def _is_ours(item: pytest.Item) -> bool:
     if any(item.get_closest_marker(name) for name in _MARKS):
         return True
-    if "stages" not in getattr(item, "fixturenames", ()):
+    if not any(name in getattr(item, "fixturenames", ()) for name in _FIXTURES):
         return False
-    from pytest_audioparity.identity import uses_stages
+    from pytest_audioparity.identity import records
 
-    return uses_stages(item)
+    return records(item)
 
 
 def _judge(config: pytest.Config) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_audioparity.golden.file import Golden
     from pytest_audioparity.golden.shelf import Shelf
     from pytest_audioparity.records import StageMeta
+    from pytest_audioparity.roundtrip.records import RoundtripResult
     from pytest_audioparity.spec import Spec
 
 
@@ -81,6 +82,7 @@ class Recording:
         self._recorded: dict[str, StageResult | None] = {}
         self._kept: dict[str, StageTensor] = {}
         self._settings: dict[str, Any] = {}
+        self._roundtrips: list[RoundtripResult] | None = None
         self._misuse: str | None = None
         self._explained: set[str] = set()
         self._observe = observe
@@ -150,6 +152,25 @@ class Recording:
             raise StageError("settings come after their test was judged; declare them before the test returns")
         self._settings = merged_settings(self._settings, settings)
 
+    def expect_roundtrip(self) -> None:
+        """Take note that something has to go through a codec."""
+        self._roundtrips = self._roundtrips or []
+
+    def travel(self, result: RoundtripResult) -> None:
+        """Keep what became of a round trip.
+
+        Raises
+        ------
+        StageError : one of its name was made before, or the test was judged before
+        """
+        self.expect_roundtrip()
+        assert self._roundtrips is not None
+        if self._closed:
+            raise StageError("a round trip comes after its test was judged; make it before the test returns")
+        if result.name in [other.name for other in self._roundtrips]:
+            raise StageError("a second round trip of one test needs a name: roundtrip(..., name='at 24 kHz')")
+        self._roundtrips.append(result)
+
     def misused(self, problem: str) -> None:
         """Remember a mistake, so that a test which swallows the exception still fails and updates nothing."""
         self._misuse = self._misuse or problem
@@ -174,11 +195,14 @@ class Recording:
             reason=self._not_judged() or self._problem(root),
             notes=self._notes(root) if self.variant or not passed else (),
             settings=settings,
+            roundtrips=tuple(self._roundtrips or ()),
         )
 
     def _problem(self, root: Path) -> str | None:
         """Say what is wrong with the golden, or return None."""
         shown = shown_path(self.base, root)
+        if self.is_new and self._roundtrips and not self._recorded:
+            return None  # the scores were held to thresholds alone, which needs no golden
         if not (self.spec.port and self.is_new):
             return None if self.golden_error is None else str(self.golden_error).replace(str(self.base), str(shown))
         reason = f"golden {shown} does not exist; write it with the test that owns it and --update-golden"
@@ -213,6 +237,7 @@ class Recording:
             expected_order=self._golden_order(),
             actual_order=self._recorded,
             settings=self._compared_settings(whole=False),
+            roundtrips=tuple(self._roundtrips or ()),
         )
         return self.explained(result)
 
@@ -243,6 +268,8 @@ class Recording:
         """
         if (problem := self._not_judged()) is not None:
             return problem
+        if failed := [check.name for result in self._roundtrips or () for check in result.failed]:
+            return f"its round trip fails: {', '.join(failed)}"
         if self.golden_error is not None and not self.is_new:
             return "the golden that is there has to be put right first"
         for name, stage in self._kept.items():
@@ -301,6 +328,10 @@ class Recording:
 
         An exception out of the comparison, swallowed by the model's own code, must not leave a stage uncompared.
         """
+        if self._roundtrips == []:
+            return "the test sent nothing through its codec: call roundtrip(encode=..., decode=..., sample_rate=...)"
+        if not self._recorded and self._roundtrips:
+            return self._misuse
         if not self._recorded:
             return "the test recorded no stage: use stages.record(name, tensor) or stages[name] = tensor"
         if self._misuse is not None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from pytest_audioparity.comparison.hyperparameters import SettingResult
+    from pytest_audioparity.roundtrip.records import RoundtripResult
 
 PASS = "pass"  # noqa: S105 - a verdict, no password
 FAIL = "fail"
@@ -72,6 +73,7 @@ class Tolerance:
     precision : fp32, fp16, bf16 or int8; sets the default of `tol_db` and the float type that is accepted
     dtype : "same" or "any"
     allow_empty : whether a stage without elements passes
+    max_drop : by how much the mean may be below the expected one, of a score that may be as much better as it likes
     """
 
     tol_db: float | None
@@ -84,6 +86,7 @@ class Tolerance:
     precision: str = "fp32"
     dtype: str = "same"
     allow_empty: bool = False
+    max_drop: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,13 +245,77 @@ class StageResult:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One named check of a round trip or of a codec's output.
+
+    Attributes
+    ----------
+    name : of the check, or the keyword of the threshold that it holds
+    verdict : `pass`, `fail` or `not_measured`, which does not pass
+    message : what was found, in one sentence
+    detail : the numbers
+    findings : named causes
+    """
+
+    name: str
+    verdict: str
+    message: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether the verdict is PASS."""
+        return self.verdict == PASS
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """Checks that were judged together, all of them before anything failed.
+
+    Attributes
+    ----------
+    checks : those that were made, in the order of a report
+    """
+
+    checks: tuple[CheckResult, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Be true only when passed, so that ``assert check_output(...)`` means what it says."""
+        return self.passed
+
+    @property
+    def passed(self) -> bool:
+        """Whether there was a check, and all passed."""
+        return bool(self.checks) and not self.failed
+
+    @property
+    def verdict(self) -> str:
+        """`pass`, `fail`, or `not_measured` when nothing failed but something could not be measured."""
+        if self.passed:
+            return PASS
+        return FAIL if not self.checks or any(check.verdict == FAIL for check in self.checks) else NOT_MEASURED
+
+    @property
+    def failed(self) -> tuple[CheckResult, ...]:
+        """The checks that did not pass."""
+        return tuple(check for check in self.checks if not check.passed)
+
+    def __str__(self) -> str:
+        """Say what did not pass, a line each."""
+        lines = [f"{check.name}: {check.message}" for check in self.failed]
+        return "\n".join(lines) or f"{len(self.checks)} checks pass"
+
+
+@dataclass(frozen=True, slots=True)
 class ParityResult:
     """The verdict on one test or one pair of files: its stages in data-flow order.
 
     `reason` says why the result fails as a whole, beside what its stages say: no golden, nothing recorded. `accept` is
     the command that accepts the change; a port has none, but an `owner`, the test that writes its golden. `review` is
     the command that shows what was obtained, `notes` say in pairs of label and text what else a reader should know:
-    which variant was used, where the golden came from if that is elsewhere. `settings` are the hyper-parameters.
+    which variant was used, where the golden came from if that is elsewhere. `settings` are the hyper-parameters,
+    `roundtrips` what went through codecs.
     """
 
     title: str
@@ -260,6 +327,7 @@ class ParityResult:
     review: str | None = None
     notes: tuple[tuple[str, str], ...] = ()
     settings: tuple[SettingResult, ...] = ()
+    roundtrips: tuple[RoundtripResult, ...] = ()
 
     def __bool__(self) -> bool:
         """Be true only when passed, so that ``assert compare(...)`` means what it says."""
@@ -267,19 +335,24 @@ class ParityResult:
 
     @property
     def passed(self) -> bool:
-        """Whether every stage and every setting passed, and there was at least one stage."""
-        return self.reason is None and bool(self.stages) and self._verdicts == {PASS}
+        """Whether every stage, setting and round trip passed, and there was at least one stage or round trip."""
+        return self.reason is None and bool(self.stages or self.roundtrips) and self._verdicts == {PASS}
 
     @property
     def _verdicts(self) -> set[str]:
-        return {stage.verdict for stage in self.stages} | {setting.verdict for setting in self.settings}
+        return {
+            *(stage.verdict for stage in self.stages),
+            *(setting.verdict for setting in self.settings),
+            *(trip.verdict for trip in self.roundtrips),
+        }
 
     @property
     def verdict(self) -> str:
         """`pass`, `fail`, or `not_measured` when nothing failed but something could not be measured."""
         if self.passed:
             return PASS
-        return NOT_MEASURED if self.reason is None and self.stages and FAIL not in self._verdicts else FAIL
+        judged = bool(self.stages or self.roundtrips)
+        return NOT_MEASURED if self.reason is None and judged and FAIL not in self._verdicts else FAIL
 
     @property
     def first_divergence(self) -> str | None:

@@ -13,7 +13,8 @@ import pytest
 
 from pytest_audioparity.claims import Claims
 from pytest_audioparity.golden.names import golden_name, golden_path, shown_path
-from pytest_audioparity.identity import test_id, uses_stages
+from pytest_audioparity.identity import records, test_id
+from pytest_audioparity.roundtrip.limits import Limits, limits_of, problem_with_limits
 from pytest_audioparity.settings import Settings, read_settings
 from pytest_audioparity.spec import Spec, mark_problem, resolve
 
@@ -33,6 +34,7 @@ class _Run:
 
 
 _RUN = pytest.StashKey[_Run]()
+_PARITY, _ROUNDTRIP = "parity", "codec_roundtrip"
 
 
 def run_of(config: pytest.Config) -> _Run:
@@ -54,8 +56,8 @@ def problems_of(items: Iterable[pytest.Item]) -> list[str]:
 
 
 def is_parity(item: pytest.Item) -> bool:
-    """Whether a test has the mark, or uses the fixture without it, which means the mark's defaults."""
-    return item.get_closest_marker("parity") is not None or uses_stages(item)
+    """Whether a test has one of the marks, or uses a fixture without it, which means the mark's defaults."""
+    return any(item.get_closest_marker(name) for name in (_PARITY, _ROUNDTRIP)) or records(item)
 
 
 def spec_of(item: pytest.Item) -> Spec:
@@ -63,6 +65,11 @@ def spec_of(item: pytest.Item) -> Spec:
     marks = _marks(item)
     own = sum(mark in item.own_markers for mark in marks)
     return resolve(run_of(item.config).settings.project, [mark.kwargs for mark in marks], own=own)
+
+
+def roundtrip_limits(item: pytest.Item) -> Limits:
+    """Resolve the marks `codec_roundtrip` of a test as they are now."""
+    return limits_of([mark.kwargs for mark in _marks(item, _ROUNDTRIP)])
 
 
 def path_of(item: pytest.Item, spec: Spec) -> Path:
@@ -116,16 +123,16 @@ def mark_of(item: pytest.Item) -> dict[str, Any]:
     return next((dict(mark.kwargs) for mark in _marks(item)), {})
 
 
-def _marks(item: pytest.Item) -> list[pytest.Mark]:
-    """Return the parity marks of a test, the closest first. pytest puts those of a parameter behind the function's."""
-    of_parameter = [id(mark) for mark in marks_of_parameter(item)]
-    return sorted(item.iter_markers("parity"), key=lambda mark: id(mark) not in of_parameter)
+def _marks(item: pytest.Item, name: str = _PARITY) -> list[pytest.Mark]:
+    """Return the marks of a test, the closest first. pytest puts those of a parameter behind the function's."""
+    of_parameter = [id(mark) for mark in marks_of_parameter(item, name)]
+    return sorted(item.iter_markers(name), key=lambda mark: id(mark) not in of_parameter)
 
 
-def marks_of_parameter(item: pytest.Item) -> list[pytest.Mark]:
-    """Return the parity marks that stand on a parameter of a test, as `pytest.param(..., marks=...)` has them."""
+def marks_of_parameter(item: pytest.Item, name: str = _PARITY) -> list[pytest.Mark]:
+    """Return the marks that stand on a parameter of a test, as `pytest.param(..., marks=...)` has them."""
     marks = getattr(getattr(item, "callspec", None), "marks", ())
-    return [mark for mark in marks if mark.name == "parity"]
+    return [mark for mark in marks if mark.name == name]
 
 
 def mark_problem_of(item: pytest.Item) -> str | None:
@@ -133,8 +140,9 @@ def mark_problem_of(item: pytest.Item) -> str | None:
     for mark in _marks(item):
         if (problem := mark_problem(mark.args, mark.kwargs)) is not None:
             return f"{item.nodeid}: mark parity: {problem}"
-    if item.get_closest_marker("codec_roundtrip") is not None:
-        return f"{item.nodeid}: mark codec_roundtrip is not built yet; remove it, or use @parity on the stages"
+    for mark in _marks(item, _ROUNDTRIP):
+        if (problem := problem_with_limits(mark.args, mark.kwargs)) is not None:
+            return f"{item.nodeid}: mark codec_roundtrip: {problem}"
     if is_parity(item):
         spec = spec_of(item)
         if spec.port and spec.golden is None:

@@ -17,7 +17,7 @@ from pytest_audioparity.failures import Failure, shape
 from pytest_audioparity.golden.names import golden_name, shown_path
 from pytest_audioparity.identity import test_id
 from pytest_audioparity.runs import REPORT_KEY
-from pytest_audioparity.session import is_parity, mark_problem_of, path_of, run_of, spec_of
+from pytest_audioparity.session import is_parity, mark_problem_of, path_of, roundtrip_limits, run_of, spec_of
 from pytest_audioparity.updates import describe, drop, keep, owner_of, planned, refusal, write
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pytest_audioparity.recording import Recording
     from pytest_audioparity.records import ParityResult
+    from pytest_audioparity.roundtrip.fixture import Roundtrip
     from pytest_audioparity.stages import Stages
 
 
@@ -55,6 +56,10 @@ class _Trial:
 
 
 _TRIAL = pytest.StashKey[_Trial]()
+_NOTHING_DONE = (
+    ("parity", "records nothing", "stages"),
+    ("codec_roundtrip", "sends nothing through a codec", "roundtrip"),
+)
 
 
 def is_judged(item: pytest.Item) -> bool:
@@ -63,10 +68,30 @@ def is_judged(item: pytest.Item) -> bool:
 
 
 def stages_for(item: pytest.Item) -> Stages:
-    """Make the recorder of a test, opening its golden."""
+    """Make what a test records its stages with."""
+    from pytest_audioparity.stages import Stages
+
+    return Stages(_recording_of(item))
+
+
+def roundtrip_for(item: pytest.Item) -> Roundtrip:
+    """Make what a test sends speech through its codec with."""
+    from pytest_audioparity.roundtrip.fixture import Roundtrip
+
+    return Roundtrip(_recording_of(item), roundtrip_limits(item))
+
+
+def _recording_of(item: pytest.Item) -> Recording:
+    """Return the recording of a test, which its fixtures share, opening its golden on first use."""
+    trial = item.stash.get(_TRIAL, None)
+    if trial is None:
+        trial = item.stash[_TRIAL] = _Trial(_recording_for(item))
+    return trial.recording
+
+
+def _recording_for(item: pytest.Item) -> Recording:
     from pytest_audioparity.golden.shelf import Shelf
     from pytest_audioparity.recording import Recording
-    from pytest_audioparity.stages import Stages
 
     run = run_of(item.config)
     problem = mark_problem_of(item) or run.problems.get(item.nodeid)
@@ -82,7 +107,7 @@ def stages_for(item: pytest.Item) -> Stages:
         from pytest_audioparity.auditing import observer_of
 
         observe = observer_of(item)
-    recording = Recording(
+    return Recording(
         spec=spec,
         path=path,
         shelf=Shelf(settings.store, settings.cache, settings.offline),
@@ -90,8 +115,6 @@ def stages_for(item: pytest.Item) -> Stages:
         new_variant=settings.variant,
         observe=observe,
     )
-    item.stash[_TRIAL] = _Trial(recording)
-    return Stages(recording)
 
 
 def conclude(item: pytest.Item) -> None:
@@ -103,8 +126,9 @@ def conclude(item: pytest.Item) -> None:
     """
     trial = item.stash.get(_TRIAL, None)
     if trial is None:
-        if item.get_closest_marker("parity") is not None:
-            raise Failure("the test is marked parity but records nothing; use the fixture 'stages'")
+        for mark, does, fixture in _NOTHING_DONE:
+            if item.get_closest_marker(mark) is not None:
+                raise Failure(f"the test is marked {mark} but {does}; use the fixture {fixture!r}")
         return
     recording, settings = trial.recording, run_of(item.config).settings
     result = trial.result = recording.finish(root=settings.root)
@@ -217,7 +241,7 @@ def _error(call: pytest.CallInfo[None]) -> BaseException | None:
 def _add_stages_so_far(recording: Recording, report: pytest.TestReport) -> None:
     """Show what was judged before a test failed for another reason: a crash is often the end of a divergence."""
     result = recording.so_far()
-    if recording.golden is not None and result.stages:
+    if (recording.golden is not None and result.stages) or result.roundtrips:
         from pytest_audioparity.report.terminal import render
 
         report.sections.append(("stages recorded before this failure", render(result)))

@@ -101,6 +101,7 @@ def describe(recording: Recording, result: ParityResult, *, test: str, settings:
     """Return what the record of a run says of a test, in plain types: its golden and the numbers that decided."""
     from pytest_audioparity.report.attribution import settings_problem
     from pytest_audioparity.report.json import compact
+    from pytest_audioparity.report.roundtrips import roundtrip_problem
 
     variant = None
     if recording.variant is not None:
@@ -113,12 +114,17 @@ def describe(recording: Recording, result: ParityResult, *, test: str, settings:
         "port": recording.spec.port,
         "variant": variant,
         "verdict": result.verdict,
-        "reason": result.reason or settings_problem(result),
+        "reason": result.reason or settings_problem(result) or roundtrip_problem(result),
         "first_divergence": result.first_divergence,
         "pending": None,
         "warning": None,
         "settings": [{"name": setting.name, "verdict": setting.verdict} for setting in result.settings],
         "stages": [compact(stage) for stage in result.stages],
+        "checks": [
+            {"roundtrip": trip.name, "name": check.name, "verdict": check.verdict}
+            for trip in result.roundtrips
+            for check in trip.checks
+        ],
     }
 
 

@@ -40,7 +40,7 @@ def score_files(reference: Path, estimate: Path, *, pesq: bool = True) -> Score:
     ------
     StageError : a file that cannot be read, several channels, two sample rates
     """
-    (left, left_rate), (right, right_rate) = _read(reference), _read(estimate)
+    (left, left_rate), (right, right_rate) = read_audio(reference), read_audio(estimate)
     if left_rate != right_rate:
         raise StageError(
             f"{reference} has {left_rate} Hz and {estimate} {right_rate} Hz; nothing is resampled silently: convert "
@@ -111,7 +111,13 @@ def _listed(folder: Path) -> Iterator[tuple[str, Path]]:
             yield name, path
 
 
-def _read(path: Path) -> tuple[Array, int]:
+def read_audio(path: Path) -> tuple[Array, int]:
+    """Read one channel of audio, float64 of shape (time,) with the full scale at 1, and its sample rate in Hz.
+
+    Raises
+    ------
+    StageError : the file cannot be read, or has several channels
+    """
     import soundfile
 
     try:

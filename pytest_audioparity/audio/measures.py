@@ -13,6 +13,7 @@ from pytest_audioparity.audio import levels as level
 from pytest_audioparity.audio import pesq
 from pytest_audioparity.audio.intelligibility import HOP, RATE, SEGMENT, estoi_segments
 from pytest_audioparity.audio.records import Measure
+from pytest_audioparity.audio.resampling import best_resampled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +111,7 @@ def begin_pesq(
         if refusal is not None or used is None:
             started[name] = refusal or f"{rate} Hz has no wide band: {pesq.WIDE_RATE} Hz are needed"
         else:
-            left, right = (_at(side, rate, used) for side in (reference, estimate))
+            left, right = (best_resampled(side, rate, used) for side in (reference, estimate))
             started[name] = pesq.begin(left, right, used, wide=wide)
     return started
 
@@ -133,11 +134,3 @@ def end_pesq(started: dict[str, Callable[[], pesq.Outcome] | str], rate: int) ->
         )
         result[name] = _measure(name, outcome.score, outcome.reason, by)
     return result
-
-
-def _at(signal: Array, rate: int, new_rate: int) -> Array:
-    if rate == new_rate:
-        return signal
-    import soxr
-
-    return np.asarray(soxr.resample(signal, rate, new_rate, quality="VHQ"))

@@ -26,13 +26,13 @@ class Signal:
     nonfinite: int = 0
 
 
-def signal_of(value: Any, name: str) -> Signal:
+def signal_of(value: Any, name: str, by: str = "score") -> Signal:
     """Take one channel of audio.
 
     Parameters
     ----------
     value : anything array-like of floats, int16 or int32 (divided by 2¹⁵ or 2³¹); shape (time,), with axes of length 1
-    name : "reference" or "estimate", for the message
+    name, by : "reference" or "estimate", and who takes it, for the message
 
     Raises
     ------
@@ -40,11 +40,11 @@ def signal_of(value: Any, name: str) -> Signal:
     """
     array = as_array(value, name)
     if array.ndim == 0 or sum(size != 1 for size in array.shape) > 1:
-        raise StageError(f"score: {name} has shape {array.shape}; give one channel at a time, shape (time,)")
+        raise StageError(f"{by}: {name} has shape {array.shape}; give one channel at a time, shape (time,)")
     scale = _FULL_SCALE.get(array.dtype.name)
     # bfloat16 and float8 are of kind "V" to numpy.
     if scale is None and (array.dtype.kind not in "fV" or array.dtype.itemsize > 8):
-        raise StageError(f"score: {name} is {array.dtype}; audio is float (full scale 1), int16 or int32")
+        raise StageError(f"{by}: {name} is {array.dtype}; audio is float (full scale 1), int16 or int32")
     samples = array.reshape(-1).astype(np.float64)
     bad = int(samples.size - np.count_nonzero(np.isfinite(samples)))
     return Signal(samples[:0] if bad else samples / (scale or 1.0), bad)

@@ -45,6 +45,7 @@ TOLERANCE_KEYWORDS = {
     "precision": (f"one of {', '.join(PRESET_DB)}", lambda v: isinstance(v, str) and v in PRESET_DB),
     "dtype": ("'same' or 'any'", lambda v: isinstance(v, str) and v in DTYPES),
     "allow_empty": ("True or False", lambda v: isinstance(v, bool)),
+    "max_drop": ("a number, 0 or more, or None", lambda v: v is None or _at_least_zero(v)),
 }
 
 STAGES_KEYWORD = {
@@ -157,6 +158,7 @@ def judge(comparison: Comparison, tolerance: Tolerance, kind: str) -> tuple[Crit
     ]
     if tolerance.atol is not None or tolerance.rtol is not None:
         criteria.append(_at_most("excess", comparison.excess, tolerance.atol or 0.0))
+    criteria.append(_at_most("drop", None if comparison.bias is None else -comparison.bias, tolerance.max_drop))
     return tuple(criterion for criterion in criteria if criterion is not None)
 
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from pytest_audioparity.report.roundtrips import roundtrip_document
+
 if TYPE_CHECKING:
     from pytest_audioparity.records import ParityResult, Side, StageResult
 
@@ -26,6 +28,7 @@ def document(result: ParityResult) -> dict[str, Any]:
                 for s in result.settings
             ],
             "stages": [stage_document(stage) for stage in result.stages],
+            **({"roundtrips": [roundtrip_document(one) for one in result.roundtrips]} if result.roundtrips else {}),
         }
     )
     return entries
@@ -97,7 +100,7 @@ def compact(stage: StageResult) -> dict[str, Any]:
     for key in ("deviation_db", "peak_db", "snr_db", "match", "excess"):
         value = getattr(numbers, key, None)
         entry[key] = value if value is None or math.isfinite(value) else None
-    for key in ("tol_db", "tol_peak_db", "peak_is_derived", "min_snr_db", "min_match", "atol"):
+    for key in ("tol_db", "tol_peak_db", "peak_is_derived", "min_snr_db", "min_match", "atol", "max_drop"):
         entry[key] = getattr(tolerance, key)
     entry["failed"] = [c.name for c in stage.criteria if not c.passed]
     entry["reason"] = stage.reason

@@ -72,6 +72,8 @@ def _judged(stage: StageResult) -> tuple[str, str]:
         return (stage.findings[0].code if stage.findings else "declared"), ""
     if criterion.name == "match":
         return _wrong(criterion.value or 0.0), _wrong(criterion.limit)
+    if criterion.name == "drop":  # scores: what was lost, or gained
+        return ("-" if criterion.value is None else f"{-criterion.value:+.3f}"), f"-{short(criterion.limit)}"
     mark, sign = _MARK[criterion.name], "" if criterion.at_most else ">="
     value = decibel(criterion.value) if criterion.name in ("deviation_db", "peak_db") else short(criterion.value)
     return f"{mark}{value}", f"{sign}{short(criterion.limit)}"

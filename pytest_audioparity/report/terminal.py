@@ -21,6 +21,7 @@ from pytest_audioparity.report.attribution import (
 )
 from pytest_audioparity.report.numbers import decibel, percent, round_up
 from pytest_audioparity.report.plain_text import clean
+from pytest_audioparity.report.roundtrips import roundtrip_lines, roundtrip_problem
 from pytest_audioparity.report.table import table
 
 if TYPE_CHECKING:
@@ -29,13 +30,14 @@ if TYPE_CHECKING:
     from pytest_audioparity.records import Comparison, Criterion, Finding, ParityResult, StageResult
 
 WIDTH = 80
-_UNIT = {"deviation_db": " dB", "peak_db": " dB", "snr_db": " dB", "match": "", "excess": ""}
+_UNIT = {"deviation_db": " dB", "peak_db": " dB", "snr_db": " dB", "match": "", "excess": "", "drop": ""}
 _SAY = {
     "deviation_db": "deviation",
     "peak_db": "largest single element against the rms",
     "snr_db": "signal-to-error ratio",
     "match": "share of equal codes",
     "excess": "|actual - expected| - rtol*|expected|",
+    "drop": "mean below the expected one",
 }
 _STRUCTURE = {
     "missing_stage": "is missing in actual",
@@ -63,10 +65,14 @@ def headline(result: ParityResult) -> str:
     """Say in one line what is wrong, or that all is well."""
     if result.reason is not None:
         return result.reason
+    if (wrong := roundtrip_problem(result)) is not None:
+        return wrong
     name = result.first_divergence
     if name is None and (wrong := settings_problem(result)) is not None:
         return wrong
     first = next((stage for stage in result.stages if stage.name == name), None)
+    if first is None and result.roundtrips:
+        return "the round trip passes"
     if first is None:
         return f"{len(result.stages)} of {len(result.stages)} stages pass"
     return f"stage {name!r} {_what(first)}"
@@ -103,6 +109,7 @@ def _lines(result: ParityResult) -> Iterator[str]:
     if result.title:
         yield result.title
     yield headline(result)
+    yield from roundtrip_lines(result, WIDTH)
     failing = [stage for stage in result.stages if not stage.passed]
     # Without a golden nothing was compared, and a table would look as if something had been.
     if any(stage.has_both_sides for stage in result.stages) or result.reason is None:

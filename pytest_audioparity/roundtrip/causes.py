@@ -1,0 +1,106 @@
+"""Why words are lost, found by decoding changed codes: codebooks exchanged, a delay pattern, codes off by one.
+
+A codec whose decoder reads codes otherwise than its encoder writes them speaks again when the codes are changed to what
+the decoder takes them for. That is tried on one clip, and believed where much is understood that was not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_audioparity.audio.scoring import score
+from pytest_audioparity.records import Finding
+from pytest_audioparity.roundtrip.calls import with_output
+from pytest_audioparity.roundtrip.codes import axes_of, rebuilt, size_of
+from pytest_audioparity.roundtrip.output import compared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_audioparity.roundtrip.records import Codec, Trip
+
+    Array = np.ndarray[Any, Any]
+
+# ESTOI has to gain this much: re-seeding a decoder moves it by 0.01, the mildest of these faults (a delay pattern on a
+# codec of eight codebooks) by 0.22.
+_GAIN = 0.1
+# Up to so many codebooks all pairs are tried, beyond only neighbours and those with the first, which carries most.
+_ALL_PAIRS = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Change:
+    """Other codes to decode: the code of the finding that they would prove, its sentence and its numbers."""
+
+    code: str
+    message: str
+    detail: dict[str, Any]
+    codes: Array
+
+
+def cause_of(codec: Codec, trip: Trip) -> Finding | None:
+    """Return what is wrong with how codes are read, None where nothing that was tried makes it better."""
+    codes = trip.codes
+    if codes is None or codec.codes is not None or trip.score is None or codes.dtype.kind not in "iu":
+        return None
+    before = trip.score.estoi or 0.0
+    best, reached = None, before + _GAIN
+    for change in _changes(codec, codes):
+        estoi = _understood(codec, trip, change.codes)
+        if estoi is not None and estoi > reached:
+            best, reached = change, estoi
+    if best is None:
+        return None
+    message = f"{best.message}: decoded so, ESTOI is {reached:.2f} and not {before:.2f}"
+    return Finding(best.code, message, None, {**best.detail, "estoi": reached})
+
+
+def _understood(codec: Codec, trip: Trip, codes: Array) -> float | None:
+    other = rebuilt(trip.encoded, codes)
+    if other is None:
+        return None
+    try:
+        tried = with_output(trip, codec.decode(other), "decode")
+    except Exception:  # a decoder may refuse these codes as it likes, and then they explain nothing
+        return None
+    output = compared(codec, tried)
+    if tried.nonfinite or not output.size:
+        return None
+    return score(trip.clip.samples, output, sample_rate=codec.sample_rate, pesq=False).estoi
+
+
+def _changes(codec: Codec, codes: Array) -> Iterator[_Change]:
+    for step in (1, -1):
+        moved = codes.astype(np.int64) + step
+        inside = (moved >= 0) & (moved < (codec.codebook_size or np.inf))
+        message = f"the decoder takes codes for {'larger' if step > 0 else 'smaller'} by one than they are"
+        yield _Change("offset", message, {"offset": step}, np.where(inside, moved, codes).astype(codes.dtype))
+    count = size_of(codec, codes, "C") or 1
+    if count == 1:
+        return
+    axes = axes_of(codec, codes)
+    rows = np.moveaxis(codes, (axes.index("C"), axes.index("T")), (0, -1))
+
+    def back(changed: Array) -> Array:
+        return np.moveaxis(changed, (0, -1), (axes.index("C"), axes.index("T")))
+
+    for step in (1, -1):
+        shifted = np.stack([np.roll(row, -step * k, axis=-1) for k, row in enumerate(rows)])
+        message = f"codebook k is {'late' if step > 0 else 'early'} by k frames: a delay pattern was not undone"
+        yield _Change("delay_pattern", message, {"step": step}, back(shifted))
+    for order, message in _orders(count):
+        yield _Change("channel_permutation", message, {"order": list(order)}, back(rows[list(order)]))
+
+
+def _orders(count: int) -> Iterator[tuple[tuple[int, ...], str]]:
+    yield tuple(reversed(range(count))), "the codebooks are read in reversed order"
+    for i, j in combinations(range(count), 2):
+        if count > _ALL_PAIRS and i and j != i + 1:
+            continue
+        order = list(range(count))
+        order[i], order[j] = j, i
+        yield tuple(order), f"codebooks {i} and {j} are exchanged between encode and decode"

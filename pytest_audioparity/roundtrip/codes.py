@@ -1,0 +1,176 @@
+"""The codes: integers, in range, as many codebooks and frames as there should be, all of them used by the decoder."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_audioparity.adapters.arrays import as_array, is_from, type_name
+from pytest_audioparity.errors import StageError
+from pytest_audioparity.records import shape_text
+from pytest_audioparity.roundtrip.records import detail_of, result, unmeasured
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pytest_audioparity.records import CheckResult
+    from pytest_audioparity.roundtrip.records import Codec, Trip
+
+    Array = np.ndarray[Any, Any]
+
+# The layouts that codecs have, where none is declared. A codec of another one fails `codes_shape`, which says so.
+_USUAL = {1: "T", 2: "CT", 3: "BCT"}
+# Frames more or fewer than the length says: padding at either end, and the frame that is not full.
+_FRAMES_MORE = 2.0
+_ABOUT_CODES = ("codes_integer", "codes_in_range", "codebooks", "codes_shape")
+
+
+def codes_of(codec: Codec, encoded: Any) -> Array | None:
+    """Return the integers of what encode returned; None where it is a byte stream or an object of the codec's own.
+
+    Raises
+    ------
+    StageError : codes were declared, and there is no array
+    """
+    value = encoded if codec.codes is None else codec.codes(encoded)
+    if isinstance(value, bytes | bytearray | memoryview) and codec.codes is None:
+        return None
+    try:
+        array = as_array(value, "codes")
+    except StageError as error:
+        if codec.declares_codes:
+            raise StageError(f"codes are declared, but encode returned {type_name(value)}: {error}") from None
+        return None
+    is_bytes = array.dtype == np.uint8 and array.ndim == 1 and not codec.declares_codes
+    return None if is_bytes else array
+
+
+def axes_of(codec: Codec, codes: Array) -> str:
+    """Return the axes of the codes: those that were declared, else the usual ones."""
+    return codec.codes_axes or _USUAL.get(codes.ndim, "")
+
+
+def size_of(codec: Codec, codes: Array, axis: str) -> int | None:
+    """Return the size of an axis of the codes, None where they have none of that name."""
+    axes = axes_of(codec, codes)
+    return codes.shape[axes.index(axis)] if axis in axes and len(axes) == codes.ndim else None
+
+
+def frame_samples(codec: Codec, trip: Trip) -> int | None:
+    """Return the samples per frame of codes: as declared, else where an output has a whole number for each."""
+    if codec.frame_samples is not None or trip.codes is None:
+        return codec.frame_samples
+    frames = size_of(codec, trip.codes, "T")
+    return trip.output.size // frames if frames and trip.output.size and trip.output.size % frames == 0 else None
+
+
+def check_codes(codec: Codec, trips: Sequence[Trip]) -> Iterator[CheckResult]:
+    """Judge the codes of all clips; nothing where they are no integers that can be seen."""
+    seen = [(trip, trip.codes) for trip in trips if trip.codes is not None]
+    if not seen:
+        return
+    codes = [array for _, array in seen]
+    kind = next((array.dtype for array in codes if array.dtype.kind not in "iu"), None)
+    problem = None if kind is None else f"encode returns {kind}; a codec without codes: skip={list(_ABOUT_CODES)}"
+    yield result("codes_integer", problem, f"{codes[0].dtype}")
+    yield _in_range(codec, codes)
+    yield _codebooks(codec, codes)
+    yield _shape(codec, seen)
+
+
+def _in_range(codec: Codec, codes: Sequence[Array]) -> CheckResult:
+    filled = [array for array in codes if array.size]
+    if not filled:
+        return unmeasured("codes_in_range", "there is no code")
+    least, most = min(float(array.min()) for array in filled), max(float(array.max()) for array in filled)
+    detail = detail_of(min=least, max=most, codebook_size=codec.codebook_size)
+    limit = codec.codebook_size
+    of = "; declare codebook_size= to have the largest checked" if limit is None else f" of {limit}"
+    said = f"{least:.0f} to {most:.0f}{of}"
+    problem = None
+    if least < 0 or (limit is not None and most >= limit):
+        bad = sum(int(np.count_nonzero((a < 0) | (a >= (limit or np.inf)))) for a in filled)
+        problem = f"codes are {said}: {bad} of {sum(a.size for a in filled)} are not in the codebook"
+    return result("codes_in_range", problem, said, detail=detail)
+
+
+def _codebooks(codec: Codec, codes: Sequence[Array]) -> CheckResult:
+    found = sorted({size_of(codec, array, "C") or 1 for array in codes})
+    count = " or ".join(map(str, found))
+    problem = None
+    if codec.codebooks is not None and found != [codec.codebooks]:
+        problem = f"{count} codebooks, {codec.codebooks} are declared"
+    elif len(found) > 1:
+        problem = f"{count} codebooks, by the clip"
+    if problem is not None and codec.codes_axes is None:
+        taken = f"{shape_text(codes[0].shape)} are taken for {axes_of(codec, codes[0])}"
+        problem += f"; codes of shape {taken}, else declare codes_axes="
+    return result("codebooks", problem, count, detail=detail_of(codebooks=found[0] if len(found) == 1 else None))
+
+
+def _shape(codec: Codec, seen: Sequence[tuple[Trip, Array]]) -> CheckResult:
+    first = seen[0][1]
+    axes = axes_of(codec, first)
+    shown = shape_text(first.shape)
+    if len(axes) != first.ndim or "T" not in axes:
+        return result("codes_shape", f"codes of shape {shown} do not have the axes {axes or 'B, C and T'}: codes_axes=")
+    frames = [size_of(codec, array, "T") or 0 for _, array in seen]
+    samples = [trip.clip.samples.size for trip, _ in seen]
+    if not all(frames):
+        return result("codes_shape", f"{seen[frames.index(0)][0].clip.name}: no frames")
+    rate = sum(frames) / (sum(samples) / codec.sample_rate)
+    off = [n - size * rate / codec.sample_rate for n, size in zip(frames, samples, strict=True)]
+    worst = max(range(len(off)), key=lambda i: abs(off[i]))
+    said = f"{shown} ({axes}), {rate:.4g} frames/s"
+    problem = None
+    if abs(off[worst]) > _FRAMES_MORE:
+        problem = (
+            f"{seen[worst][0].clip.name}: {frames[worst]} frames for {samples[worst]} samples, where all clips have "
+            f"{rate:.4g} frames/s; codes of shape {shape_text(seen[worst][1].shape)} are taken for {axes}"
+        )
+    return result("codes_shape", problem, said, detail={"frame_rate": rate})
+
+
+def rebuilt(encoded: Any, codes: Array) -> Any:
+    """Return other codes as the kind of object that encode returned, or None where that is not known how."""
+    if isinstance(encoded, np.ndarray):
+        return codes.astype(encoded.dtype)
+    if is_from(encoded, "torch"):
+        return sys.modules["torch"].as_tensor(codes.copy(), dtype=encoded.dtype, device=encoded.device)
+    if is_from(encoded, "mlx"):
+        return sys.modules["mlx.core"].array(codes).astype(encoded.dtype)
+    return None
+
+
+def unused_codebooks(codec: Codec, trip: Trip, changes: Callable[[Any], bool]) -> int | None:
+    """Return how many of the codebooks the decoder uses, None where it uses the last one or that cannot be seen.
+
+    Parameters
+    ----------
+    changes : whether decoding other codes gives another output
+    """
+    codes = trip.codes
+    count = None if codes is None else size_of(codec, codes, "C")
+    if codes is None or count is None or count == 1 or codec.codes is not None:
+        return None
+    axis = axes_of(codec, codes).index("C")
+
+    def matters(k: int) -> bool:
+        other = rebuilt(trip.encoded, _altered(codes, axis, k))
+        return other is None or changes(other)
+
+    used = count
+    while used and not matters(used - 1):
+        used -= 1
+    return None if used == count else used
+
+
+def _altered(codes: Array, axis: int, k: int) -> Array:
+    """Return codes whose k-th codebook is another: itself backwards, or another codebook where that is no change."""
+    moved = np.moveaxis(codes.copy(), axis, 0)
+    row = moved[k].copy()
+    options = [row[..., ::-1], *(moved[j] for j in range(len(moved)) if j != k)]
+    moved[k] = next((option for option in options if np.any(option != row)), row)
+    return np.moveaxis(moved, 0, axis)

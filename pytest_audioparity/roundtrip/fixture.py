@@ -1,0 +1,102 @@
+"""The codec round trip as a test sees it: the fixture `roundtrip`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_audioparity.errors import AudioparityError
+from pytest_audioparity.records import StageMeta, StageTensor
+from pytest_audioparity.roundtrip.declaration import codec_of
+from pytest_audioparity.roundtrip.judge import judged
+from pytest_audioparity.roundtrip.records import Codec
+from pytest_audioparity.roundtrip.scores import stored_scores
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pytest_audioparity.recording import Recording
+    from pytest_audioparity.roundtrip.limits import Limits
+    from pytest_audioparity.roundtrip.records import RoundtripResult
+
+# A score may be as much better as it likes, which no other tolerance means.
+_NO_OTHER_LIMIT = dict.fromkeys(("tol_db", "tol_peak_db", "min_snr_db", "atol", "rtol"))
+
+
+class Roundtrip:
+    """Sends speech through a codec; the test fails at its end if any check does.
+
+    Tests get one from the fixture `roundtrip` and do not make it themselves.
+    """
+
+    def __init__(self, recording: Recording, limits: Limits) -> None:
+        self._recording = recording
+        self._limits = limits
+        recording.expect_roundtrip()
+
+    def __call__(
+        self,
+        *,
+        encode: Callable[[Any], Any],
+        decode: Callable[[Any], Any],
+        sample_rate: float,
+        decode_stream: Callable[[Any, int], Any] | None = None,
+        encode_stream: Callable[[Any, int], Any] | None = None,
+        fresh: Callable[[], Any] | None = None,
+        codes: Callable[[Any], Any] | None = None,
+        codes_axes: str | None = None,
+        codebooks: int | None = None,
+        codebook_size: int | None = None,
+        frame_samples: int | None = None,
+        delay_samples: int = 0,
+        chunk_frames: Iterable[int] = (1, 4, 7),
+        axes: str = "T",
+        to: Callable[[Any], Any] | None = None,
+        clips: Any = None,
+        name: str = "",
+    ) -> RoundtripResult:
+        """Send clips through a codec and judge what comes back, by every check that the mark does not switch off.
+
+        Parameters
+        ----------
+        encode : from audio, float32 of shape (time,), to codes: an integer array of any runtime, bytes, or any object
+        decode : from what encode returned to audio of one channel: float of full scale 1, int16 or int32, any runtime
+        sample_rate : Hz, of both
+        decode_stream : (codes, frames) to the audio in chunks of so many frames: an iterable of arrays, or one array.
+            Each call is a new stream
+        encode_stream : (audio, samples) to the codes, from chunks of so many samples
+        fresh : makes another instance: an object with calls of the same names, or a pair (encode, decode)
+        codes : from what encode returns to its integers, where it is an object of its own
+        codes_axes : axes of the integers: B, C for codebooks, T; without it T, CT and BCT by the number of axes
+        codebooks, codebook_size : how many there are, and how many codes each has
+        frame_samples : samples per frame of codes, where outputs are no whole number of frames
+        delay_samples : by how much the output is late; it is taken away before anything is scored
+        chunk_frames : frames per chunk that streaming is tried with
+        axes : of the audio that encode takes: T, or with B and C of size 1, as in "BCT"
+        to : makes the audio what encode takes, such as torch.from_numpy or mx.array
+        clips : an array or a path, a list of them, or a mapping from names to them; without it a few of speech that
+            come with the package, at the codec's rate
+        name : what reports call it, where one test makes several
+
+        Returns
+        -------
+        RoundtripResult; nothing is raised for what fails before the test has ended
+
+        Raises
+        ------
+        StageError : something that cannot be, such as a clip of two channels, or an output that is no audio
+        """
+        __tracebackhide__ = True
+        said = {key: value for key, value in locals().items() if key in Codec.__slots__}
+        try:
+            found, trips = judged(codec_of(said), clips, self._limits, name)
+        except AudioparityError as error:
+            self._recording.misused(str(error))
+            raise
+        self._recording.travel(found)
+        for clip, score, value, drop in stored_scores(trips, self._limits):
+            if value is not None:
+                stage = StageMeta("/".join(filter(None, (name, clip, score))))
+                self._recording.take(StageTensor(stage, np.array(value)), {**_NO_OTHER_LIMIT, "max_drop": drop})
+        return found

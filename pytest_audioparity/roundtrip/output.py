@@ -1,0 +1,137 @@
+"""The audio that comes out: finite, bounded, as loud, as long and as late as it should be, and still the same words."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_audioparity.audio import gates
+from pytest_audioparity.audio.records import CLIPPED, GARBLED, SILENT, WRONG_CONTENT
+from pytest_audioparity.audio.verdict import LAG_SECONDS
+from pytest_audioparity.records import FAIL, NOT_MEASURED, CheckResult
+from pytest_audioparity.roundtrip.codes import frame_samples
+from pytest_audioparity.roundtrip.records import result, unmeasured
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pytest_audioparity.records import Finding
+    from pytest_audioparity.roundtrip.limits import Limits
+    from pytest_audioparity.roundtrip.records import Codec, Trip
+
+    Array = np.ndarray[Any, Any]
+
+LOST = (SILENT, GARBLED, WRONG_CONTENT)
+# The longest frame of codecs in use: 80 ms of Mimi, 72 ms of MP3 at 16 kHz. It counts where the codes do not tell.
+_LONGEST_FRAME_SECONDS = 0.08
+# What a filter makes of a signal at full scale: Opus and MP3 at their lowest rates stay within 2 dB above it.
+_OVERSHOOT = 10 ** (2 / 20)
+
+
+def compared(codec: Codec, trip: Trip) -> Array:
+    """Return the output as it is compared: without the delay that was declared."""
+    return trip.output[codec.delay_samples :]
+
+
+def check_output_of(codec: Codec, trips: Sequence[Trip], limits: Limits) -> Iterator[CheckResult]:
+    """Judge the outputs of all clips; of each check, the first clip that fails is told."""
+    yield _finite(trips)
+    whole = [trip for trip in trips if not trip.nonfinite]
+    made: list[tuple[str, Callable[[Trip], CheckResult]]] = [
+        ("bounded", lambda trip: gates.bounded(trip.output, limits.max_peak or _scale_of(trip))),
+        ("dc", lambda trip: gates.dc(trip.clip.samples, _filled(trip), limits.max_dc)),
+        ("level", lambda trip: gates.level(trip.clip.samples, _filled(trip), limits.max_level_db)),
+        ("clipping", _clipping),
+        ("length", lambda trip: _length(codec, trip)),
+        ("delay", lambda trip: _delay(codec, trip)),
+        ("rate", _rate),
+        ("words", _words),
+    ]
+    for name, make in made:
+        if name not in limits.skip:
+            yield of_clips(name, [(trip.clip.name, make(trip)) for trip in whole])
+
+
+def of_clips(name: str, results: Sequence[tuple[str, CheckResult]]) -> CheckResult:
+    """Return one check for all clips: what the first that fails says, and how many do."""
+    if not results:
+        return unmeasured(name, "no output is finite")
+    bad = [(clip, one) for clip, one in results if not one.passed]
+    clip, one = bad[0] if bad else results[0]
+    also = "" if len(bad) < 2 else f" (and {len(bad) - 1} more clips)"
+    verdict = FAIL if any(one.verdict == FAIL for _, one in bad) else one.verdict
+    return CheckResult(name, verdict, f"{clip}: {one.message}{also}" if one.message else "", one.detail, one.findings)
+
+
+def _finite(trips: Sequence[Trip]) -> CheckResult:
+    bad = [trip for trip in trips if trip.nonfinite]
+    told = ", ".join(f"{trip.clip.name}: {trip.nonfinite} samples are NaN or infinite" for trip in bad)
+    return result("finite", told or None)
+
+
+def _scale_of(trip: Trip) -> float:
+    """Return full scale, and some overshoot for a clip that has it itself."""
+    return gates.FULL_SCALE * max(1.0, _OVERSHOOT * float(np.max(np.abs(trip.clip.samples), initial=0.0)))
+
+
+def _filled(trip: Trip) -> Array:
+    return trip.output if trip.output.size else np.zeros(1)
+
+
+def _clipping(trip: Trip) -> CheckResult:
+    finding = finding_of(trip, CLIPPED)
+    return result("clipping", None if finding is None else finding.message)
+
+
+def finding_of(trip: Trip, code: str) -> Finding | None:
+    """Return what a clip's score says under a code, None where it says nothing of that kind."""
+    found = () if trip.score is None else trip.score.findings
+    return next((finding for finding in found if finding.code == code), None)
+
+
+def _length(codec: Codec, trip: Trip) -> CheckResult:
+    more = trip.output.size - trip.clip.samples.size
+    frame = frame_samples(codec, trip) or math.ceil(_LONGEST_FRAME_SECONDS * codec.sample_rate)
+    said = f"{trip.output.size} samples for {trip.clip.samples.size} ({more:+d}), a frame has {frame}"
+    detail = {"samples": more, "frame_samples": frame}
+    problem = None if -frame < more <= codec.delay_samples + frame else said
+    return result("length", problem, said, detail=detail)
+
+
+def _delay(codec: Codec, trip: Trip) -> CheckResult:
+    score = trip.score
+    if score is None or score.lag_samples is None:
+        return unmeasured("delay", "the output does not line up with the input anywhere")
+    if score.aligned_by == "warp":
+        return result("delay", None, "see rate")
+    lag = score.lag_samples + codec.delay_samples
+    detail = {"delay_samples": lag, "declared_samples": codec.delay_samples, "aligned_by": score.aligned_by}
+    said = f"{lag} samples ({1000 * lag / codec.sample_rate:.1f} ms), {codec.delay_samples} declared"
+    if abs(score.lag_samples) <= LAG_SECONDS * codec.sample_rate:
+        return result("delay", None, said, detail=detail)
+    return result("delay", f"{said}; if the codec is so: delay_samples={lag}", detail=detail)
+
+
+def _rate(trip: Trip) -> CheckResult:
+    score = trip.score
+    if score is None or score.aligned_by != "warp":
+        return result("rate", None)
+    finding = score.findings[0]
+    return result("rate", finding.message, detail=finding.detail)
+
+
+def _words(trip: Trip) -> CheckResult:
+    score = trip.score
+    if score is None:
+        return unmeasured("words", "the output was not scored")
+    if score.verdict == NOT_MEASURED:
+        reasons = score.not_measured
+        return unmeasured("words", reasons.get("estoi", "they cannot be judged"))
+    told = [finding for finding in score.findings if finding.code in LOST]
+    if not told:
+        return result("words", None, f"{score.verdict}")
+    said = "; ".join(finding.message for finding in told)
+    detail = {"verdict": score.verdict, "garbled_seconds": [list(span) for span in score.garbled_seconds]}
+    return result("words", f"{score.verdict.replace('_', ' ')}: {said}", detail=detail, findings=score.findings)

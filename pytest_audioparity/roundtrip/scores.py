@@ -1,0 +1,46 @@
+"""Thresholds on scores: what every clip has to keep, and what they may lose against the golden's."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from pytest_audioparity.records import FAIL, PASS, CheckResult
+from pytest_audioparity.roundtrip.output import of_clips
+from pytest_audioparity.roundtrip.records import unmeasured
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_audioparity.roundtrip.limits import Limits
+    from pytest_audioparity.roundtrip.records import Trip
+
+
+def check_thresholds(trips: Sequence[Trip], limits: Limits) -> Iterator[CheckResult]:
+    """Hold the scores of every clip to the thresholds that were set."""
+    for prefix, thresholds in (("min", limits.least), ("max", limits.most)):
+        for name, limit in thresholds.items():
+            keyword = f"{prefix}_{name}"
+            yield of_clips(keyword, [(trip.clip.name, _held(trip, name, limit, keyword)) for trip in trips])
+
+
+def _held(trip: Trip, name: str, limit: float, keyword: str) -> CheckResult:
+    if trip.score is None:
+        return unmeasured(keyword, "the output was not scored")
+    measure = trip.score.measures[name]
+    if measure.value is None:
+        return unmeasured(keyword, f"{name} is not measured: {measure.not_measured}")
+    at_least = keyword.startswith("min")
+    passed = measure.value >= limit if at_least else measure.value <= limit
+    unit = "" if measure.unit == "1" else f" {measure.unit}"
+    said = f"{measure.value:.3f}{unit}, at {'least' if at_least else 'most'} {limit:.6g} is asked for"
+    return CheckResult(keyword, PASS if passed else FAIL, said, {name: measure.value, "limit": limit})
+
+
+def stored_scores(trips: Sequence[Trip], limits: Limits) -> Iterator[tuple[str, str, float | None, float]]:
+    """Return what a golden keeps: clip, name of the score, value (None where not measured), what it may lose."""
+    for trip in trips:
+        for name, drop in limits.drop.items():
+            value = None if trip.score is None else trip.score.measures[name].value
+            # A golden holds no infinity: what is equal to the last bit has nothing to lose that could be measured.
+            yield trip.clip.name, name, None if value is None or not math.isfinite(value) else value, drop

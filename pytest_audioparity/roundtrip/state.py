@@ -1,0 +1,81 @@
+"""State that a codec must not keep: from call to call, from clip to clip, from instance to instance."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_audioparity.roundtrip.calls import decoded, instance_of, travelled
+from pytest_audioparity.roundtrip.codes import codes_of
+from pytest_audioparity.roundtrip.comparing import difference
+from pytest_audioparity.roundtrip.records import Clip, result, unmeasured
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_audioparity.records import CheckResult
+    from pytest_audioparity.roundtrip.limits import Limits
+    from pytest_audioparity.roundtrip.records import Codec, Trip
+
+_STALE = "state of the call before is used: reset it, or let each call have its own"
+_LEAKED = "state of another clip is used: reset it, or let each call have its own"
+
+
+def check_repeats(codec: Codec, first: Trip, limits: Limits) -> CheckResult:
+    """Hold that the same input twice, one right after the other, gives the same output."""
+    if _was_changed(codec, first):
+        return result("stale_state", "decode changes the codes that it is given; let it work on a copy")
+    problem, findings = difference(codec, first, travelled(codec, first.clip), limits)
+    if problem is None:
+        again, findings = difference(codec, first, decoded(codec, first), limits)
+        problem = None if again is None else f"{again}, decoded twice"
+    said = None if problem is None else f"{first.clip.name} again: {problem}; {_STALE}"
+    return result("stale_state", said, "repeated exactly, or within tol_db", findings=findings)
+
+
+def _was_changed(codec: Codec, trip: Trip) -> bool:
+    now = codes_of(codec, trip.encoded)
+    return now is not None and trip.codes is not None and not np.array_equal(now, trip.codes)
+
+
+def check_leaks(
+    codec: Codec, first: Trip, others: Sequence[Trip], repeats: CheckResult | None, limits: Limits
+) -> CheckResult:
+    """Hold that another clip in between changes nothing.
+
+    Parameters
+    ----------
+    first : the clip that went through before the others
+    others : those that went through since
+    repeats : what `check_repeats` said, None where it was left out
+    """
+    name = first.clip.name
+    if repeats is not None and not repeats.passed:
+        return unmeasured("leaked_state", f"{name} differs right after itself already, see stale_state")
+    if not others:  # any other input will do
+        travelled(codec, Clip("backwards", first.clip.samples[::-1].copy()))
+    problem, findings = difference(codec, first, travelled(codec, first.clip), limits)
+    between = ", ".join(trip.clip.name for trip in others) or "itself backwards"
+    said = None if problem is None else f"{name} after {between}: {problem}; {_LEAKED}"
+    return result("leaked_state", said, f"{name} after {between}: the same", findings=findings)
+
+
+def check_instance(codec: Codec, first: Trip, limits: Limits) -> CheckResult:
+    """Hold that a fresh instance makes what the used one makes now."""
+    made = instance_of(codec)
+    new, used = travelled(made, first.clip), travelled(codec, first.clip)
+    problem, findings = difference(codec, new, used, limits)
+    if problem is None:
+        return result("fresh_instance", None, "agrees with the used one")
+    side = _side(made, codec, new, limits)
+    return result("fresh_instance", f"the used instance differs from a fresh one: {problem}{side}", findings=findings)
+
+
+def _side(made: Codec, codec: Codec, new: Trip, limits: Limits) -> str:
+    """Say whether the decoder alone differs: both are given the codes of the fresh instance."""
+    expected = decoded(made, new)
+    actual = decoded(replace(made, decode=codec.decode), new)
+    problem, _ = difference(codec, expected, actual, limits)
+    return "" if problem is None else "; the decoder alone does so too: was it cloned or used before?"
