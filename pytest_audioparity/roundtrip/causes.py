@@ -1,7 +1,8 @@
 """Why words are lost, found by decoding changed codes: codebooks exchanged, a delay pattern, codes off by one.
 
 A codec whose decoder reads codes otherwise than its encoder writes them speaks again when the codes are changed to what
-the decoder takes them for. That is tried on one clip, and believed where much is understood that was not.
+the decoder takes them for. That is tried on one clip, and believed where words are understood that were not. A delay
+pattern shows without that: a code of codebook k that is changed is heard k frames later than one of the first.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.audio.scoring import score
+from pytest_audioparity.audio.verdict import GARBLED_ESTOI
 from pytest_audioparity.records import Finding
 from pytest_audioparity.roundtrip.calls import with_output
 from pytest_audioparity.roundtrip.codes import axes_of, rebuilt, size_of
@@ -25,11 +27,13 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# ESTOI has to gain this much: re-seeding a decoder moves it by 0.01, the mildest of these faults (a delay pattern on a
-# codec of eight codebooks) by 0.22.
+# ESTOI has to gain this much, and to reach what words need: re-seeding a decoder moves it by 0.01, the mildest of these
+# faults (a delay pattern on a codec of eight codebooks) by 0.22.
 _GAIN = 0.1
 # Up to so many codebooks all pairs are tried, beyond only neighbours and those with the first, which carries most.
 _ALL_PAIRS = 8
+# Frames by which a step between codebooks may be off: filters smear the beginning of a change.
+_SAME_STEP = 0.25
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +52,9 @@ def cause_of(codec: Codec, trip: Trip) -> Finding | None:
     if codes is None or codec.codes is not None or trip.score is None or codes.dtype.kind not in "iu":
         return None
     before = trip.score.estoi or 0.0
-    best, reached = None, before + _GAIN
+    if (late := _delays(codec, trip, codes)) is not None:
+        return late
+    best, reached = None, max(before + _GAIN, GARBLED_ESTOI)
     for change in _changes(codec, codes):
         estoi = _understood(codec, trip, change.codes)
         if estoi is not None and estoi > reached:
@@ -59,18 +65,60 @@ def cause_of(codec: Codec, trip: Trip) -> Finding | None:
     return Finding(best.code, message, None, {**best.detail, "estoi": reached})
 
 
-def _understood(codec: Codec, trip: Trip, codes: Array) -> float | None:
+def _delays(codec: Codec, trip: Trip, codes: Array) -> Finding | None:
+    """Say that codebooks are heard one frame later each, where a code that is changed is heard so."""
+    count, frames = size_of(codec, codes, "C") or 1, size_of(codec, codes, "T") or 1
+    if count == 1 or frames <= 2 * count:
+        return None
+    axes = axes_of(codec, codes)
+    onsets = []
+    for k in range(count):
+        changed = np.moveaxis(codes.copy(), (axes.index("C"), axes.index("T")), (0, -1))
+        row = changed[k]
+        row[..., frames // 2] = next((v for v in np.unique(row) if np.all(v != row[..., frames // 2])), row[..., 0])
+        onsets.append(_onset(codec, trip, np.moveaxis(changed, (0, -1), (axes.index("C"), axes.index("T")))))
+    frame = trip.output.size / frames
+    known = [(k, onset) for k, onset in enumerate(onsets) if onset is not None]
+    if len(known) < max(2, count - 1):
+        return None
+    steps = np.diff([onset for _, onset in known]) / (frame * np.diff([k for k, _ in known]))
+    step = round(float(np.median(steps)))
+    if not step or np.max(np.abs(steps - step)) > _SAME_STEP:
+        return None
+    message = (
+        f"a changed code of codebook k is heard {abs(step)}·k frames {'later' if step > 0 else 'earlier'} than one of"
+    )
+    message += " codebook 0: a delay pattern was not undone"
+    return Finding("delay_pattern", message, None, {"step": step})
+
+
+def _onset(codec: Codec, trip: Trip, codes: Array) -> int | None:
+    """Return the first sample that other codes change, None where there is none."""
+    other = _decoded(codec, trip, codes)
+    if other is None or other.nonfinite or other.output.size != trip.output.size:
+        return None
+    changed = np.flatnonzero(other.output != trip.output)
+    return int(changed[0]) if changed.size else None
+
+
+def _decoded(codec: Codec, trip: Trip, codes: Array) -> Trip | None:
     other = rebuilt(trip.encoded, codes)
     if other is None:
         return None
     try:
-        tried = with_output(trip, codec.decode(other), "decode")
+        return with_output(trip, codec.decode(other), "decode")
     except Exception:  # a decoder may refuse these codes as it likes, and then they explain nothing
         return None
-    output = compared(codec, tried)
-    if tried.nonfinite or not output.size:
+
+
+def _understood(codec: Codec, trip: Trip, codes: Array) -> float | None:
+    tried = _decoded(codec, trip, codes)
+    if tried is None or tried.nonfinite:
         return None
-    return score(trip.clip.samples, output, sample_rate=codec.sample_rate, pesq=False).estoi
+    output = compared(codec, tried)
+    return (
+        None if not output.size else score(trip.clip.samples, output, sample_rate=codec.sample_rate, pesq=False).estoi
+    )
 
 
 def _changes(codec: Codec, codes: Array) -> Iterator[_Change]:
@@ -88,10 +136,6 @@ def _changes(codec: Codec, codes: Array) -> Iterator[_Change]:
     def back(changed: Array) -> Array:
         return np.moveaxis(changed, (0, -1), (axes.index("C"), axes.index("T")))
 
-    for step in (1, -1):
-        shifted = np.stack([np.roll(row, -step * k, axis=-1) for k, row in enumerate(rows)])
-        message = f"codebook k is {'late' if step > 0 else 'early'} by k frames: a delay pattern was not undone"
-        yield _Change("delay_pattern", message, {"step": step}, back(shifted))
     for order, message in _orders(count):
         yield _Change("channel_permutation", message, {"order": list(order)}, back(rows[list(order)]))
 

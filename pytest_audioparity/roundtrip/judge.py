@@ -166,7 +166,7 @@ def _explained(codec: Codec, trips: Sequence[Trip], checks: list[CheckResult]) -
 def _with_streams(check: CheckResult, garbled: list[tuple[Streamed, Trip]]) -> CheckResult:
     """Let streams that lost their words count as such."""
     lost = [(stream, trip.score) for stream, trip in garbled if trip.score is not None and trip.score.verdict in LOST]
-    if check.name != "words" or not lost:
+    if check.name != "words" or not check.passed or not lost:
         return check
     stream, judgement = lost[0]
     said = f"chunks of {stream.frames}: {judgement.verdict.replace('_', ' ')}: {judgement.findings[0].message}"
@@ -179,9 +179,8 @@ def _with_streams(check: CheckResult, garbled: list[tuple[Streamed, Trip]]) -> C
             else "; it does not start at a chunk boundary"
         )
     )
-    message = f"{said}{where}" if check.passed else f"{check.message}; {said}{where}"
     detail = {**check.detail, "verdict": judgement.verdict, "starts_at_boundary": stream.begins_at_boundary()}
-    return CheckResult("words", FAIL, message, detail, (*check.findings, *judgement.findings))
+    return CheckResult("words", FAIL, f"{said}{where}", detail, judgement.findings)
 
 
 def _merged(checks: Sequence[CheckResult], limits: Limits) -> list[CheckResult]:

@@ -132,6 +132,8 @@ def _told(codec: Codec, stream: Streamed) -> str:
     seconds = stream.begins / codec.sample_rate
     if stream.begins_at_boundary():
         return f"{said}, beginning at {seconds:.3f} s, which is where chunk {chunk} starts: is its state kept?"
+    if not stream.begins:
+        return f"{said}, from the first sample on"
     return f"{said}, beginning at {seconds:.3f} s, {after} samples into chunk {chunk}"
 
 
