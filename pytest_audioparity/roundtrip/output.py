@@ -41,8 +41,8 @@ def check_output_of(codec: Codec, trips: Sequence[Trip], limits: Limits) -> Iter
     whole = [trip for trip in trips if not trip.nonfinite]
     made: list[tuple[str, Callable[[Trip], CheckResult]]] = [
         ("bounded", lambda trip: gates.bounded(trip.output, limits.max_peak or _scale_of(trip))),
-        ("dc", lambda trip: gates.dc(trip.clip.samples, _filled(trip), limits.max_dc)),
-        ("level", lambda trip: gates.level(trip.clip.samples, _filled(trip), limits.max_level_db)),
+        ("dc", lambda trip: gates.dc(trip.clip.samples, _beside(codec, trip), limits.max_dc)),
+        ("level", lambda trip: gates.level(trip.clip.samples, _beside(codec, trip), limits.max_level_db)),
         ("clipping", _clipping),
         ("length", lambda trip: _length(codec, trip)),
         ("delay", lambda trip: _delay(codec, trip)),
@@ -76,8 +76,10 @@ def _scale_of(trip: Trip) -> float:
     return gates.FULL_SCALE * max(1.0, _OVERSHOOT * float(np.max(np.abs(trip.clip.samples), initial=0.0)))
 
 
-def _filled(trip: Trip) -> Array:
-    return trip.output if trip.output.size else np.zeros(1)
+def _beside(codec: Codec, trip: Trip) -> Array:
+    """Return what of the output stands beside the input: what a codec appends is silent."""
+    output = compared(codec, trip)[: trip.clip.samples.size]
+    return output if output.size else np.zeros(1)
 
 
 def _clipping(trip: Trip) -> CheckResult:
