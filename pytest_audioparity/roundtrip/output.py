@@ -11,7 +11,7 @@ from pytest_audioparity.audio import gates
 from pytest_audioparity.audio.records import CLIPPED, GARBLED, SILENT, WRONG_CONTENT
 from pytest_audioparity.audio.verdict import LAG_SECONDS
 from pytest_audioparity.records import FAIL, NOT_MEASURED, CheckResult
-from pytest_audioparity.roundtrip.codes import frame_samples
+from pytest_audioparity.roundtrip.codes import frame_samples, size_of
 from pytest_audioparity.roundtrip.records import result, unmeasured
 
 if TYPE_CHECKING:
@@ -95,7 +95,9 @@ def finding_of(trip: Trip, code: str) -> Finding | None:
 
 def _length(codec: Codec, trip: Trip) -> CheckResult:
     more = trip.output.size - trip.clip.samples.size
-    frame = frame_samples(codec, trip) or math.ceil(_LONGEST_FRAME_SECONDS * codec.sample_rate)
+    frames = None if trip.codes is None else size_of(codec, trip.codes, "T")
+    about = trip.clip.samples.size / frames if frames else _LONGEST_FRAME_SECONDS * codec.sample_rate
+    frame = frame_samples(codec, trip) or math.ceil(about)
     said = f"{trip.output.size} samples for {trip.clip.samples.size} ({more:+d}), a frame has {frame}"
     detail = {"samples": more, "frame_samples": frame}
     problem = None if -frame < more <= codec.delay_samples + frame else said

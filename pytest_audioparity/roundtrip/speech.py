@@ -57,7 +57,7 @@ def clips_of(clips: Any, sample_rate: int) -> tuple[Clip, ...]:
 def _named(clips: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(clips, Mapping):
         yield from ((str(name), value) for name, value in clips.items())
-    elif isinstance(clips, list | tuple) and not all(np.isscalar(one) and not isinstance(one, str) for one in clips):
+    elif isinstance(clips, list | tuple) and not (clips and all(isinstance(one, int | float) for one in clips)):
         for place, value in enumerate(clips, 1):
             yield (Path(value).stem if _is_path(value) else f"clip{place}"), value
     else:

@@ -1,0 +1,289 @@
+"""Each check of the round trip: a fault that it catches by its name, and a healthy codec that passes all of them."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from pytest_audioparity import StageError, check_roundtrip
+from pytest_audioparity.roundtrip.limits import CHECKS
+from tests.roundtrip.logpcm import FRAME, RATE, LogPcm
+
+
+@pytest.fixture
+def judge(mary, cards):
+    """Send two clips through a codec; return the result, and of the checks that do not pass message by name."""
+
+    def judge(codec, **more):
+        given = {
+            "encode": codec.encode,
+            "decode": codec.decode,
+            "decode_stream": codec.decode_stream,
+            "encode_stream": codec.encode_stream,
+            "codebooks": codec.codebooks,
+            "codebook_size": codec.codebook_size,
+            "fresh": type(codec),
+            "sample_rate": RATE,
+            "chunk_frames": (10, 80),
+            "clips": {"mary": mary, "cards": cards},
+        }
+        result = check_roundtrip(**{**given, **more})
+        return result, {check.name: check.message for check in result.failed}
+
+    return judge
+
+
+def test_a_healthy_codec_passes_every_check(judge):
+    """Log PCM keeps everything; each check was made, once and in the order that is documented."""
+    result, failed = judge(LogPcm(), min_stoi=0.95, min_pesq_wb=3)
+    assert result, failed
+    assert [check.name for check in result.checks] == [*CHECKS, "min_stoi", "min_pesq_wb"]
+    assert result.verdict == "pass"
+    assert result.audio_verdict == "ok"
+    assert str(result) == f"{len(CHECKS) + 2} checks pass"
+
+
+class Floats(LogPcm):
+    def encode(self, audio):
+        return super().encode(audio).astype(np.float32)
+
+
+class OutOfRange(LogPcm):
+    def encode(self, audio):
+        codes = super().encode(audio)
+        codes[3, 5:9] = 16
+        return codes
+
+
+class TooFew(LogPcm):
+    """The refinement of each frame's last two samples is not sent."""
+
+    def encode(self, audio):
+        return super().encode(audio)[:-2]
+
+    def decode(self, codes):
+        return super().decode(np.append(codes, codes[-2:], axis=0))
+
+
+class IgnoresLast(LogPcm):
+    """The decoder was built for two codebooks fewer; the refinement of each frame's last sample goes nowhere."""
+
+    def decode(self, codes):
+        codes = np.array(codes)
+        codes[-2:] = codes[-4:-2]
+        return super().decode(codes)
+
+
+class WrongWay(LogPcm):
+    """Time first, where codebooks are expected."""
+
+    def encode(self, audio):
+        return LogPcm().encode(audio).T
+
+    def decode(self, codes):
+        return LogPcm().decode(codes.T)
+
+    def decode_stream(self, codes, frames):
+        return LogPcm().decode_stream(codes.T, frames)
+
+    def encode_stream(self, audio, samples):
+        return LogPcm().encode_stream(audio, samples).T
+
+
+class Stale(LogPcm):
+    """What was decoded last leaks into what comes next."""
+
+    last = np.zeros(1)
+
+    def decode(self, codes):
+        audio = super().decode(codes)
+        mixed = audio + 0.1 * np.resize(self.last, audio.size)
+        self.last = audio
+        return mixed
+
+
+class WritesIntoCodes(LogPcm):
+    """Undoes an offset in place."""
+
+    def decode(self, codes):
+        audio = super().decode(codes)
+        codes[0] = 0
+        return audio
+
+
+class Leaky(LogPcm):
+    """The loudest clip ever seen scales all that come later."""
+
+    def __init__(self):
+        self.peak = 0.0
+
+    def encode(self, audio):
+        self.peak = max(self.peak, float(np.abs(audio).max()))
+        return super().encode(audio * (0.9 if self.peak > 0.5 else 1.0))
+
+
+class ResetPerChunk(LogPcm):
+    """A decoder with a smoothing filter that forgets its state at every chunk."""
+
+    def decode(self, codes):
+        audio = super().decode(codes)
+        return np.convolve(audio, [0.5, 0.5])[: audio.size].astype(np.float32)
+
+
+class ClicksAtSeams(LogPcm):
+    """The first sample of every chunk is a little off, which the average over a clip hides."""
+
+    def decode_stream(self, codes, frames):
+        for chunk in super().decode_stream(codes, frames):
+            chunk[0] += 8e-4
+            yield chunk
+
+
+class DropsEnd(LogPcm):
+    def decode(self, codes):
+        return super().decode(codes)[: -FRAME * 40]
+
+    def decode_stream(self, codes, _):
+        yield self.decode(codes)
+
+
+class Late(LogPcm):
+    def decode(self, codes):
+        return np.append(np.zeros(200, np.float32), super().decode(codes)[:-200])
+
+
+@pytest.mark.parametrize(
+    ("codec", "name", "told"),
+    [
+        (Floats, "codes_integer", "encode returns float32"),
+        (OutOfRange, "codes_in_range", "8 of"),
+        (TooFew, "codebooks", "38 codebooks, 40 are declared"),
+        (IgnoresLast, "codebooks", "40 codebooks are encoded, but decode uses the first 38 only"),
+        (WrongWay, "codebooks", "codebooks, 40 are declared"),
+        (Stale, "stale_state", "mary again: the audio differs by"),
+        (WritesIntoCodes, "stale_state", "decode changes the codes that it is given"),
+        (Leaky, "leaked_state", "mary after cards"),
+        (Leaky, "fresh_instance", "the used instance differs from a fresh one"),
+        (ResetPerChunk, "streaming", "which is where chunk 2 starts: is its state kept?"),
+        (DropsEnd, "length", "samples for"),
+        (Late, "delay", "200 samples (12.5 ms), 0 declared; if the codec is so: delay_samples=200"),
+    ],
+)
+def test_a_fault_is_caught_by_its_check(judge, codec, name, told):
+    """The check that is named after a fault fails and says what it found."""
+    result, failed = judge(codec())
+    assert not result
+    assert told in failed[name], failed
+
+
+def test_a_click_at_the_seams_is_caught_where_the_average_is_fine(judge):
+    """Long chunks have few seams: streaming passes, the seams do not."""
+    _, failed = judge(ClicksAtSeams(), chunk_frames=[80])
+    assert list(failed) == ["seams"]
+    assert "at the 18 boundaries" in failed["seams"]
+
+
+def test_codes_of_another_layout_are_right_once_that_is_declared(judge):
+    """Time first is fine if codes_axes says so."""
+    result, failed = judge(WrongWay(), codes_axes="TC")
+    assert result, failed
+
+
+def _clipped(audio):
+    top = 0.2 * np.abs(audio).max()
+    return np.clip(audio, -top, top)
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "told"),
+    [
+        (
+            lambda y: y / 200,
+            "level",
+            "the level is -46.0 dB from the input's, at most 1.5 dB is allowed: 200 times too small",
+        ),
+        (lambda y: y + 0.05, "dc", "at most 0.00"),
+        (lambda y: np.where(np.arange(y.size) == 700, np.nan, y), "finite", "mary: 1 samples are NaN or infinite"),
+        (lambda y: 1.5 * np.arctanh(np.clip(y, -0.999, 0.999)), "bounded", "is a tanh or a clamp missing?"),
+        (lambda y: _clipped(np.convolve(y, [0.5, 0.5])[1:]), "clipping", "are clipped"),
+        (lambda y: y[::-1], "words", "mary: "),
+        (lambda y: np.zeros_like(y), "words", "mary: silent: "),
+        (
+            lambda y: np.interp(np.arange(0, y.size, 24000 / 22050), np.arange(y.size), y),
+            "rate",
+            "24000 Hz is played as 22050 Hz",
+        ),
+    ],
+)
+def test_wrong_audio_is_caught_by_its_check(judge, change, name, told):
+    """What a decoder does to its output is caught by the check of that name."""
+    codec = LogPcm()
+    decode = codec.decode
+    result, failed = judge(codec, decode=lambda codes: change(decode(codes)), decode_stream=None, fresh=None)
+    assert not result
+    assert told in failed[name], failed
+
+
+def test_a_check_that_is_switched_off_is_not_made(judge):
+    """`skip` leaves out exactly what it names."""
+    result, failed = judge(Late(), skip=["delay"], decode_stream=None)
+    assert result, failed
+    assert "delay" not in [check.name for check in result.checks]
+
+
+def test_garble_shows_that_its_statistics_look_like_speech(judge):
+    """Frames of 80 ms in another order: the two sides of the verdict stand in one sentence."""
+    codec = LogPcm()
+
+    def shuffled(codes):
+        audio = codec.decode(codes)
+        frames = audio[: audio.size // 1280 * 1280].reshape(-1, 1280)
+        return np.append(frames[np.random.default_rng(1).permutation(len(frames))], audio[frames.size :])
+
+    result, failed = judge(codec, decode=shuffled, decode_stream=None, fresh=None)
+    assert result.audio_verdict == "garbled"
+    assert "garbled: words are lost: ESTOI" in failed["words"]
+    assert "the statistics look like speech" in failed["words"]
+
+
+def test_codebooks_that_are_exchanged_are_named(judge):
+    """The words come back when the codes are exchanged again, which the report says."""
+    codec = LogPcm()
+
+    def exchanged(codes):
+        # the upper bits of the first sample of each frame with its lower ones
+        return codec.decode(codes[[1, 0, *range(2, 40)]])
+
+    _, failed = judge(codec, decode=exchanged, decode_stream=None, fresh=None, min_stoi=0.99, min_si_sdr=20)
+    assert "codebooks 0 and 1 are exchanged between encode and decode" in " ".join(failed.values()), failed
+
+
+@pytest.mark.parametrize(
+    ("keywords", "told"),
+    [
+        ({"clips": []}, "clips= holds no clip"),
+        ({"clips": np.zeros(16_000)}, "clip 'clip' is silent"),
+        ({"clips": np.full(16_000, np.nan)}, "not finite"),
+        ({"clips": np.ones((2, 16_000))}, "one channel at a time"),
+        ({"clips": 20_000 * np.ones(16_000)}, "full scale is 1"),
+        ({"sample_rate": 16.0}, "did you give kHz"),
+        ({"sample_rate": None}, "sample_rate= is missing"),
+        ({"encode": 3}, "encode= is not callable"),
+        ({"codebooks": 0}, "codebooks=0 is no number"),
+        ({"delay_samples": -5}, "delay_samples=-5"),
+        ({"chunk_frames": ()}, "chunk_frames=()"),
+        ({"axes": "XT"}, "axes='XT' is none of"),
+        ({"min_stoy": 1}, "did you mean 'min_stoi'"),
+        ({"skip": ["delai"]}, "did you mean 'delay'"),
+        ({"max_drop_stoi": 0.1}, "use the fixture roundtrip"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(mary, keywords, told):
+    """Wrong use names the keyword."""
+    codec = LogPcm()
+    given = {"encode": codec.encode, "decode": codec.decode, "sample_rate": RATE, "clips": mary}
+    with pytest.raises(StageError, match=re.escape(told)) as error:
+        check_roundtrip(**{**given, **keywords})
+    assert "\n" not in str(error.value)
