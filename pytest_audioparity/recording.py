@@ -328,14 +328,14 @@ class Recording:
 
         An exception out of the comparison, swallowed by the model's own code, must not leave a stage uncompared.
         """
+        if self._misuse is not None:
+            return self._misuse
         if self._roundtrips == []:
             return "the test sent nothing through its codec: call roundtrip(encode=..., decode=..., sample_rate=...)"
         if not self._recorded and self._roundtrips:
-            return self._misuse
+            return None
         if not self._recorded:
             return "the test recorded no stage: use stages.record(name, tensor) or stages[name] = tensor"
-        if self._misuse is not None:
-            return self._misuse
         covered = [name for name in self._recorded if self.spec.covers(name)]
         if not covered:
             return f"only={list(self.spec.only or ())} leaves out every stage that the test recorded"

@@ -87,6 +87,8 @@ def _what(stage: StageResult) -> str:
         return _STRUCTURE[code]
     if failed is not None and failed.name == "snr_db":
         return f"has a signal-to-error ratio of {decibel(failed.value)} dB, at least {failed.limit:.6g} dB is asked for"
+    if failed is not None and failed.name == "drop":
+        return f"has lost {failed.value:.3g}, allowed {failed.limit:.6g}" if failed.value is not None else "fails"
     if failed is not None:
         return f"is off by {_amount(failed)}, allowed {_limit(failed)}"
     return f"does not fit: {stage.reason}" if stage.reason else "fails"
@@ -250,6 +252,8 @@ def _needed(failing: list[StageResult]) -> str:
 
 
 def _numbers(comparison: Comparison, stage: StageResult) -> Iterator[tuple[str, str]]:
+    if stage.tolerance.max_drop is not None:  # of a score, its drop says all
+        return
     if comparison.worst is not None:
         yield "worst at" if comparison.match is None else "first at", _worst(comparison)
     if comparison.correlation is not None:
