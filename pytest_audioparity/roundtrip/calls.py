@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.adapters.arrays import as_array, snapshot, type_name
+from pytest_audioparity.adapters.arrays import as_array, first_line, snapshot, type_name
 from pytest_audioparity.audio.signals import signal_of
 from pytest_audioparity.errors import StageError
-from pytest_audioparity.roundtrip.codes import codes_of
+from pytest_audioparity.roundtrip.codes import codes_of, out_of_range
 from pytest_audioparity.roundtrip.records import Trip
 
 if TYPE_CHECKING:
@@ -39,7 +39,13 @@ def travelled(codec: Codec, clip: Clip) -> Trip:
     codes = codes_of(codec, encoded)
     # Decoders write into what they are given, too.
     trip = Trip(clip, encoded, None if codes is None else snapshot(codes), np.empty(0))
-    return decoded(codec, trip)
+    try:
+        return decoded(codec, trip)
+    except Exception as error:
+        problem = out_of_range(codec, trip)
+        if problem is None or isinstance(error, StageError):
+            raise
+        raise StageError(f"round trip: decode raised {type(error).__name__}: {first_line(error)}; {problem}") from error
 
 
 def decoded(codec: Codec, trip: Trip) -> Trip:

@@ -7,7 +7,7 @@ pattern shows without that: a code of codebook k that is changed is heard k fram
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,9 @@ from pytest_audioparity.roundtrip.codes import axes_of, rebuilt, size_of
 from pytest_audioparity.roundtrip.output import compared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from pytest_audioparity.records import CheckResult
     from pytest_audioparity.roundtrip.records import Codec, Trip
 
     Array = np.ndarray[Any, Any]
@@ -63,6 +64,15 @@ def cause_of(codec: Codec, trip: Trip) -> Finding | None:
         return None
     message = f"{best.message}: decoded so, ESTOI is {reached:.2f} and not {before:.2f}"
     return Finding(best.code, message, None, {**best.detail, "estoi": reached})
+
+
+def with_cause(checks: Sequence[CheckResult], cause: Finding | None) -> list[CheckResult]:
+    """Return checks of which the first that shows what is lost has its cause."""
+    if cause is None:
+        return list(checks)
+    sick = next(check for check in checks if not check.passed and check.name.startswith(("words", "min_")))
+    told = replace(sick, findings=(cause, *sick.findings), message=f"{sick.message}; {cause.message}")
+    return [told if check is sick else check for check in checks]
 
 
 def _delays(codec: Codec, trip: Trip, codes: Array) -> Finding | None:

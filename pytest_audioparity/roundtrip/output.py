@@ -11,8 +11,9 @@ from pytest_audioparity.audio import gates
 from pytest_audioparity.audio.records import CLIPPED, GARBLED, SILENT, WRONG_CONTENT
 from pytest_audioparity.audio.verdict import LAG_SECONDS
 from pytest_audioparity.records import FAIL, NOT_MEASURED, CheckResult
+from pytest_audioparity.roundtrip.calls import travelled
 from pytest_audioparity.roundtrip.codes import frame_samples, size_of
-from pytest_audioparity.roundtrip.records import result, unmeasured
+from pytest_audioparity.roundtrip.records import Clip, result, unmeasured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_audioparity.records import Finding
     from pytest_audioparity.roundtrip.limits import Limits
     from pytest_audioparity.roundtrip.records import Codec, Trip
+    from pytest_audioparity.roundtrip.streaming import Streamed
 
     Array = np.ndarray[Any, Any]
 
@@ -37,21 +39,53 @@ def compared(codec: Codec, trip: Trip) -> Array:
 
 def check_output_of(codec: Codec, trips: Sequence[Trip], limits: Limits) -> Iterator[CheckResult]:
     """Judge the outputs of all clips; of each check, the first clip that fails is told."""
-    yield _finite(trips)
+    if "finite" not in limits.skip:
+        yield _finite(trips)
     whole = [trip for trip in trips if not trip.nonfinite]
     made: list[tuple[str, Callable[[Trip], CheckResult]]] = [
-        ("bounded", lambda trip: gates.bounded(trip.output, limits.max_peak or _scale_of(trip))),
         ("dc", lambda trip: gates.dc(trip.clip.samples, _beside(codec, trip), limits.max_dc)),
         ("level", lambda trip: gates.level(trip.clip.samples, _beside(codec, trip), limits.max_level_db)),
         ("clipping", _clipping),
         ("length", lambda trip: _length(codec, trip)),
         ("delay", lambda trip: _delay(codec, trip)),
         ("rate", _rate),
-        ("words", _words),
     ]
     for name, make in made:
         if name not in limits.skip:
             yield of_clips(name, [(trip.clip.name, make(trip)) for trip in whole])
+
+
+def check_bounds(codec: Codec, trips: Sequence[Trip], limits: Limits) -> Iterator[CheckResult]:
+    """Hold that outputs are bounded, that of the first clip at full scale too: soft speech does not try a bound."""
+    if "bounded" in limits.skip:
+        return
+    first = trips[0].clip
+    peak = np.max(np.abs(first.samples))
+    loud = [travelled(codec, Clip(f"{first.name} at full scale", first.samples / peak))] if peak < 1 else []
+    made = [
+        (trip.clip.name, gates.bounded(trip.output, limits.max_peak or _scale_of(trip)))
+        for trip in (*trips, *loud)
+        if not trip.nonfinite
+    ]
+    yield of_clips("bounded", made)
+
+
+def check_words(trips: Sequence[Trip], streams: Sequence[Streamed], limits: Limits) -> Iterator[CheckResult]:
+    """Hold that what is said is still there, in what was decoded at once and in what was streamed."""
+    if "words" in limits.skip:
+        return
+    check = of_clips("words", [(trip.clip.name, _words(trip)) for trip in trips])
+    lost = [(stream, judged) for stream in streams if (judged := _words(stream.trip)).verdict == FAIL]
+    if not check.passed or not lost:  # a stream is judged by what was decoded at once, which is wrong already
+        yield check
+        return
+    stream, judged = lost[0]
+    where = ""
+    if stream.begins is not None:
+        where = f"; the loss {'starts' if stream.begins_at_boundary() else 'does not start'} at a chunk boundary"
+    detail = {**judged.detail, "starts_at_boundary": stream.begins_at_boundary()}
+    message = f"chunks of {stream.frames}: {judged.message}{where}"
+    yield CheckResult("words", FAIL, message, detail, judged.findings)
 
 
 def of_clips(name: str, results: Sequence[tuple[str, CheckResult]]) -> CheckResult:

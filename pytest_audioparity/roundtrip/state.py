@@ -23,6 +23,28 @@ _STALE = "state of the call before is used: reset it, or let each call have its 
 _LEAKED = "state of another clip is used: reset it, or let each call have its own"
 
 
+def passed_through(codec: Codec, clips: Sequence[Clip], limits: Limits) -> tuple[tuple[Trip, ...], list[CheckResult]]:
+    """Send clips through a codec, in an order that shows what state it keeps.
+
+    The first clip goes again right behind itself, and once more behind the others; then through a fresh instance.
+
+    Returns
+    -------
+    each clip on its way, and the checks of state that are not switched off
+    """
+    checks = []
+    first = travelled(codec, clips[0])
+    repeats = None if "stale_state" in limits.skip else check_repeats(codec, first, limits)
+    others = [travelled(codec, clip) for clip in clips[1:]]
+    if repeats is not None:
+        checks.append(repeats)
+    if "leaked_state" not in limits.skip:
+        checks.append(check_leaks(codec, first, others, repeats, limits))
+    if codec.fresh is not None and "fresh_instance" not in limits.skip:
+        checks.append(check_instance(codec, first, limits))
+    return (first, *others), checks
+
+
 def check_repeats(codec: Codec, first: Trip, limits: Limits) -> CheckResult:
     """Hold that the same input twice, one right after the other, gives the same output."""
     if _was_changed(codec, first):

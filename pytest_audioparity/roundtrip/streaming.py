@@ -69,6 +69,23 @@ class Streamed:
         return place[1] <= _AT_BOUNDARY * (edges[place[0]] - edges[place[0] - 1])
 
 
+def streams_of(codec: Codec, trip: Trip, limits: Limits) -> list[Streamed]:
+    """Decode a clip in chunks of each size, where that is asked for."""
+    if codec.decode_stream is None or {"streaming", "seams", "words"} <= limits.skip:
+        return []
+    return [streamed(codec, trip, frames, limits) for frames in codec.chunk_frames]
+
+
+def check_streams(codec: Codec, trip: Trip, streams: Sequence[Streamed], limits: Limits) -> Iterator[CheckResult]:
+    """Judge what was streamed, by the checks that are not switched off."""
+    if streams and "streaming" not in limits.skip:
+        yield check_streaming(codec, streams)
+    if streams and "seams" not in limits.skip:
+        yield check_seams(codec, trip, streams, limits)
+    if codec.encode_stream is not None and "stream_encoding" not in limits.skip:
+        yield check_stream_encoding(codec, trip, limits)
+
+
 def streamed(codec: Codec, trip: Trip, frames: int, limits: Limits) -> Streamed:
     """Decode a clip in chunks of so many frames and compare that with its output at once."""
     assert codec.decode_stream is not None
@@ -158,16 +175,14 @@ def check_seams(codec: Codec, trip: Trip, streams: Sequence[Streamed], limits: L
     return result("seams", "; ".join(told) or None, fine, detail={"deviation_db": worst, "boundaries": compared})
 
 
-def check_stream_encoding(codec: Codec, trip: Trip, limits: Limits) -> Iterator[CheckResult]:
+def check_stream_encoding(codec: Codec, trip: Trip, limits: Limits) -> CheckResult:
     """Hold that encoding in chunks gives the codes of encoding at once."""
     assert codec.encode_stream is not None
     if trip.codes is None or not size_of(codec, trip.codes, "T"):
-        yield unmeasured("stream_encoding", "the codes cannot be seen: give codes= and codes_axes=")
-        return
+        return unmeasured("stream_encoding", "the codes cannot be seen: give codes= and codes_axes=")
     per_frame = frame_samples(codec, trip)
     if per_frame is None:
-        yield unmeasured("stream_encoding", "the length of a frame is not known: give frame_samples=")
-        return
+        return unmeasured("stream_encoding", "the length of a frame is not known: give frame_samples=")
     told: list[str] = []
     findings: tuple[Finding, ...] = ()
     for samples in (frames * per_frame for frames in codec.chunk_frames):
@@ -178,4 +193,4 @@ def check_stream_encoding(codec: Codec, trip: Trip, limits: Limits) -> Iterator[
             told.append(f"chunks of {samples} samples: " + ("no codes" if same is None else f"{amount(same)} differ"))
             findings = findings or (() if same is None else same.findings)
     fine = "chunks give the codes of encoding at once"
-    yield result("stream_encoding", "; ".join(told) or None, fine, findings=findings)
+    return result("stream_encoding", "; ".join(told) or None, fine, findings=findings)
