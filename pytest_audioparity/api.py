@@ -12,6 +12,7 @@ from pytest_audioparity.comparison.tolerances import (
     TOLERANCE_KEYWORDS,
     layered,
     problem_with,
+    problem_with_kind,
     problem_with_stages,
     unmatched,
 )
@@ -35,6 +36,7 @@ def compare(expected: Any, actual: Any, **keywords: Any) -> StageResult | Parity
     kind, axes, unit, sample_rate, frame_rate : declarations, as for `Stages.record`
     actual_axes : the axis order of the actual side where it differs from `axes`
     tol_db, tol_peak_db, min_snr_db, atol, rtol, min_match, precision, dtype, allow_empty : as for the mark `parity`
+    min_stoi, min_estoi, min_pesq_wb, min_pesq_nb, words : as for the mark, with ``kind="waveform"``
     stages : for mappings, a dictionary from stage globs to tolerance keywords
 
     Returns
@@ -86,6 +88,8 @@ def _split(keywords: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
     if keywords.get("actual_axes") is not None and declared["axes"] is None:
         raise StageError("compare: actual_axes= needs axes=, the order of the expected side")
     problem = problem_with(tolerance, _KNOWN) or problem_with_stages(tolerance)
+    for given in (tolerance, *(tolerance.get("stages") or {}).values()) if problem is None else ():
+        problem = problem or problem_with_kind(given, declared["kind"])
     if problem is not None:
         raise StageError(f"compare: {problem}")
     return declared, tolerance

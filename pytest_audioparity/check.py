@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from pytest_audioparity.comparison.kinds import along_axes, compare_values, describe
 from pytest_audioparity.comparison.structure import Pair, pair
-from pytest_audioparity.comparison.tolerances import judge, smallest_tol_db
+from pytest_audioparity.comparison.tolerances import judge, scores_asked, smallest_tol_db
 from pytest_audioparity.golden.revision import merge_order
+from pytest_audioparity.hearing import heard, judged_by_ear
 from pytest_audioparity.records import (
     DB_PER_UNIT,
     FAIL,
@@ -50,12 +51,24 @@ def check_stage(
     expected, actual : the two sides
     tolerance : what is allowed
     others : other stages of the expected side, one of which actual may be by mistake
-    causes : whether to look for the cause of a failure, which may take a second
+    causes : whether to look for the cause of a failure, and to listen to a waveform that fails, which may take a second
     """
     if expected is None or actual is None:
         return _one_sided(expected, actual, tolerance)
-    result = _judged(pair(expected, actual, tolerance), tolerance)
-    return explained(result, expected, actual, others) if causes else result
+    both = pair(expected, actual, tolerance)
+    result = judged_by_ear(_judged(both, tolerance), both)
+    return heard(explained(result, expected, actual, others), both) if causes else result
+
+
+def listened(result: StageResult, expected: StageTensor, actual: StageTensor) -> StageResult:
+    """Return a failing waveform with what it sounds like, any other result as it is.
+
+    Parameters
+    ----------
+    result : of the two sides
+    expected, actual : as for `check_stage`
+    """
+    return heard(result, pair(expected, actual, result.tolerance))
 
 
 def explained(
@@ -86,7 +99,8 @@ def _judged(both: Pair, tolerance: Tolerance) -> StageResult:
     finite = _finite(comparison)
     criteria = judge(comparison, tolerance, both.meta.kind or "tensor") if finite else ()
     flawed = bool(both.findings or both.conflict) or not finite
-    if not criteria and not flawed:
+    hears = both.meta.kind == "waveform" and bool(scores_asked(tolerance))
+    if not criteria and not flawed and not hears:
         return _not_measured(
             both, comparison, tolerance, "no tolerance applies: tol_db is None and nothing else is set"
         )

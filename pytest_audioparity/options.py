@@ -17,6 +17,7 @@ FLAGS: dict[str, tuple[str, str | None, str]] = {
     "--golden-plan": ("flag", None, "list what --update-golden would write, write nothing, and fail if it is anything"),
     "--update-golden-in-ci": ("flag", None, "allow updates where the environment variable CI is set"),
     "--golden-reason": ("text", "TEXT", "why the goldens change; stored in them"),
+    "--force-golden": ("flag", None, "update although words are lost in the new audio; needs --golden-reason"),
     "--golden-dir": ("text", "DIR", "folder of the goldens (default: ini audioparity_golden_dir, else golden)"),
     "--golden-variant": ("text", "NAME", "compare with, and update, variants such as test_x@NAME.safetensors, if any"),
     "--parity-mutants": ("flag", None, "put known faults into the stages of tests that pass, list what goes unnoticed"),
@@ -25,12 +26,14 @@ FLAGS: dict[str, tuple[str, str | None, str]] = {
 }
 
 # Tolerance keywords that a project may set for all its tests, as ini options audioparity_<keyword>.
-INI_NUMBERS = ("tol_db", "tol_peak_db", "min_snr_db", "atol", "rtol", "min_match")
-INI_WORDS = ("precision", "dtype")
+INI_SCORES = ("min_stoi", "min_estoi", "min_pesq_wb", "min_pesq_nb")
+INI_NUMBERS = ("tol_db", "tol_peak_db", "min_snr_db", "atol", "rtol", "min_match", *INI_SCORES)
+INI_WORDS = ("precision", "dtype", "words")
 INI_TOLERANCES = tuple(f"audioparity_{keyword}" for keyword in (*INI_NUMBERS, *INI_WORDS, "stages"))
 
 MARKERS = (
     "parity(tol_db=0.01, tol_peak_db=100*tol_db, min_snr_db=None, atol=None, rtol=None, min_match=1.0, "
+    "min_stoi=None, min_estoi=None, min_pesq_wb=None, min_pesq_nb=None, words='kept', "
     "precision='fp32', dtype='same', golden=None, port=False, only=[globs], stages={glob: overrides}): "
     "compare the stages this test records with its golden",
     "codec_roundtrip(min_stoi=None, min_pesq_wb=None, max_drop_estoi=None, ..., max_level_db=1.5, max_dc=0.02, "

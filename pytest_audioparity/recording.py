@@ -12,13 +12,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.adapters.arrays import snapshot
-from pytest_audioparity.check import check_stage, explained, result_of, without_golden
+from pytest_audioparity.check import check_stage, explained, listened, result_of, without_golden
 from pytest_audioparity.comparison.hyperparameters import compare_settings, merged_settings
-from pytest_audioparity.comparison.tolerances import unmatched
+from pytest_audioparity.comparison.tolerances import unheard, unmatched
 from pytest_audioparity.errors import GoldenError, StageError
 from pytest_audioparity.forcing import Steps
 from pytest_audioparity.golden.names import shown_path, variant_path
 from pytest_audioparity.golden.shelf import IN_GIT, golden_files, open_golden
+from pytest_audioparity.hearing import must_keep_words, objection
 from pytest_audioparity.proposal import Proposal
 from pytest_audioparity.records import DB_PER_UNIT, ParityResult, StageResult, StageTensor
 from pytest_audioparity.variants import distance
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 # Stages of a failing test whose cause is looked for: the first ones tell where it starts, and each may take a second.
 _DIAGNOSED = 12
+# Waveforms of a failing test that are listened to, each of which may take a second as well. They come last in a model.
+_LISTENED = 6
 # Stages around a failing one that it may be by mistake.
 _NEIGHBOURS = 16
 
@@ -53,9 +56,11 @@ class Recording:
     variants : names of the golden's variants that this run may use, the first that exists counts
     new_variant : the variant that an update makes of a golden that has none, if any
     observe : is given each stage that is compared, its result, and the tolerances that came with it
+    force : whether an objection keeps no update back
 
     Attributes
     ----------
+    objection : why these stages should not become the golden, although they could: the audio has lost its words
     variant : the variant that is used, if any
     base : the golden that is compared with
     target : the golden that an update writes
@@ -71,6 +76,7 @@ class Recording:
         variants: Sequence[str] = (),
         new_variant: str | None = None,
         observe: Callable[[StageTensor, StageResult, Mapping[str, Any]], None] | None = None,
+        force: bool = False,
     ) -> None:
         self.spec = spec
         self.path = path
@@ -84,6 +90,9 @@ class Recording:
         self._settings: dict[str, Any] = {}
         self._roundtrips: list[RoundtripResult] | None = None
         self._misuse: str | None = None
+        self._refused: str | None = None
+        self.objection: str | None = None
+        self.force = force
         self._explained: set[str] = set()
         self._observe = observe
         self._distance: tuple[StageResult | None, str] | None = None
@@ -175,6 +184,24 @@ class Recording:
         """Remember a mistake, so that a test which swallows the exception still fails and updates nothing."""
         self._misuse = self._misuse or problem
 
+    def refuse(self, reason: str, *, forcible: bool = True) -> None:
+        """Keep these stages from becoming the golden, by what is known of them beside their numbers.
+
+        Parameters
+        ----------
+        reason : in one line; the first counts
+        forcible : whether `--force-golden` overrides it, as it does what audio sounds like
+        """
+        if forcible:
+            self.objection = self.objection or reason
+        else:
+            self._refused = self._refused or reason
+
+    def kind(self, meta: StageMeta) -> str | None:
+        """Return the declared kind of a stage, the golden's where the test declares none."""
+        held = (stage.kind for stage in self._stages() if stage.name == meta.name)
+        return meta.kind or next(held, None)
+
     def finish(self, *, root: Path) -> ParityResult:
         """Judge the whole test: what the golden has and the test did not record is missing."""
         self.close()
@@ -254,8 +281,19 @@ class Recording:
             actual = self._kept[name]
             with suppress(GoldenError):  # a golden that was altered has its own report
                 self._recorded[name] = explained(judged, self.golden.read(name), actual, self.neighbours(actual))
+        for name in [name for name, stage in self._kept.items() if self.kind(stage.meta) == "waveform"][:_LISTENED]:
+            self._listened(name)
         stages = ((self._recorded.get(stage.name), stage) for stage in result.stages)
         return replace(result, stages=tuple(stage if known is None else known for known, stage in stages))
+
+    def _listened(self, name: str) -> StageResult | None:
+        """Return the result of a failing stage with what it sounds like, which is found out once."""
+        judged = self._recorded[name]
+        if judged is None or judged.audio is not None or self.golden is None or name not in self.golden:
+            return judged
+        with suppress(GoldenError):  # a golden that was altered has its own report
+            judged = self._recorded[name] = listened(judged, self.golden.read(name), self._kept[name])
+        return judged
 
     def close(self) -> None:
         """Take no more stages: what comes after the judgement would be judged by nobody."""
@@ -264,7 +302,8 @@ class Recording:
     def refusal(self) -> str | None:
         """Say why these stages cannot become the golden, or return None.
 
-        One rule covers them all: a golden must pass against itself. NaN, empty stages and undeclared units do not.
+        A golden must pass against itself: NaN, empty stages and undeclared units do not. Audio that has lost the words
+        of the golden's is refused as well, unless that is forced.
         """
         if (problem := self._not_judged()) is not None:
             return problem
@@ -277,7 +316,18 @@ class Recording:
             against_itself = None if result is None else check_stage(stage, stage, result.tolerance)
             if against_itself is not None and not against_itself.passed:
                 return f"stage {name!r}: {against_itself.reason or against_itself.findings[-1].message}"
-        return None
+        if self._refused is None and self.objection is None:
+            self._object_to_lost_words()
+        return self._refused or (None if self.force else self.objection)
+
+    def _object_to_lost_words(self) -> None:
+        for name in self._kept:
+            judged = self._listened(name)
+            if judged is None or judged.audio is None or not must_keep_words(judged.meta, judged.tolerance):
+                continue
+            if (reason := objection(f"stage {name!r}", judged.audio)) is not None:
+                self.refuse(reason)
+                return
 
     @property
     def proposal(self) -> Proposal:
@@ -342,10 +392,19 @@ class Recording:
         problem = unmatched(self.spec.must_match, [*self._recorded, *self._held()])
         if problem is not None:
             return f"{problem}; globs that several tests share belong to their class or the ini options"
+        if (problem := self._unheard(covered)) is not None:
+            return problem
         undone = [name for name in covered if self._recorded[name] is None]
         if undone and (self.golden_error is None or self.is_new):
             return f"stage {undone[0]!r} was not compared: an exception interrupted its comparison"
         return None
+
+    def _unheard(self, covered: Sequence[str]) -> str | None:
+        """Say which limit of the test's own marks concerns no waveform, and so would never be held."""
+        metas = [result.meta for name in covered if (result := self._recorded[name]) is not None]
+        if len(metas) < len(covered):  # what these are is not known, for a reason of its own
+            return None
+        return unheard(self.spec.must_hear, [m.name for m in (*metas, *self._stages()) if m.kind == "waveform"])
 
     def _has_settings_of_its_own(self) -> bool:
         """Whether hyper-parameters are compared: a port that declares none may have no way to know them."""

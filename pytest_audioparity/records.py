@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from pytest_audioparity.audio.channels import Heard
     from pytest_audioparity.comparison.hyperparameters import SettingResult
     from pytest_audioparity.roundtrip.records import RoundtripResult
 
@@ -68,6 +69,8 @@ class Tolerance:
     tol_peak_db : largest deviation of a single element in dB
     peak_is_derived : True while `tol_peak_db` is the default of 100·tol_db
     min_snr_db : smallest signal-to-error ratio in dB
+    min_stoi, min_estoi, min_pesq_wb, min_pesq_nb : smallest audio scores, of waveforms
+    words : "kept", or "any" for a waveform that may lose its words within the other limits
     atol, rtol : every element must satisfy |actual − expected| ≤ atol + rtol·|expected|
     min_match : smallest share of equal codes, 0 to 1
     precision : fp32, fp16, bf16 or int8; sets the default of `tol_db` and the float type that is accepted
@@ -87,6 +90,11 @@ class Tolerance:
     dtype: str = "same"
     allow_empty: bool = False
     max_drop: float | None = None
+    min_stoi: float | None = None
+    min_estoi: float | None = None
+    min_pesq_wb: float | None = None
+    min_pesq_nb: float | None = None
+    words: str = "kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +186,7 @@ class Own:
 
 @dataclass(frozen=True, slots=True)
 class StageResult:
-    """The verdict on one stage and everything it rests on."""
+    """The verdict on one stage and everything it rests on; `audio` is what a waveform was heard to be, if it was."""
 
     meta: StageMeta
     verdict: str
@@ -189,6 +197,7 @@ class StageResult:
     smallest_tol_db: float | None = None
     reason: str | None = None
     own: Own | None = None
+    audio: Heard | None = None
 
     def __bool__(self) -> bool:
         """Be true only when passed, so that ``assert compare(...)`` means what it says."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.comparison.tolerances import (
+    SCORES,
     STAGES_KEYWORD,
     TOLERANCE_KEYWORDS,
     layered,
@@ -18,7 +19,7 @@ from pytest_audioparity.errors import GoldenError
 from pytest_audioparity.golden.names import golden_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_audioparity.records import Tolerance
 
@@ -51,6 +52,7 @@ class Spec:
 
     `layers` are tolerance keywords, the project's first, the test's last. `must_match` are the globs that the test's
     own marks name; each has to mean a stage, since a misspelt one would leave a stage uncompared, or too loosely.
+    `must_hear` are the scores that they limit, with the glob that says of which stages; each has to mean a waveform.
     """
 
     layers: tuple[Mapping[str, Any], ...] = ()
@@ -58,6 +60,7 @@ class Spec:
     port: bool = False
     only: tuple[str, ...] | None = None
     must_match: tuple[str, ...] = ()
+    must_hear: tuple[tuple[str, str], ...] = ()
 
     def covers(self, stage: str) -> bool:
         """Whether a stage is compared at all."""
@@ -95,4 +98,11 @@ def resolve(project: Mapping[str, Any], marks: Sequence[Mapping[str, Any]], *, o
         port=merged.get("port", False),
         only=None if only is None else tuple(only),
         must_match=tuple(must_match),
+        must_hear=tuple(pair for kwargs in marks[:own] for pair in _scores(kwargs)),
     )
+
+
+def _scores(kwargs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Return the scores that a mark limits, each with the glob of its stages."""
+    for glob, keywords in (("*", kwargs), *(kwargs.get("stages") or {}).items()):
+        yield from ((glob, keyword) for keyword in SCORES if keywords.get(keyword) is not None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_audioparity.adapters.arrays import as_array, declare
 from pytest_audioparity.adapters.dumps import load
 from pytest_audioparity.comparison.hyperparameters import merged_settings, plain_settings
-from pytest_audioparity.comparison.tolerances import problem_with
+from pytest_audioparity.comparison.tolerances import problem_with, problem_with_kind
 from pytest_audioparity.errors import AudioparityError, StageError
 from pytest_audioparity.records import DECLARED, StageTensor
 
@@ -62,8 +62,8 @@ class Stages:
         unit : of a log_spectrum: db, ln, ln_power, log10 or log10_power
         sample_rate : in Hz, of a waveform
         frame_rate : frames per second along T, of everything else
-        **tolerance : tol_db, tol_peak_db, min_snr_db, atol, rtol, min_match, precision, dtype, allow_empty; these win
-            over the marks
+        **tolerance : tol_db, tol_peak_db, min_snr_db, atol, rtol, min_match, precision, dtype, allow_empty, and of a
+            waveform min_stoi, min_estoi, min_pesq_wb, min_pesq_nb, words; these win over the marks
 
         Returns
         -------
@@ -121,6 +121,8 @@ class Stages:
                 raise StageError(f"stage {name!r}: {problem}")
             array = as_array(tensor, name)
             meta = declare(name, array, **declared)
+            if (problem := problem_with_kind(tolerance, self._recording.kind(meta))) is not None:
+                raise StageError(f"stage {name!r}: {problem}")
             self._recording.take(StageTensor(meta, array), tolerance, call)
             self._recording.steps.note(tensor, meta)
 

@@ -8,11 +8,13 @@ import unittest
 
 import numpy as np
 import pytest
+import soundfile
 
 import pytest_audioparity
 from pytest_audioparity.api import assert_parity, compare
 from pytest_audioparity.errors import ParityError, StageError
 from pytest_audioparity.records import FAIL, PASS, ParityResult, StageResult
+from tests.audio.verdicts import SPEECH
 
 SIGNAL = np.sin(np.arange(60.0)).reshape(6, 10)
 
@@ -140,3 +142,18 @@ class TestFromUnittest(unittest.TestCase):
         assert_parity(SIGNAL, SIGNAL)
         with self.assertRaises(self.failureException):  # noqa: PT027 - unittest's own way is what is tested
             assert_parity(SIGNAL, SIGNAL + 1)
+
+
+def test_scores_concern_waveforms():
+    """A limit of a score is misuse where nothing is a waveform; a waveform that lost its words says so."""
+    clip = soundfile.read(SPEECH / "librivox_sense_and_sensibility_0930.wav")[0]
+    for keywords in ({"min_stoi": 0.9}, {"words": "any"}, {"min_estoi": 0.9, "kind": "tensor"}):
+        with pytest.raises(StageError, match=r"compare: \w+= is for waveforms; declare kind='waveform'"):
+            compare(clip, clip, **keywords)
+    with pytest.raises(StageError, match="min_stoi= is for waveforms"):
+        compare({"x": clip}, {"x": clip}, stages={"x": {"min_stoi": 0.9}})
+    declared = {"kind": "waveform", "sample_rate": 16_000, "tol_db": None}
+    assert compare(clip, clip * 0.9, **declared, min_stoi=0.99)
+    with pytest.raises(ParityError, match=r"audio +: garbled: words are lost: ESTOI"):
+        assert_parity(clip, clip[::-1], **declared, atol=2)
+    assert_parity(clip, clip[::-1], **declared, atol=2, words="any")

@@ -31,8 +31,13 @@ def add_compare(parser: argparse.ArgumentParser) -> None:
         ("--atol", "every element: |actual - expected| <= atol + rtol*|expected|"),
         ("--rtol", "see --atol"),
         ("--min-match", "smallest share of equal codes, 0 to 1 (default 1)"),
+        ("--min-stoi", "of stages declared as waveforms: smallest intelligibility, 0 to 1"),
+        ("--min-estoi", "the same, extended intelligibility"),
+        ("--min-pesq-wb", "the same, wide-band PESQ, 1 to 5"),
+        ("--min-pesq-nb", "the same, narrow-band PESQ, 1 to 5"),
     ):
         parser.add_argument(flag, type=float, metavar="X", help=text)
+    parser.add_argument("--words", metavar="kept|any", help="whether waveforms must keep their words (default kept)")
     parser.add_argument("--precision", metavar="P", help="fp32, fp16, bf16 or int8: presets of --tol-db")
     parser.add_argument("--dtype", metavar="same|any", help="whether dtypes must agree (default same)")
     parser.add_argument("--only", metavar="GLOB", action="append", help="compare only stages like this; repeatable")
@@ -68,7 +73,7 @@ def _compare(parsed: argparse.Namespace) -> int:
 
 def _compared(parsed: argparse.Namespace) -> ParityResult:
     from pytest_audioparity.check import check_stage, result_of
-    from pytest_audioparity.comparison.tolerances import TOLERANCE_KEYWORDS, problem_with, unmatched
+    from pytest_audioparity.comparison.tolerances import SCORES, TOLERANCE_KEYWORDS, problem_with, unheard, unmatched
     from pytest_audioparity.spec import Spec
 
     given = {key: getattr(parsed, key, None) for key in TOLERANCE_KEYWORDS}
@@ -79,6 +84,9 @@ def _compared(parsed: argparse.Namespace) -> ParityResult:
     expected, actual = _both_sides(parsed)
     if (problem := unmatched(parsed.only or (), {**expected, **actual})) is not None:
         raise StageError(f"--only {problem}")
+    waveforms = [stage.meta.name for stage in (*expected.values(), *actual.values()) if stage.meta.kind == "waveform"]
+    if (problem := unheard([("*", keyword) for keyword in SCORES if keyword in keywords], waveforms)) is not None:
+        raise StageError(f"--{problem.replace('_', '-', 2).replace('=', '', 1)}")
     results = {
         name: check_stage(expected.get(name), actual.get(name), spec.tolerance(name), others=expected.values())
         for name in {**expected, **actual}

@@ -24,10 +24,23 @@ PEAK_FACTOR = 100.0
 FLOAT_OF_PRECISION = {"fp16": "float16", "bf16": "bfloat16"}
 
 DTYPES = ("same", "any")
+WORDS = ("kept", "any")
+# Keyword -> the number of `audio.score` that it limits.
+SCORES = {"min_stoi": "stoi", "min_estoi": "estoi", "min_pesq_wb": "pesq_wb", "min_pesq_nb": "pesq_nb"}
+# What concerns waveforms alone.
+AUDIO_KEYWORDS = (*SCORES, "words")
 
 
 def _at_least_zero(value: Any) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool) and 0 <= float(value) < math.inf
+
+
+def _is_share(value: Any) -> bool:
+    return _at_least_zero(value) and value <= 1
+
+
+def _is_mos(value: Any) -> bool:
+    return _at_least_zero(value) and 1 <= value <= 5
 
 
 def _finite(value: Any) -> bool:
@@ -41,7 +54,12 @@ TOLERANCE_KEYWORDS = {
     "min_snr_db": ("a number of dB or None", lambda v: v is None or _finite(v)),
     "atol": ("a number, 0 or more, or None", lambda v: v is None or _at_least_zero(v)),
     "rtol": ("a number, 0 or more, or None", lambda v: v is None or _at_least_zero(v)),
-    "min_match": ("a share between 0 and 1", lambda v: _at_least_zero(v) and v <= 1),
+    "min_match": ("a share between 0 and 1", _is_share),
+    "min_stoi": ("a number between 0 and 1 or None", lambda v: v is None or _is_share(v)),
+    "min_estoi": ("a number between 0 and 1 or None", lambda v: v is None or _is_share(v)),
+    "min_pesq_wb": ("a mean opinion score between 1 and 5 or None", lambda v: v is None or _is_mos(v)),
+    "min_pesq_nb": ("a mean opinion score between 1 and 5 or None", lambda v: v is None or _is_mos(v)),
+    "words": ("'kept' or 'any'", lambda v: isinstance(v, str) and v in WORDS),
     "precision": (f"one of {', '.join(PRESET_DB)}", lambda v: isinstance(v, str) and v in PRESET_DB),
     "dtype": ("'same' or 'any'", lambda v: isinstance(v, str) and v in DTYPES),
     "allow_empty": ("True or False", lambda v: isinstance(v, bool)),
@@ -83,6 +101,35 @@ def problem_with_stages(keywords: Mapping[str, Any]) -> str | None:
     for glob, overrides in (keywords.get("stages") or {}).items():
         if (problem := problem_with(overrides)) is not None:
             return f"stages[{glob!r}]: {problem}"
+    return None
+
+
+def scores_asked(tolerance: Tolerance) -> dict[str, float]:
+    """Return the limits of audio scores that a waveform is to keep, by their keywords."""
+    limits = ((keyword, getattr(tolerance, keyword)) for keyword in SCORES)
+    return {keyword: limit for keyword, limit in limits if limit is not None}
+
+
+def problem_with_kind(keywords: Mapping[str, Any], kind: str | None) -> str | None:
+    """Say which keyword of a stage concerns waveforms, which it is not declared to be, or return None."""
+    given = next((name for name in AUDIO_KEYWORDS if keywords.get(name) is not None), None)
+    if given is None or kind == "waveform":
+        return None
+    return f"{given}= is for waveforms; declare kind='waveform' and sample_rate=, or leave it out"
+
+
+def unheard(asked: Iterable[tuple[str, str]], waveforms: Sequence[str]) -> str | None:
+    """Say which keyword for waveforms concerns none, or return None.
+
+    Parameters
+    ----------
+    asked : pairs of a glob of stages and a keyword
+    waveforms : the stages that are waveforms
+    """
+    for glob, keyword in asked:
+        if not any(matches(name, glob) for name in waveforms):
+            which = "no stage" if glob == "*" else f"no stage like {glob!r}"
+            return f"{keyword}= concerns {which}: none is declared kind='waveform'"
     return None
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_audioparity.records import shape_text
+from pytest_audioparity.records import NOT_MEASURED, shape_text
 from pytest_audioparity.report.numbers import decibel, percent
 
 if TYPE_CHECKING:
     from pytest_audioparity.records import StageResult
+
+# Verdicts of audio that a list of changes need not mention.
+_GOOD = (None, "ok", NOT_MEASURED)
 
 
 def change(stage: StageResult) -> str:
@@ -28,5 +31,11 @@ def change(stage: StageResult) -> str:
     if comparison is not None and comparison.match is not None:
         return f"{percent(1 - comparison.match)} of the codes changed"
     if stage.deviation_db is not None:
-        return f"old -> new {decibel(stage.deviation_db)} dB"
+        return f"old -> new {decibel(stage.deviation_db)} dB{_audio(stage)}"
     return "changed"
+
+
+def _audio(stage: StageResult) -> str:
+    """Say what the new audio is, against the old, where that is known and not good."""
+    verdict = None if stage.audio is None else stage.audio.worst[1].verdict
+    return "" if verdict in _GOOD else f", audio {str(verdict).replace('_', ' ')}"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.report.roundtrips import roundtrip_document
+from pytest_audioparity.hearing import unjudged
 
 if TYPE_CHECKING:
     from pytest_audioparity.records import ParityResult, Side, StageResult
@@ -70,6 +71,7 @@ def stage_document(stage: StageResult) -> dict[str, Any]:
     entry["details"] = dict(numbers.details) if numbers else {}
     entry["reason"] = stage.reason
     entry["findings"] = _findings(stage)
+    entry["audio"] = _audio(stage)
     return entry | _own(stage)
 
 
@@ -77,6 +79,16 @@ def _findings(stage: StageResult) -> list[dict[str, Any]]:
     return [
         {"code": f.code, "explains": f.explains, "detail": dict(f.detail), "message": f.message} for f in stage.findings
     ]
+
+
+def _audio(stage: StageResult) -> dict[str, Any] | None:
+    """Return what a waveform sounds like, the worst channel of it, as `audioparity score` does; None if not known."""
+    if stage.audio is None:
+        return None
+    from pytest_audioparity.audio.report import document as scores
+
+    label, result = stage.audio.worst
+    return {**scores(result), "channel": label or None, "channels": stage.audio.channels, "lost": stage.audio.lost}
 
 
 def _own(stage: StageResult) -> dict[str, Any]:
@@ -103,6 +115,8 @@ def compact(stage: StageResult) -> dict[str, Any]:
     for key in ("tol_db", "tol_peak_db", "peak_is_derived", "min_snr_db", "min_match", "atol", "max_drop"):
         entry[key] = getattr(tolerance, key)
     entry["failed"] = [c.name for c in stage.criteria if not c.passed]
+    entry["not_judged"] = unjudged(stage)
+    entry["audio"] = None if stage.audio is None else stage.audio.worst[1].verdict
     entry["reason"] = stage.reason
     entry["findings"] = [f.code for f in stage.findings]
     return entry

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_audioparity.records import shape_text
 from pytest_audioparity.report.attribution import own_cell
-from pytest_audioparity.report.numbers import SHORT, decibel, percent, short
+from pytest_audioparity.report.numbers import SHORT, decibel, percent, round_down, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
 _NAME, _SHAPE, _NUMBER, _JUDGED = 15, 10, SHORT + 1, 8
 # Before a number of the table that is not the deviation.
-_MARK = {"deviation_db": "", "peak_db": "pk ", "snr_db": "snr ", "excess": "el "}
+_MARK = {
+    "deviation_db": "",
+    "peak_db": "pk ",
+    "snr_db": "snr ",
+    "excess": "el ",
+    "stoi": "st ",
+    "estoi": "es ",
+    "pesq_wb": "wb ",
+    "pesq_nb": "nb ",
+}
+_SCORES = ("stoi", "estoi", "pesq_wb", "pesq_nb")
 
 
 def table(result: ParityResult) -> Iterator[str]:
@@ -69,13 +79,19 @@ def _judged(stage: StageResult) -> tuple[str, str]:
     if criterion is None:
         return (stage.findings[0].code if stage.findings else "-"), ""
     if criterion.passed and not stage.passed:  # what failed is no number: the finding's code says what it is
-        return (stage.findings[0].code if stage.findings else "declared"), ""
+        return (stage.findings[0].code if stage.findings else "declared" if stage.verdict == "fail" else "-"), ""
     if criterion.name == "match":
         return _wrong(criterion.value or 0.0), _wrong(criterion.limit)
     if criterion.name == "drop":  # scores: what was lost, or gained
         return ("-" if criterion.value is None else f"{-criterion.value:+.3f}"), f"-{short(criterion.limit)}"
+    if criterion.name == "words" and stage.audio is not None:
+        return stage.audio.worst[1].verdict.replace("_", " "), ""
+    if criterion.name in _SCORES and criterion.value is None:
+        return f"{_MARK[criterion.name]}-", f">={short(criterion.limit)}"
     mark, sign = _MARK[criterion.name], "" if criterion.at_most else ">="
     value = decibel(criterion.value) if criterion.name in ("deviation_db", "peak_db") else short(criterion.value)
+    if criterion.name in _SCORES:  # never above the limit that it fails
+        value = round_down(criterion.value or 0.0)
     return f"{mark}{value}", f"{sign}{short(criterion.limit)}"
 
 

@@ -19,7 +19,7 @@ from pytest_audioparity.report.attribution import (
     settings_lines,
     settings_problem,
 )
-from pytest_audioparity.report.numbers import decibel, percent, round_up
+from pytest_audioparity.report.numbers import decibel, percent, round_down, round_up
 from pytest_audioparity.report.plain_text import clean
 from pytest_audioparity.report.roundtrips import roundtrip_lines, roundtrip_problem
 from pytest_audioparity.report.table import table
@@ -30,14 +30,17 @@ if TYPE_CHECKING:
     from pytest_audioparity.records import Comparison, Criterion, Finding, ParityResult, StageResult
 
 WIDTH = 80
-_UNIT = {"deviation_db": " dB", "peak_db": " dB", "snr_db": " dB", "match": "", "excess": "", "drop": ""}
+_UNIT = {"deviation_db": " dB", "peak_db": " dB", "snr_db": " dB", "pesq_wb": " MOS", "pesq_nb": " MOS"}
+# Criteria that limit from below.
+_AT_LEAST = {"snr_db": "signal-to-error ratio", "stoi": "STOI", "estoi": "ESTOI", "pesq_wb": "wide-band PESQ"}
+_AT_LEAST["pesq_nb"] = "narrow-band PESQ"
 _SAY = {
     "deviation_db": "deviation",
     "peak_db": "largest single element against the rms",
-    "snr_db": "signal-to-error ratio",
     "match": "share of equal codes",
     "excess": "|actual - expected| - rtol*|expected|",
     "drop": "mean below the expected one",
+    **_AT_LEAST,
 }
 _STRUCTURE = {
     "missing_stage": "is missing in actual",
@@ -46,6 +49,7 @@ _STRUCTURE = {
     "nonfinite": "has values that are not finite",
     "dtype": "has another dtype",
 }
+_WORDS_LOST = "words are lost, which only words='any' allows"
 # An offset below this share of the spread is rounding of the fit, and reads as one.
 _NO_OFFSET = 1e-6
 # Names of settings are set below one another up to this length.
@@ -85,10 +89,14 @@ def _what(stage: StageResult) -> str:
     code = next((f.code for f in stage.findings if f.code in _STRUCTURE), None)
     if code and (failed is None or code != "dtype"):
         return _STRUCTURE[code]
-    if failed is not None and failed.name == "snr_db":
-        return f"has a signal-to-error ratio of {decibel(failed.value)} dB, at least {failed.limit:.6g} dB is asked for"
+    if failed is not None and failed.name == "words":
+        return f"passes its other limits, but its words are lost{_verdict(stage)}"
     if failed is not None and failed.name == "drop":
-        return f"has lost {failed.value:.3g}, allowed {failed.limit:.6g}" if failed.value is not None else "fails"
+        return f"has lost {failed.value or 0.0:.3g}, allowed {failed.limit:.6g}"
+    if failed is not None and failed.name in _AT_LEAST:
+        unit = _UNIT.get(failed.name, "")
+        what = f"a {_AT_LEAST[failed.name]} of {_value(failed)}{unit}"
+        return f"has {what}, at least {failed.limit:.6g}{unit} is asked for"
     if failed is not None:
         return f"is off by {_amount(failed)}, allowed {_limit(failed)}"
     return f"does not fit: {stage.reason}" if stage.reason else "fails"
@@ -97,7 +105,7 @@ def _what(stage: StageResult) -> str:
 def _amount(criterion: Criterion) -> str:
     if criterion.name == "match":
         return f"{percent(1 - (criterion.value or 0.0))} of its codes"
-    amount = f"{decibel(criterion.value)}{_UNIT[criterion.name]}"
+    amount = f"{decibel(criterion.value)}{_UNIT.get(criterion.name, '')}"
     return amount if criterion.name == "deviation_db" else f"{amount} ({_SAY[criterion.name]})"
 
 
@@ -180,6 +188,8 @@ def _tells_much(finding: Finding) -> bool:
 
 def _has_causes(stage: StageResult) -> bool:
     """Whether there is more to tell of a stage than its numbers. Causes of what is inherited stand where it began."""
+    if stage.audio is not None:
+        return True
     is_at_fault = stage.own_result is not None and not stage.own_result.passed
     telling = stage.reason is not None or any(map(_tells_much, stage.findings))
     return is_at_fault or (not stage.is_inherited and telling)
@@ -196,8 +206,9 @@ def _block(title: str, word: str, stages: list[StageResult]) -> Iterator[str]:
 def _details(stage: StageResult) -> Iterator[str]:
     over = [criterion for criterion in stage.criteria if not criterion.passed]
     for criterion in over:
-        said = f"{_SAY[criterion.name]} {_value(criterion)}{_UNIT[criterion.name]}, allowed {_limit_value(criterion)}"
-        yield from _wrapped("over", said)
+        said = f"{_SAY.get(criterion.name)} {_value(criterion)}{_UNIT.get(criterion.name, '')}"
+        said = f"{said}, allowed {_limit_value(criterion)}"
+        yield from _wrapped("over", _WORDS_LOST if criterion.name == "words" else said)
     yield from _own(stage)
     comparison = stage.comparison
     assert comparison is not None
@@ -215,7 +226,10 @@ def _details(stage: StageResult) -> Iterator[str]:
 
 def _causes(stage: StageResult) -> Iterator[str]:
     yield from _own(stage)
-    yield from _why(stage, first=False)
+    if stage.is_inherited:
+        yield from _sound(stage)
+    else:
+        yield from _why(stage, first=False)
 
 
 def _own(stage: StageResult) -> Iterator[str]:
@@ -227,6 +241,7 @@ def _own(stage: StageResult) -> Iterator[str]:
 
 def _why(stage: StageResult, *, first: bool) -> Iterator[str]:
     """Name the causes: of its own part where that is known, in which what it inherited does not cover them."""
+    yield from _sound(stage)
     told = _told_of(stage)
     if told.reason:
         yield from _wrapped("problem", told.reason)
@@ -235,6 +250,25 @@ def _why(stage: StageResult, *, first: bool) -> Iterator[str]:
         if first or told is not stage or _tells_much(finding):
             share = "" if finding.explains is None else f" ({percent(finding.explains)} of the error)"
             yield from _wrapped("finding", f"{finding.code}{share}: {finding.message}")
+
+
+def _sound(stage: StageResult) -> Iterator[str]:
+    """Say what a waveform sounds like: whether it is still speech, and why not."""
+    for line in _heard(stage):
+        yield from _wrapped("audio", line)
+
+
+def _heard(stage: StageResult) -> list[str]:
+    if stage.audio is None:
+        return []
+    # The package of the scorer is loaded where there is a score, and nowhere else.
+    from pytest_audioparity.audio.channels import verdict_lines
+
+    return verdict_lines(stage.audio)
+
+
+def _verdict(stage: StageResult) -> str:
+    return "" if stage.audio is None else f" ({stage.audio.worst[1].verdict.replace('_', ' ')})"
 
 
 def _told_of(stage: StageResult) -> StageResult:
@@ -282,11 +316,13 @@ def _match_limit(match: float) -> str:
 def _value(criterion: Criterion) -> str:
     if criterion.value is None:
         return "not measured"
+    if criterion.name in _AT_LEAST:
+        return round_down(criterion.value)
     return decibel(criterion.value) if criterion.name in ("deviation_db", "peak_db") else f"{criterion.value:.6g}"
 
 
 def _limit_value(criterion: Criterion) -> str:
-    return f"{'' if criterion.at_most else 'at least '}{criterion.limit:.6g}{_UNIT[criterion.name]}"
+    return f"{'' if criterion.at_most else 'at least '}{criterion.limit:.6g}{_UNIT.get(criterion.name, '')}"
 
 
 def _worst(comparison: Comparison) -> str:

@@ -105,11 +105,15 @@ def _stage(row: Mapping[str, Any], tol_db: float) -> Rejudged:
 
 def _only_too_far(row: Mapping[str, Any]) -> bool:
     failed, findings = _texts(row, "failed"), _texts(row, "findings")
+    # What was not listened to may have lost its words as well.
+    if _texts(row, "not_judged"):
+        return False
     return bool(failed) and failed <= _FOLLOWS and not findings & _STRUCTURE and row.get("reason") is None
 
 
 def _why(row: Mapping[str, Any]) -> str | None:
-    said = row.get("reason") or ", ".join(sorted(_texts(row, "findings") | (_texts(row, "failed") - _FOLLOWS)))
+    named = _texts(row, "findings") | (_texts(row, "failed") - _FOLLOWS) | _texts(row, "not_judged")
+    said = row.get("reason") or ", ".join(sorted(named))
     return str(said) if said else None
 
 

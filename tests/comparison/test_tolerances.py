@@ -197,6 +197,12 @@ def test_no_tolerance_is_the_smallest_when_none_would_pass(numbers):
         ({"rtol": [1]}, "rtol=[1] is not"),
         ({"min_match": 1.1}, "min_match=1.1 is not a share between 0 and 1"),
         ({"min_match": None}, "min_match=None is not"),
+        ({"min_stoi": 1.01}, "min_stoi=1.01 is not a number between 0 and 1 or None"),
+        ({"min_estoi": -0.1}, "min_estoi=-0.1 is not"),
+        ({"min_pesq_wb": 0.9}, "min_pesq_wb=0.9 is not a mean opinion score between 1 and 5 or None"),
+        ({"min_pesq_nb": 5.1}, "min_pesq_nb=5.1 is not"),
+        ({"min_stoy": 1}, "unknown keyword 'min_stoy', did you mean 'min_stoi'?"),
+        ({"words": "all"}, "words='all' is not 'kept' or 'any'"),
         ({"precision": "fp8"}, "precision='fp8' is not one of fp32, fp16, bf16, int8"),
         ({"precision": ["fp16"]}, "precision=['fp16'] is not"),
         ({"dtype": "float32"}, "dtype='float32' is not 'same' or 'any'"),
@@ -210,6 +216,9 @@ def test_a_wrong_keyword_is_named_with_what_would_be_right(keywords, said):
 def test_right_keywords_have_no_problem():
     right = {"tol_db": 0, "tol_peak_db": None, "min_snr_db": -3.5, "atol": 1e-5, "rtol": 0, "min_match": 1}
     assert problem_with(right | {"precision": "bf16", "dtype": "any", "allow_empty": True}) is None
+    scores = {"min_stoi": 0, "min_estoi": 1, "min_pesq_wb": 1, "min_pesq_nb": 5, "words": "any"}
+    assert problem_with(scores) is None
+    assert problem_with(dict.fromkeys(["min_stoi", "min_estoi", "min_pesq_wb", "min_pesq_nb"])) is None
     assert problem_with({}) is None
 
 

@@ -12,9 +12,13 @@ import ml_dtypes  # noqa: F401 - extension modules load once; pytester drops wha
 import numpy as np
 import numpy.fft
 import pytest
+import soundfile  # noqa: F401
+import soxr  # noqa: F401
 import xxhash  # noqa: F401
 
 import pytest_audioparity.api
+import pytest_audioparity.audio.channels
+import pytest_audioparity.comparison.windows
 import pytest_audioparity.golden.provenance
 import pytest_audioparity.recording
 import pytest_audioparity.session

@@ -121,7 +121,9 @@ def test_a_wrong_value_is_a_usage_error(project, line, message, flags):
 def test_the_options_are_in_the_help(project):
     """The help lists every flag and every ini option."""
     text = project.run("--help").stdout.str()
-    for flag in ("--update-golden", "--update-golden-in-ci", "--golden-reason", "--golden-dir"):
+    for flag in ("--update-golden", "--update-golden-in-ci", "--golden-reason", "--golden-dir", "--force-golden"):
         assert flag in text
-    for keyword in ("tol_db", "tol_peak_db", "min_snr_db", "atol", "rtol", "min_match", "precision", "dtype", "stages"):
+    scores = ("min_stoi", "min_estoi", "min_pesq_wb", "min_pesq_nb", "words")
+    numbers = ("tol_db", "tol_peak_db", "min_snr_db", "atol", "rtol", "min_match")
+    for keyword in (*numbers, *scores, "precision", "dtype", "stages"):
         assert f"audioparity_{keyword}" in text

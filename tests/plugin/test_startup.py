@@ -53,6 +53,27 @@ def test_causes_are_looked_for_only_where_a_failure_stands(project):
     assert searched not in loaded(project, "--update-golden")
 
 
+def test_nothing_is_listened_to_where_no_word_can_be_lost(project):
+    """Neither a failure without waveforms nor a waveform within a usual tolerance loads the scorer."""
+    scorer = "pytest_audioparity.audio.scoring"
+    project.write("def test_model(stages): stages['mel'] = [2.0]")
+    project.run("--update-golden")
+    project.write("def test_model(stages): stages['mel'] = [1.0]")
+    assert scorer not in loaded(project)
+    source = """
+    @parity(tol_db={tol_db})
+    def test_model(stages):
+        tone = np.sin(np.arange(16_000.0)) * {gain}
+        stages.record('waveform', tone, kind='waveform', sample_rate=16_000)
+    """
+    project.write(source.format(tol_db=0.01, gain=1))
+    project.run("--update-golden")
+    project.write(source.format(tol_db=0.01, gain=1.001))
+    assert scorer not in loaded(project)
+    project.write(source.format(tol_db=9, gain=2))
+    assert scorer in loaded(project)
+
+
 def test_collecting_needs_no_numpy(project):
     """Marks are checked at collection without numpy or the comparison."""
     (project.path / "test_model.py").write_text(
