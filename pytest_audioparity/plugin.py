@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _MARKS = ("parity", "codec_roundtrip")
 # As in identity, which is imported when a test may have one of them.
 _FIXTURES = ("stages", "roundtrip")
-_UPDATES = ("--update-golden", "--update-golden-missing", "--golden-plan")
+_UPDATES = ("--update-golden", "--update-golden-missing", "--golden-plan", "--force-golden")
 # Tells a test that asked for the fixture by request.getfixturevalue, which its list of fixtures does not show.
 _RECORDS = pytest.StashKey[bool]()
 # What became of the collection of every file, and of whatever else was skipped or failed, by node id. It is noted from

@@ -32,6 +32,7 @@ class Settings:
     create : whether missing goldens are to be written
     plan : whether to list that only, and write nothing
     reason : what the user gave as one
+    force : whether goldens are written although words are lost in their audio
     variant : the variant that an update makes of a golden that does not pass, if any
     variants : the variants that count where a golden has them, the closest first
     store, cache, offline : where tensors too large for git are kept, where downloads go, whether to download at all
@@ -46,6 +47,7 @@ class Settings:
     create: bool = False
     plan: bool = False
     reason: str | None = None
+    force: bool = False
     variant: str | None = None
     variants: tuple[str, ...] = ()
     store: str | None = None
@@ -81,6 +83,7 @@ def read_settings(config: pytest.Config) -> Settings:
         create=update or missing_only,
         plan=plan,
         reason=config.getoption("--golden-reason"),
+        force=bool(config.getoption("--force-golden")),
         variant=variant,
         variants=(*filter(None, [variant]), f"{system}-{platform.machine().lower()}", system),
         store=config.getini("audioparity_golden_store") or None,

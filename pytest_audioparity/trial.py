@@ -114,6 +114,7 @@ def _recording_for(item: pytest.Item) -> Recording:
         variants=settings.variants,
         new_variant=settings.variant,
         observe=observe,
+        force=settings.force,
     )
 
 

@@ -29,8 +29,9 @@ def refuse_in_ci(config: pytest.Config) -> None:
 
     Raises
     ------
-    pytest.UsageError : an update under CI without --update-golden-in-ci
+    pytest.UsageError : an update under CI without --update-golden-in-ci; --force-golden without a reason or an update
     """
+    _check_force(config)
     in_ci = os.environ.get("CI", "").lower() not in ("", "0", "false", "no")
     allowed = config.getoption("--update-golden-in-ci") or config.getoption("--golden-plan")
     flag = next((flag for flag in ("--update-golden", "--update-golden-missing") if config.getoption(flag)), None)
@@ -39,6 +40,15 @@ def refuse_in_ci(config: pytest.Config) -> None:
             f"{flag} is refused in CI (the environment variable CI is set): a golden that changes there is "
             f"reviewed by nobody; update on your machine and commit, or add --update-golden-in-ci"
         )
+
+
+def _check_force(config: pytest.Config) -> None:
+    if not config.getoption("--force-golden"):
+        return
+    if not (config.getoption("--golden-reason") or "").strip():
+        raise pytest.UsageError('--force-golden needs --golden-reason "why"; it is stored in the goldens')
+    if not (config.getoption("--update-golden") or config.getoption("--golden-plan")):
+        raise pytest.UsageError("--force-golden goes with --update-golden or --golden-plan")
 
 
 def owner_of(recording: Recording) -> str | None:
@@ -163,7 +173,7 @@ def write(recording: Recording, *, test: str, settings: Settings) -> int:
         recording.target,
         recording.proposal.new_golden(),
         settings=recording.proposal.new_settings(whole=True),
-        provenance=provenance(test=test, root=settings.root, reason=settings.reason),
+        provenance=provenance(test=test, root=settings.root, reason=settings.reason, forced=_forced(recording)),
         shelf=recording.shelf,
         since=recording.golden if recording.target == recording.base else None,
     )
@@ -210,6 +220,7 @@ def keep(
         base=name_of(recording.base, folder),
         golden_dir=shown_path(folder, settings.root).as_posix(),
         refused=refused,
+        forcible=refused is not None and refused == recording.objection,
         run=run,
         obtained=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         order=proposal.order,
@@ -217,13 +228,18 @@ def keep(
         result=document(result),
         report=render(result),
         settings=proposal.new_settings(whole=whole),
-        provenance=provenance(test=test, root=settings.root, reason=settings.reason),
+        provenance=provenance(test=test, root=settings.root, reason=settings.reason, forced=_forced(recording)),
     )
     workspace = Workspace(settings.root)
     workspace.ensure()
     path = pending_path(workspace.pending, golden_name(test))
     write_pending(path, pending, proposal.obtained())
     return path
+
+
+def _forced(recording: Recording) -> str | None:
+    """Return the objection that --force-golden overrides."""
+    return recording.objection if recording.force else None
 
 
 def drop(test: str, *, settings: Settings) -> None:

@@ -73,5 +73,8 @@ def _add_review(actions: argparse._SubParsersAction[argparse.ArgumentParser], pl
         if action == "accept":
             parser.add_argument("--reason", metavar="TEXT", help="why the goldens change; stored in them")
             parser.add_argument(
+                "--force", action="store_true", help="also where words are lost in the new audio; needs --reason"
+            )
+            parser.add_argument(
                 "--store", metavar="URL", help="where tensors go (default: ini audioparity_golden_store)"
             )

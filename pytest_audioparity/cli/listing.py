@@ -27,6 +27,7 @@ def document(entry: Waiting) -> dict[str, Any]:
         "status": "new" if entry.is_new else "changed",
         "acceptable": entry.refused is None,
         "refused": entry.refused,
+        "forcible": entry.forcible,
         "obtained": pending.obtained,
         "run": pending.run,
         "stages": [
@@ -112,5 +113,7 @@ def reported(entry: Waiting, scope: Scope) -> Iterator[str]:
     yield f"obtained: {entry.path}"
     if entry.refused is None:
         yield f"accept: {scope.command('accept', entry.name)}"
+    elif entry.forcible:
+        yield f"accept all the same: {scope.command('accept', entry.name)} --force --reason 'why'"
     yield f"reject: {scope.command('reject', entry.name)}"
     yield ""

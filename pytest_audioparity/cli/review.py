@@ -64,6 +64,8 @@ def accept(parsed: argparse.Namespace) -> int:
     from pytest_audioparity.golden.shelf import Shelf
     from pytest_audioparity.review import decisions
 
+    if parsed.force and not (parsed.reason or "").strip():
+        raise AudioparityError('--force needs --reason "why"; it is stored in the goldens')
     scope = scope_of(parsed)
     shelf = Shelf(store=scope.project.store, cache=scope.project.cache)
 

@@ -71,6 +71,8 @@ def scope_of(parsed: argparse.Namespace) -> Scope:
         listed = ", ".join(str(one.folder) for one in found)
         raise AudioparityError(f"{source} holds {len(found)} runs; name one of {listed}, or see: audioparity run merge")
     waiting, damaged = list_waiting(found[0].pending, project)
+    if getattr(parsed, "force", False):
+        waiting = [entry.by_force for entry in waiting]
     rivals = disagreements(waiting)
     waiting = [replace(entry, refused=entry.refused or rivals.get(entry.name)) for entry in waiting]
     record = _record(found[0].run_file)

@@ -80,6 +80,7 @@ class Pending:
     base : the golden it was compared with, which is another one when a variant is to be made
     golden_dir : the golden directory of that run, relative to the root directory where it lies below it
     refused : why it cannot be accepted, or None
+    forcible : whether it can be accepted all the same, by force and with a reason
     run : id of the run that left it
     obtained : time in UTC, ISO 8601
     order : the stages that the test recorded, in data-flow order
@@ -100,6 +101,7 @@ class Pending:
     changes: tuple[Change, ...]
     result: Mapping[str, Any]
     report: str
+    forcible: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
@@ -184,7 +186,8 @@ def _check(pending: Pending, obtained: Golden) -> None:
     kept = [change.name for change in pending.changes if change.has_tensor]
     if not all(isinstance(text, str) for text in (*texts, *pending.order, *(name for _, name in names))):
         raise AudioparityError("a text is none")
-    if not isinstance(pending.refused, str | None) or not isinstance(pending.result, dict):
+    fields = ((pending.refused, str | None), (pending.forcible, bool), (pending.result, dict))
+    if not all(isinstance(value, kind) for value, kind in fields):
         raise AudioparityError("a field has another type")
     if any(change.change not in (ADDED, CHANGED, REMOVED) for change in pending.changes):
         raise AudioparityError("a change is of an unknown kind")

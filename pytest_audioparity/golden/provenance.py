@@ -34,7 +34,7 @@ _GIT_SECONDS = 5
 _OURS: set[str] = set()
 
 
-def provenance(*, test: str, root: Path, reason: str | None) -> dict[str, object]:
+def provenance(*, test: str, root: Path, reason: str | None, forced: str | None = None) -> dict[str, object]:
     """Describe this run: the test, the reason given, the commit, the packages, Python, the platform and the device.
 
     Parameters
@@ -42,10 +42,13 @@ def provenance(*, test: str, root: Path, reason: str | None) -> dict[str, object
     test : its node id
     root : a folder inside the repository whose commit counts
     reason : what the user gave as one, if anything
+    forced : what spoke against it, if that was overridden
     """
     record: dict[str, object] = {"test": test}
     if reason:
         record["reason"] = reason
+    if forced:
+        record["forced"] = forced
     if checked_out := commit(root):
         record["commit"] = checked_out
     record["packages"] = packages_in_use()

@@ -135,7 +135,8 @@ def _write(
     if not stages and start is None:
         raise AudioparityError(f"{entry.shown} does not exist; accept stages of it with its settings")
     settings = _revised_settings(start, obtained, {change.name for change in needed if change.is_setting})
-    said = {**entry.pending.provenance, **({"reason": reason} if reason else {})}
+    given = {"reason": reason, "forced": entry.forced}
+    said = {**entry.pending.provenance, **{key: text for key, text in given.items() if text}}
     return save_golden(entry.golden, stages, settings=settings, provenance=said, shelf=shelf, since=golden)
 
 

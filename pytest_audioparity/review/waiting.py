@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,8 @@ class Waiting:
     base : the golden that it was compared with
     shown : the golden's path as it is shown
     refused : why it cannot be accepted, or None
+    forcible : whether it can be accepted all the same, by force and with a reason
+    forced : what spoke against it before that was overridden
     is_new : whether that golden is not there yet
     changes : those of its changes that are to be decided
     """
@@ -49,6 +51,13 @@ class Waiting:
     refused: str | None
     is_new: bool
     changes: tuple[Change, ...]
+    forcible: bool = False
+    forced: str | None = None
+
+    @property
+    def by_force(self) -> Waiting:
+        """The entry without the refusal, where that can be overridden, as it is where not."""
+        return replace(self, refused=None, forcible=False, forced=self.refused) if self.forcible else self
 
 
 def list_waiting(folder: Path, project: Project) -> tuple[list[Waiting], list[str]]:
@@ -101,14 +110,14 @@ def is_plain(value: object, depth: int = _MAX_DEPTH) -> bool:
 
 def _waiting(path: Path, folder: Path, pending: Pending, project: Project) -> Waiting:
     golden = base = None
-    refused = pending.refused
+    problem = None
     shown = f"{pending.golden}{SUFFIX}"
     try:
         directory = _directory(pending, project)
         golden, base = any_golden_path(directory, pending.golden), any_golden_path(directory, pending.base)
         shown = shown_path(golden, project.root).as_posix()
     except GoldenError as error:
-        refused = refused or str(error)
+        problem = str(error)
     return Waiting(
         name=name_of(path, folder),
         folder=folder,
@@ -117,9 +126,10 @@ def _waiting(path: Path, folder: Path, pending: Pending, project: Project) -> Wa
         golden=golden,
         base=base,
         shown=shown,
-        refused=refused,
+        refused=pending.refused or problem,
         is_new=golden is None or not golden_files(golden),
         changes=pending.changes,
+        forcible=pending.refused is not None and pending.forcible and problem is None,
     )
 
 

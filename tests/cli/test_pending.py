@@ -51,6 +51,7 @@ def test_json_has_every_field_of_the_contract(review):
             "status": "changed",
             "acceptable": True,
             "refused": None,
+            "forcible": False,
             "obtained": "2026-11-21T16:00:00+00:00",
             "run": "run1",
             "stages": [
