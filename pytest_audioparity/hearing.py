@@ -161,14 +161,14 @@ def _judged(result: StageResult) -> StageResult:
     audio = result.audio
     assert audio is not None
     criteria, problem = list(result.criteria), None
+    if result.tolerance.words == "kept":
+        criteria.append(Criterion(WORDS, audio.lost, 0, audio.lost == 0))
     for keyword, limit in scores_asked(result.tolerance).items():
         label, measure = audio.lowest(SCORES[keyword])
         if measure.value is None and problem is None:
             problem = f"{keyword}: {f'{label}: ' if label else ''}{measure.not_measured}"
         passed = measure.value is not None and measure.value >= limit
         criteria.append(Criterion(SCORES[keyword], measure.value, limit, passed, at_most=False))
-    if result.tolerance.words == "kept":
-        criteria.append(Criterion(WORDS, audio.lost, 0, audio.lost == 0))
     result = replace(result, criteria=tuple(criteria), reason=result.reason or problem)
     if result.verdict == FAIL or any(not one.passed and one.value is not None for one in criteria):
         return replace(result, verdict=FAIL)

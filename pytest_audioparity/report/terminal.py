@@ -85,7 +85,8 @@ def headline(result: ParityResult) -> str:
 def _what(stage: StageResult) -> str:
     if stage.verdict == "not_measured":
         return f"cannot be measured: {stage.reason}"
-    failed = next((c for c in stage.criteria if not c.passed), None)
+    # What could not be measured comes after what was, and was too little.
+    failed = min((c for c in stage.criteria if not c.passed), key=lambda c: c.value is None, default=None)
     code = next((f.code for f in stage.findings if f.code in _STRUCTURE), None)
     if code and (failed is None or code != "dtype"):
         return _STRUCTURE[code]

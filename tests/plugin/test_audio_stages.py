@@ -241,6 +241,14 @@ def test_a_score_that_cannot_be_measured_fails(project, monkeypatch, array, decl
     assert speaking.project.goldens() == []
 
 
+def test_silence_has_no_score_and_fails(speaking):
+    """Lost words are a failure, whatever else could not be measured of them."""
+    speaking.says(CLIP * 0, "stages={'wave*': {'tol_db': None, 'min_stoi': 0.9}}")
+    result = speaking.run()
+    result.stdout.fnmatch_lines("stage 'waveform' passes its other limits, but its words are lost (silent)")
+    assert (speaking.stage()["verdict"], speaking.stage()["failed"]) == ("fail", ["words", "stoi"])
+
+
 def test_without_pesq_the_way_to_it_is_said(speaking, monkeypatch):
     """A limit of a package that is not there is not measured."""
     found = "pytest_audioparity.audio.pesq.importlib.util.find_spec"
