@@ -20,7 +20,8 @@ STAGES = {
 
 
 def tolerance_of(name, **keywords):
-    return layered([keywords], name)
+    # By numbers alone: silence fails within any tolerance, since no word of it is left.
+    return layered([{"words": "any", **keywords}], name)
 
 
 @pytest.mark.parametrize("name", STAGES)
