@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.report.roundtrips import roundtrip_document
 from pytest_audioparity.hearing import unjudged
+from pytest_audioparity.report.roundtrips import roundtrip_document
 
 if TYPE_CHECKING:
     from pytest_audioparity.records import ParityResult, Side, StageResult

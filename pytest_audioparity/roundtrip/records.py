@@ -106,7 +106,7 @@ class RoundtripResult(Checks):
     name: str = ""
     about: str = ""
     clips: tuple[tuple[str, Score | None], ...] = ()
-    streams: tuple[tuple[str, Score], ...] = ()
+    streams: tuple[tuple[str, Score | None], ...] = ()
 
     @property
     def audio_verdict(self) -> str:

@@ -213,7 +213,7 @@ def _clipped(audio):
         (
             lambda y: np.interp(np.arange(0, y.size, 24000 / 22050), np.arange(y.size), y),
             "rate",
-            "24000 Hz is played as 22050 Hz",
+            "22050 Hz is played as 24000 Hz",
         ),
     ],
 )
