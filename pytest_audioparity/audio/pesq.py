@@ -7,12 +7,7 @@ serves all clips of this one.
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import importlib.util
-import os
-import subprocess
-import sys
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.audio.pesq_process import ANSWER, REQUEST
+from pytest_audioparity.audio.worker import CrashedError, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +30,6 @@ SHORTEST_SECONDS = 0.25
 # 15 s take 0.2 s on an idle core.
 _PATIENCE_SECONDS = 120.0
 _NO_UTTERANCES = -7.0
-_START = "import sys; sys.path[:] = sys.argv[1:]; from pytest_audioparity.audio.pesq_process import main; main()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +81,10 @@ def _scored(chunks: list[tuple[Array, Array]], rate: int, wide: bool) -> Outcome
         if not reference.any() or not estimate.any():
             continue
         try:
-            status, score = _WORKER.ask(rate, wide, reference, estimate)
-        except _CrashedError as error:
+            head = REQUEST.pack(rate, int(wide), reference.size, estimate.size)
+            question = head + reference.tobytes() + estimate.tobytes()
+            status, score = ANSWER.unpack(_WORKER.ask(question, patience_seconds=_PATIENCE_SECONDS))
+        except CrashedError as error:
             return Outcome(None, str(error))
         if status == 0:
             scores.append(score)
@@ -96,70 +93,4 @@ def _scored(chunks: list[tuple[Array, Array]], rate: int, wide: bool) -> Outcome
     return Outcome(float(np.mean(scores))) if scores else Outcome(None, "PESQ finds no speech in it")
 
 
-class _CrashedError(Exception):
-    """The process ended, or does not answer."""
-
-
-class _Worker:
-    """The process, started when it is needed first, and again after a crash or a fork."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        os.register_at_fork(after_in_child=self._forget)
-
-    def _forget(self) -> None:
-        """Leave the process to the parent of this fork, and a lock that nobody here may release."""
-        self._lock, self._process = threading.Lock(), None
-
-    def ask(self, rate: int, wide: bool, reference: Array, estimate: Array) -> tuple[float, float]:
-        with self._lock:
-            process = self._started()
-            clock = threading.Timer(_PATIENCE_SECONDS, process.kill)
-            clock.daemon = True
-            clock.start()
-            try:
-                return self._exchange(process, rate, wide, reference, estimate)
-            except (OSError, EOFError):
-                self.close()
-                raise _CrashedError(f"PESQ's C code ended its process (status {process.returncode})") from None
-            finally:
-                clock.cancel()
-
-    def _exchange(
-        self, process: subprocess.Popen[bytes], rate: int, wide: bool, reference: Array, estimate: Array
-    ) -> tuple[float, float]:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        head = REQUEST.pack(rate, int(wide), reference.size, estimate.size)
-        process.stdin.write(head + reference.tobytes() + estimate.tobytes())
-        process.stdin.flush()
-        answer = process.stdout.read(ANSWER.size)
-        if len(answer) < ANSWER.size:
-            raise EOFError
-        status, score = ANSWER.unpack(answer)
-        return status, score
-
-    def _started(self) -> subprocess.Popen[bytes]:
-        if self._process is None:
-            command = [sys.executable, "-c", _START, *sys.path]
-            quiet = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-            self._process = subprocess.Popen(command, **quiet)  # type: ignore[call-overload]
-            atexit.register(self.close)
-        assert self._process is not None
-        return self._process
-
-    def close(self) -> None:
-        """End the process, if it is ours."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        for pipe in (process.stdin, process.stdout):
-            with contextlib.suppress(OSError):
-                assert pipe is not None
-                pipe.close()
-        process.kill()
-        process.wait()
-
-
-_WORKER = _Worker()
+_WORKER = Worker("pytest_audioparity.audio.pesq_process", "PESQ")
