@@ -16,6 +16,7 @@ from pytest_audioparity.options import MARKERS, add_options, is_configured
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from pytest_audioparity.audio.recognition import Recogniser
     from pytest_audioparity.recorder import Recorder
     from pytest_audioparity.roundtrip.fixture import Roundtrip
     from pytest_audioparity.stages import Stages
@@ -129,6 +130,14 @@ def roundtrip(request: pytest.FixtureRequest) -> Roundtrip:
     _judge(request.config)
     request.node.stash[_RECORDS] = True
     return roundtrip_for(request.node)
+
+
+@pytest.fixture(scope="session")
+def recogniser() -> Recogniser:
+    """Recognise speech: `recogniser(samples, sample_rate)` returns text. Override it to bring your own."""
+    from pytest_audioparity.audio.recognition import default_recogniser
+
+    return default_recogniser()
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)

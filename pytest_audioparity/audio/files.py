@@ -60,7 +60,7 @@ def score_folders(reference: Path, estimate: Path, *, pesq: bool, done: Callable
     ------
     StageError : no audio files, or two of one name
     """
-    left, right = (dict(_listed(folder)) for folder in (reference, estimate))
+    left, right = (dict(listed(folder)) for folder in (reference, estimate))
     if not left:
         raise StageError(f"{reference} holds no audio files ({' '.join(SUFFIXES)})")
     items = {name: Item(name, None, f"missing in {reference}") for name in right.keys() - left.keys()}
@@ -74,7 +74,7 @@ def score_folders(reference: Path, estimate: Path, *, pesq: bool, done: Callable
 
 
 def _items(jobs: list[tuple[str, Path, Path, bool]]) -> Iterator[Item]:
-    workers = min(_cores(), len(jobs))
+    workers = min(available_cores(), len(jobs))
     if workers <= 1:
         yield from map(_item, jobs)
         return
@@ -96,11 +96,13 @@ def _item(job: tuple[str, Path, Path, bool]) -> Item:
         return Item(name, None, str(error))
 
 
-def _cores() -> int:
+def available_cores() -> int:
+    """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _listed(folder: Path) -> Iterator[tuple[str, Path]]:
+def listed(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the audio files of a folder and those below it, by their paths without the suffix."""
     seen: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in SUFFIXES and path.is_file():

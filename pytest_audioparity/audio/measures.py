@@ -13,7 +13,7 @@ from pytest_audioparity.audio import levels as level
 from pytest_audioparity.audio import pesq
 from pytest_audioparity.audio.intelligibility import HOP, RATE, SEGMENT, estoi_segments
 from pytest_audioparity.audio.records import Measure
-from pytest_audioparity.audio.resampling import best_resampled
+from pytest_audioparity.audio.resampling import by_soxr
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,8 @@ def _own() -> str:
 
 
 @functools.lru_cache(maxsize=8)
-def _package(name: str) -> str:
+def version_of(name: str) -> str:
+    """Return the name of a package with its version."""
     try:
         return f"{name} {metadata.version(name)}"
     except metadata.PackageNotFoundError:
@@ -111,7 +112,7 @@ def begin_pesq(
         if refusal is not None or used is None:
             started[name] = refusal or f"{rate} Hz has no wide band: {pesq.WIDE_RATE} Hz are needed"
         else:
-            left, right = (best_resampled(side, rate, used) for side in (reference, estimate))
+            left, right = (by_soxr(side, rate, used) for side in (reference, estimate))
             started[name] = pesq.begin(left, right, used, wide=wide)
     return started
 
@@ -129,8 +130,8 @@ def end_pesq(started: dict[str, Callable[[], pesq.Outcome] | str], rate: int) ->
     for name, pending in started.items():
         outcome = pesq.Outcome(None, pending) if isinstance(pending, str) else pending()
         used = pesq_rate(rate, wide=name == "pesq_wb")
-        by = _package("pesq") + (
-            "" if used in (rate, None) else f", from {rate} to {used} Hz by {_package('soxr')} VHQ"
+        by = version_of("pesq") + (
+            "" if used in (rate, None) else f", from {rate} to {used} Hz by {version_of('soxr')} VHQ"
         )
         result[name] = _measure(name, outcome.score, outcome.reason, by)
     return result

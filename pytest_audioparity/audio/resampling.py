@@ -57,8 +57,8 @@ def resample(signal: Array, *, sample_rate: int, new_rate: int) -> Array:
     return result
 
 
-def best_resampled(signal: Array, sample_rate: int, new_rate: int) -> Array:
-    """Return a signal at another sample rate by soxr VHQ, for what is heard rather than measured."""
+def by_soxr(signal: Array, sample_rate: int, new_rate: int) -> Array:
+    """Return a signal at another rate by soxr's best filter, for scores whose users expect an ordinary resampler."""
     if sample_rate == new_rate:
         return signal
     import soxr

@@ -7,6 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.cli.terminal import FAILED, PASSED, Progress, say, say_json
+from pytest_audioparity.cli.words import (
+    add_words,
+    refuse_words,
+    words_document,
+    words_line,
+    words_lines,
+    words_of_files,
+    words_of_folders,
+    words_pass,
+)
 from pytest_audioparity.errors import StageError
 
 if TYPE_CHECKING:
@@ -33,6 +43,7 @@ def add_score(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-pesq", action="store_true", help="leave out PESQ, which takes the most time")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+    add_words(parser)
     parser.set_defaults(run=_score)
 
 
@@ -42,6 +53,7 @@ def _score(parsed: argparse.Namespace) -> int:
             raise StageError(f"{path} does not exist")
     if parsed.reference.is_dir() != parsed.estimate.is_dir():
         raise StageError("give two files or two folders")
+    refuse_words(parsed)
     return _folders(parsed) if parsed.reference.is_dir() else _files(parsed)
 
 
@@ -51,11 +63,12 @@ def _files(parsed: argparse.Namespace) -> int:
     from pytest_audioparity.report.json import plain
 
     result = score_files(parsed.reference, parsed.estimate, pesq=not parsed.no_pesq)
+    words = words_of_files(parsed)
     if parsed.json:
-        say_json({"schema": _SCHEMA, **plain(document(result))})
+        say_json({"schema": _SCHEMA, **plain(document(result)), **words_document(words)})
     else:
-        say(render(result, f"{parsed.estimate}"))
-    return PASSED if result.is_at_least(parsed.accept) else FAILED
+        say(render(result, f"{parsed.estimate}") + words_line(words))
+    return PASSED if result.is_at_least(parsed.accept) and words_pass([words], parsed.max_wer) else FAILED
 
 
 def _folders(parsed: argparse.Namespace) -> int:
@@ -66,13 +79,20 @@ def _folders(parsed: argparse.Namespace) -> int:
         items = score_folders(parsed.reference, parsed.estimate, pesq=not parsed.no_pesq, done=progress.counted)
     finally:
         progress.end()
+    words = words_of_folders(parsed, [item.name for item in items if item.result is not None])
     passed = [item.result is not None and item.result.is_at_least(parsed.accept) for item in items]
     summary = _summary(items, sum(passed))
     if parsed.json:
-        say_json({"schema": _SCHEMA, "items": [_document(item) for item in items], "summary": summary})
+        say_json(
+            {
+                "schema": _SCHEMA,
+                "items": [_document(item) | words_document(words.get(item.name)) for item in items],
+                "summary": summary,
+            }
+        )
     else:
-        say("\n".join([*_table(items), "", _total(summary)]))
-    return PASSED if all(passed) else FAILED
+        say("\n".join([*_table(items), "", *words_lines(words), _total(summary)]))
+    return PASSED if all(passed) and words_pass(words.values(), parsed.max_wer) else FAILED
 
 
 def _verdict(item: Item) -> str:

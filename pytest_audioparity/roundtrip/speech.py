@@ -12,7 +12,7 @@ import numpy as np
 
 from pytest_audioparity.adapters.arrays import type_name
 from pytest_audioparity.audio.files import read_audio
-from pytest_audioparity.audio.resampling import best_resampled
+from pytest_audioparity.audio.resampling import by_soxr
 from pytest_audioparity.audio.signals import signal_of
 from pytest_audioparity.errors import StageError
 from pytest_audioparity.roundtrip.records import Clip
@@ -73,7 +73,7 @@ def _clip(name: str, value: Any, sample_rate: int) -> Clip:
     if _is_path(value):
         samples, rate = read_audio(Path(value))
         if rate != sample_rate:
-            samples, note = best_resampled(samples, rate, sample_rate), f"from {rate} Hz"
+            samples, note = by_soxr(samples, rate, sample_rate), f"from {rate} Hz"
     else:
         if isinstance(value, bytes | dict):
             raise StageError(f"round trip: clip {name!r} is {type_name(value)}; give an array or a path")

@@ -1,0 +1,36 @@
+"""Sentences that are nobody's transcript, of 3 to 15 words and of varied sounds; all words are in cmudict."""
+
+from __future__ import annotations
+
+DECOYS = (
+    "close the door",
+    "thank you very much",
+    "nine green apples",
+    "she sings quite well",
+    "turn left at the church",
+    "our cousin works in boston",
+    "the soup is far too hot",
+    "put both boxes on the shelf",
+    "tomorrow we fly to chicago",
+    "his brother plays the guitar",
+    "please bring me a glass of water",
+    "the kitchen window was left open",
+    "why did nobody answer the phone",
+    "a large brown dog chased the ball",
+    "the museum opens again on thursday",
+    "children were laughing in the garden",
+    "my sister lost her keys at the station",
+    "they painted every wall of the house blue",
+    "it snowed all night and the roads are closed",
+    "the judge asked him to repeat the question",
+    "you should have told us before we ordered lunch",
+    "an old farmer sold his horse for twenty dollars",
+    "few people know how this machine really works",
+    "the captain watched the storm move toward the coast",
+    "if the weather stays fine we will walk along the river",
+    "most of the money was spent on books and train tickets",
+    "her voice was calm although she had not slept for two days",
+    "the new teacher wrote a long letter to the parents of each pupil",
+    "when the music stopped everyone looked around and wondered what had happened",
+    "we found the broken chair under a pile of leaves behind the garage last autumn",
+)
