@@ -75,6 +75,7 @@ def explained(samples: bytes, *, sentence: str, rivals: Sequence[str]) -> dict[s
 
 
 def _heard(decoder: Any, samples: bytes) -> Any:
+    decoder.reinit_feat()  # else its noise removal goes on from the clip before, and equal clips give other words
     decoder.start_utt()
     decoder.process_raw(samples, full_utt=True)  # whole: the cepstral mean is then that of this clip alone
     decoder.end_utt()

@@ -66,9 +66,7 @@ class Said:
         return f"any sounds are likelier than '{self.sentence}' ({self.over_sounds:.2f} nats per frame): it is garbled"
 
 
-def says(
-    estimate: Any, *, sentence: str, sample_rate: float, decoys: Iterable[str] | None = None, margin: float = 0.0
-) -> Said:
+def says(estimate: Any, *, sentence: str, sample_rate: float, decoys: Iterable[str] | None = None) -> Said:
     """Say whether a clip says a sentence.
 
     It is far surer than the words of a free recognition, and needs no reference, but it is for whole sentences: one
@@ -80,7 +78,6 @@ def says(
     sentence : what should be said
     sample_rate : Hz, 16 000 at least
     decoys : other sentences of similar length, best such as the model could confuse; None takes 30 of our own
-    margin : how far the sentence must be ahead of decoys and sounds, in nats per frame
 
     Raises
     ------
@@ -105,7 +102,7 @@ def says(
     if problem is not None:
         return Said(wanted, None, None, None, None, name, problem)
     decoy, sounds = (_ahead(told, other) for other in ("rivals", "any sounds"))
-    return Said(wanted, min(decoy, sounds) > margin, decoy, sounds, told["rival"], name)
+    return Said(wanted, min(decoy, sounds) > 0, decoy, sounds, told["rival"], name)
 
 
 def _problem(told: dict[str, Any]) -> str | None:
