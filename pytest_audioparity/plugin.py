@@ -135,9 +135,9 @@ def roundtrip(request: pytest.FixtureRequest) -> Roundtrip:
 @pytest.fixture(scope="session")
 def recogniser() -> Recogniser:
     """Recognise speech: `recogniser(samples, sample_rate)` returns text. Override it to bring your own."""
-    from pytest_audioparity.audio.recognition import default_recogniser
+    from pytest_audioparity.audio.fixture import recogniser_or_failure
 
-    return default_recogniser()
+    return recogniser_or_failure()
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)

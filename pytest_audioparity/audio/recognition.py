@@ -74,10 +74,17 @@ class PocketSphinx:
     def __init__(self) -> None:
         require("pocketsphinx")
         self._worker = Worker("pytest_audioparity.audio.recognition_process", "pocketsphinx")
+        self._known: dict[tuple[int, str], str] = {}
 
     def __call__(self, samples: Array, sample_rate: int, /) -> str:
         """Return the words of one clip; `Recogniser` says what it takes."""
-        return str(self.ask(samples, sample_rate, {})["text"])
+        from xxhash import xxh3_128_hexdigest
+
+        # A reference stands beside many estimates, and is heard once.
+        key = sample_rate, xxh3_128_hexdigest(samples.tobytes())
+        if key not in self._known:
+            self._known[key] = str(self.ask(samples, sample_rate, {})["text"])
+        return self._known[key]
 
     def ask(self, samples: Array, sample_rate: int, question: dict[str, Any]) -> dict[str, Any]:
         """Put a question of `recognition_process` about one clip, and return its answer."""

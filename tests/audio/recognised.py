@@ -18,7 +18,7 @@ import numpy as np
 from pytest_audioparity.audio.recognition import recognise
 from pytest_audioparity.audio.sentences import Said, says
 from pytest_audioparity.audio.transcripts import WordErrors, word_errors
-from tests.audio.changes import Change
+from tests.audio.changes import Array, Change
 from tests.audio.kinds import CHANGES
 from tests.audio.verdicts import SPEECH, Clip, read_clips
 
@@ -27,7 +27,7 @@ TRANSCRIPTS = {
     "pocketsphinx_cards_002": "four queen of clubs",
     "praatio_mary": "Mary rolled the barrel",
 }
-_RATE = 16_000
+RATE = 16_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +46,23 @@ def transcripts_of(folders: Iterable[Path]) -> dict[str, str]:
     return TRANSCRIPTS | found
 
 
-def case_of(clip: Clip, change: Change, clips: list[Clip], transcript: str) -> Case | None:
-    """Make one change at 16 kHz and recognise it; None where there is nothing to hear."""
+def estimate_of(clip: Clip, change: Change, clips: list[Clip]) -> Array:
+    """Make one change at 16 kHz, the same in every run."""
     random = np.random.default_rng([0, zlib.crc32(f"{clip.name} {change.name}".encode())])
-    others = [other.at(_RATE) for other in clips if other.name != clip.name and other.seconds > 1.5]
-    estimate = change.make(clip.at(_RATE), _RATE, random, others)
+    others = [other.at(RATE) for other in clips if other.name != clip.name and other.seconds > 1.5]
+    return np.asarray(change.make(clip.at(RATE), RATE, random, others))
+
+
+def case_of(estimate: Array, name: str, transcript: str) -> Case | None:
+    """Recognise one changed clip; None where there is nothing to hear."""
     start = time.perf_counter()
-    recognised = recognise(estimate, sample_rate=_RATE)
+    recognised = recognise(estimate, sample_rate=RATE)
     middle = time.perf_counter()
     if recognised.text is None:
         return None
-    said = says(estimate, sentence=transcript, sample_rate=_RATE)
+    said = says(estimate, sentence=transcript, sample_rate=RATE)
     took = middle - start, time.perf_counter() - middle
-    return Case(clip.name, word_errors(transcript, recognised.text), said, estimate.size / _RATE, took)
+    return Case(name, word_errors(transcript, recognised.text), said, estimate.size / RATE, took)
 
 
 def report(cases: dict[Change, list[Case]]) -> Iterator[str]:
@@ -98,7 +102,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     cases: dict[Change, list[Case]] = {}
     for change in CHANGES:
         if change.name.startswith(tuple(given.change.split(","))):
-            made = (case_of(clip, change, clips, transcripts[clip.name]) for clip in clips)
+            made = (case_of(estimate_of(clip, change, clips), clip.name, transcripts[clip.name]) for clip in clips)
             found = [case for case in made if case is not None]
             if found:
                 cases[change] = found
