@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from pytest_audioparity.api import assert_parity, compare
     from pytest_audioparity.audio import Measure, Score, score
     from pytest_audioparity.audio.gates import check_output
+    from pytest_audioparity.audio.recognition import NotRecognisedError
+    from pytest_audioparity.audio.sentences import says
+    from pytest_audioparity.audio.spoken import compare_words
     from pytest_audioparity.errors import (
         AudioparityError,
         GoldenError,
@@ -41,6 +44,9 @@ _HOME = {
     "score": "audio",
     "Score": "audio",
     "Measure": "audio",
+    "compare_words": "audio.spoken",
+    "says": "audio.sentences",
+    "NotRecognisedError": "audio.recognition",
     "Stages": "stages",
     "CheckResult": "records",
     "Checks": "records",
@@ -65,6 +71,7 @@ __all__ = [
     "Finding",
     "GoldenError",
     "Measure",
+    "NotRecognisedError",
     "ParityError",
     "ParityResult",
     "Roundtrip",
@@ -81,7 +88,9 @@ __all__ = [
     "check_roundtrip",
     "codec_roundtrip",
     "compare",
+    "compare_words",
     "parity",
+    "says",
     "score",
 ]
 

@@ -24,6 +24,7 @@ _NATS_PER_STEP = 2**10 * math.log(_BASE)
 _CMUDICT = "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH"
 _PHONES = _CMUDICT.split()
 _SOUNDS = "any sounds"
+_FILLERS = "<[("  # <sil>, [NOISE], (NULL)
 
 
 def main() -> None:
@@ -54,7 +55,8 @@ def _text(samples: bytes) -> str:
 def explained(samples: bytes, *, sentence: str, rivals: Sequence[str]) -> dict[str, Any]:
     """Say how well one sentence, the best of its rivals, and the best sequence of sounds explain the audio.
 
-    Each is the logarithm of a likelihood in nats, None where there is no way to hear it so, beside what was heard.
+    Each is the logarithm of a likelihood in nats, None where there is no way to hear it so. `frames` are those in which
+    the sentence speaks, of 10 ms: silence is explained by all alike.
     """
     judge = _judge()
     unknown = [word for text in (sentence, *rivals) for word in text.split() if judge.lookup_word(word) is None]
@@ -62,15 +64,17 @@ def explained(samples: bytes, *, sentence: str, rivals: Sequence[str]) -> dict[s
         return {"unknown": sorted(set(unknown))}
     for name, texts in (("sentence", [sentence]), ("rivals", rivals)):
         judge.add_jsgf_string(name, _grammar(" | ".join(texts)))
-    told: dict[str, Any] = {"frames": 0}
+    told: dict[str, Any] = {}
     for name in ("sentence", "rivals", _SOUNDS):
         judge.activate_search(name)
         hypothesis = _heard(judge, samples).hyp()
         steps = None if hypothesis is None else round(math.log(hypothesis.score) / math.log(_BASE))
         told[name] = None if steps is None else steps * _NATS_PER_STEP
-        told["frames"] = judge.n_frames()
         if name == "rivals":
             told["rival"] = None if hypothesis is None else hypothesis.hypstr
+        if name == "sentence" and hypothesis is not None:
+            spoken = (segment for segment in judge.seg() if segment.word[0] not in _FILLERS)
+            told["frames"] = sum(segment.end_frame - segment.start_frame + 1 for segment in spoken)
     return told
 
 

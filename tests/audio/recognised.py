@@ -65,26 +65,31 @@ def case_of(estimate: Array, name: str, transcript: str) -> Case | None:
     return Case(name, word_errors(transcript, recognised.text), said, estimate.size / RATE, took)
 
 
-def report(cases: dict[Change, list[Case]]) -> Iterator[str]:
-    """Write markdown: a row per change, and what it cost."""
-    yield "| change | words | clips | word errors | still says it | ahead of any sounds, nats per frame |"
-    yield "|---|---|--:|--:|--:|---|"
-    for change, some in cases.items():
-        errors = sum(case.heard.errors for case in some) / sum(case.heard.count for case in some)
-        said = sum(map(bool, (case.said for case in some)))
-        ahead = sorted(case.said.over_sounds for case in some)
-        words = "lost" if change.loses_words else "kept"
-        middle = ahead[len(ahead) // 2]
-        span = f"{ahead[0]:.2f}, {middle:.2f}, {ahead[-1]:.2f}"
-        yield f"| {change.name} | {words} | {len(some)} | {errors:.2f} | {said} of {len(some)} | {span} |"
+HEAD = """| change | words | clips | word errors | still says it | ahead of any sounds, nats per frame |
+|---|---|--:|--:|--:|---|"""
+
+
+def row(change: Change, cases: list[Case]) -> str:
+    """Write a row of markdown; the last column has the least, the middle and the greatest."""
+    errors = sum(case.heard.errors for case in cases) / sum(case.heard.count for case in cases)
+    ahead = sorted(case.said.over_sounds for case in cases)
+    span = ", ".join(f"{value:.2f}" for value in (ahead[0], ahead[len(ahead) // 2], ahead[-1]))
+    words = "lost" if change.loses_words else "kept"
+    return f"| {change.name} | {words} | {len(cases)} | {errors:.2f} | {said(cases)} of {len(cases)} | {span} |"
+
+
+def said(cases: list[Case]) -> int:
+    return sum(bool(case.said) for case in cases)
+
+
+def summary(cases: dict[Change, list[Case]]) -> Iterator[str]:
+    """Write the totals, the cost, and what was judged wrongly."""
     every = [case for some in cases.values() for case in some]
     free, closed = (sum(case.took[i] for case in every) / sum(case.seconds for case in every) for i in (0, 1))
-    yield ""
     yield f"- free recognition takes {free:.2f} of real time, the closed set {closed:.2f}"
     for lost in (True, False):
         of_kind = [case for change, some in cases.items() if change.loses_words == lost for case in some]
-        said = sum(map(bool, (case.said for case in of_kind)))
-        yield f"- words {'lost' if lost else 'kept'}: {said} of {len(of_kind)} say their sentence"
+        yield f"- words {'lost' if lost else 'kept'}: {said(of_kind)} of {len(of_kind)} say their sentence"
     for change, some in cases.items():
         for case in some:
             if bool(case.said) == change.loses_words:
@@ -100,14 +105,14 @@ def main(arguments: Iterable[str] | None = None) -> None:
     folders = given.clips or [SPEECH]
     clips, transcripts = read_clips(folders), transcripts_of(folders)
     cases: dict[Change, list[Case]] = {}
+    print(HEAD)  # noqa: T201 - its job
     for change in CHANGES:
         if change.name.startswith(tuple(given.change.split(","))):
             made = (case_of(estimate_of(clip, change, clips), clip.name, transcripts[clip.name]) for clip in clips)
-            found = [case for case in made if case is not None]
-            if found:
-                cases[change] = found
-    for line in report(cases):
-        print(line)  # noqa: T201 - its job
+            cases[change] = [case for case in made if case is not None]
+            if cases[change]:
+                print(row(change, cases[change]), flush=True)  # noqa: T201
+    print("", *summary(cases), sep="\n")  # noqa: T201
 
 
 if __name__ == "__main__":

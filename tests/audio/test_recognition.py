@@ -10,10 +10,9 @@ import pytest
 import soundfile
 import soxr
 
-from pytest_audioparity import StageError
+from pytest_audioparity import NotRecognisedError, StageError, compare_words
 from pytest_audioparity.audio import transcripts
-from pytest_audioparity.audio.recognition import NotRecognisedError, PocketSphinx, default_recogniser, recognise
-from pytest_audioparity.audio.spoken import compare_words
+from pytest_audioparity.audio.recognition import PocketSphinx, default_recogniser, recognise
 from tests.audio.kinds import CHANGES
 from tests.audio.recognised import TRANSCRIPTS
 from tests.audio.verdicts import SPEECH

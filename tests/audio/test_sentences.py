@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from pytest_audioparity import StageError
+from pytest_audioparity import StageError, says
 from pytest_audioparity.audio.decoys import DECOYS
-from pytest_audioparity.audio.sentences import says
 from tests.audio.kinds import CHANGES
 from tests.audio.recognised import RATE, TRANSCRIPTS, estimate_of
 from tests.audio.verdicts import SPEECH, Clip, read_clips

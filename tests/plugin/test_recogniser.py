@@ -35,7 +35,7 @@ CARDS = """
 """
 TESTS = f"""
     import soundfile
-    from pytest_audioparity.audio.spoken import compare_words
+    from pytest_audioparity import compare_words
 
     SAMPLES, RATE = soundfile.read({str(SPEECH / "pocketsphinx_cards_002.wav")!r})
 
