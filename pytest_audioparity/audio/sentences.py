@@ -69,7 +69,7 @@ class Said:
             return (
                 f"'{self.likeliest_decoy}' is likelier than '{self.sentence}' ({self.over_decoys:.2f} nats per frame)"
             )
-        return f"any sounds are likelier than '{self.sentence}' ({self.over_sounds:.2f} nats per frame): it is garbled"
+        return f"any sounds are likelier than '{self.sentence}' ({self.over_sounds:.2f} nats per frame): other words, or none"
 
 
 def says(estimate: Any, *, sentence: str, sample_rate: float, decoys: Iterable[str] | None = None) -> Said:
