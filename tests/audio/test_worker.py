@@ -22,7 +22,7 @@ def ask(worker, question, patience_seconds=60):
     return worker.ask(question, patience_seconds=patience_seconds)
 
 
-@pytest.mark.parametrize("question", [b"", b"abc", b"print", bytes(3_000_000)])
+@pytest.mark.parametrize("question", [b"", b"abc", b"print", bytes(3_000_000)], ids=["none", "few", "print", "many"])
 def test_the_answer_comes_back_whole_whatever_is_printed(worker, question):
     assert ask(worker, question) == question[::-1]
 
