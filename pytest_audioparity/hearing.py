@@ -81,19 +81,20 @@ def must_keep_words(meta: StageMeta, tolerance: Tolerance) -> bool:
     return meta.kind == "waveform" and meta.sample_rate is not None and tolerance.words == "kept"
 
 
-def objection(subject: str, audio: Heard) -> str | None:
+def objection(subject: str, audio: Heard, *, against: str = "the golden") -> str | None:
     """Say in one line why audio that has lost its words should not become a golden, or return None.
 
     Parameters
     ----------
     subject : what the audio is, as in ``stage 'waveform'``
-    audio : what it was heard to be against the golden's
+    audio : what it was heard to be
+    against : what it was compared with
     """
     if not audio.lost:
         return None
     from pytest_audioparity.audio.channels import verdict_lines
 
-    return f"{subject}: against the golden it is {verdict_lines(audio)[0]}; {_FORCE}"
+    return f"{subject}: against {against} it is {verdict_lines(audio)[0]}; {_FORCE}"
 
 
 def unjudged(result: StageResult) -> list[str]:

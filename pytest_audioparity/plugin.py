@@ -123,13 +123,13 @@ def stages(request: pytest.FixtureRequest) -> Stages:
 
 
 @pytest.fixture
-def roundtrip(request: pytest.FixtureRequest) -> Roundtrip:
+def roundtrip(request: pytest.FixtureRequest) -> Generator[Roundtrip, None, None]:
     """Send speech through a codec and judge what comes back, when the test ends."""
     from pytest_audioparity.trial import roundtrip_for
 
     _judge(request.config)
     request.node.stash[_RECORDS] = True
-    return roundtrip_for(request.node)
+    yield from roundtrip_for(request)
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from pytest_audioparity.session import is_parity, mark_problem_of, path_of, roun
 from pytest_audioparity.updates import describe, drop, keep, owner_of, planned, refusal, write
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pytest_audioparity.recording import Recording
@@ -74,11 +75,20 @@ def stages_for(item: pytest.Item) -> Stages:
     return Stages(_recording_of(item))
 
 
-def roundtrip_for(item: pytest.Item) -> Roundtrip:
+def roundtrip_for(request: pytest.FixtureRequest) -> Iterator[Roundtrip]:
     """Make what a test sends speech through its codec with."""
     from pytest_audioparity.roundtrip.fixture import Roundtrip
+    from pytest_audioparity.ticker import Ticker
 
-    return Roundtrip(_recording_of(item), roundtrip_limits(item))
+    item = request.node
+    ticker = Ticker(item.config, item.name)
+    yield Roundtrip(
+        _recording_of(item),
+        roundtrip_limits(item),
+        recogniser=lambda: request.getfixturevalue("recogniser"),
+        progress=ticker,
+    )
+    ticker.close()
 
 
 def _recording_of(item: pytest.Item) -> Recording:

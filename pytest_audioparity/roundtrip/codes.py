@@ -91,9 +91,8 @@ def _integer(codes: Sequence[Array]) -> CheckResult:
 
 def out_of_range(codec: Codec, trip: Trip) -> str | None:
     """Say that codes are not in the codebook, or return None."""
-    return (
-        None if trip.codes is None or _in_range(codec, [trip.codes]).passed else _in_range(codec, [trip.codes]).message
-    )
+    check = None if trip.codes is None else _in_range(codec, [trip.codes])
+    return None if check is None or check.passed else check.message
 
 
 def _in_range(codec: Codec, codes: Sequence[Array]) -> CheckResult:

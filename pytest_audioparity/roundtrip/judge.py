@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.audio.scoring import score
+from pytest_audioparity.audio.spoken import compare_words
 from pytest_audioparity.errors import StageError
 from pytest_audioparity.records import shape_text
 from pytest_audioparity.roundtrip.causes import cause_of, with_cause
@@ -15,24 +16,33 @@ from pytest_audioparity.roundtrip.codes import check_codes
 from pytest_audioparity.roundtrip.declaration import codec_of
 from pytest_audioparity.roundtrip.limits import CHECKS, Limits, limits_of, problem_with_limits
 from pytest_audioparity.roundtrip.output import check_bounds, check_output_of, check_words, compared
-from pytest_audioparity.roundtrip.records import Codec, RoundtripResult, Trip
+from pytest_audioparity.roundtrip.records import Clip, Codec, RoundtripResult, Trip
 from pytest_audioparity.roundtrip.scores import check_thresholds
 from pytest_audioparity.roundtrip.speech import clips_of
 from pytest_audioparity.roundtrip.state import passed_through
 from pytest_audioparity.roundtrip.streaming import Streamed, check_streams, streams_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from pytest_audioparity.audio.recognition import Recogniser
     from pytest_audioparity.records import CheckResult
 
 
-def check_roundtrip(*, clips: Any = None, name: str = "", **keywords: Any) -> RoundtripResult:
+def check_roundtrip(
+    *,
+    clips: Any = None,
+    transcripts: Mapping[str, str] | None = None,
+    recogniser: Recogniser | None = None,
+    name: str = "",
+    **keywords: Any,
+) -> RoundtripResult:
     """Send speech through a codec and judge what comes back: the fixture `roundtrip` without pytest.
 
     Parameters
     ----------
-    clips, name, encode, decode, sample_rate, ... : as for the fixture, see `Roundtrip.__call__`
+    clips, transcripts, name, encode, decode, sample_rate, ... : as for the fixture, see `Roundtrip.__call__`
+    recogniser : what `max_wer` is measured with; None takes pocketsphinx
     min_stoi, skip, ... : the keywords of the mark `codec_roundtrip`; `max_drop_*` needs a golden, and so the fixture
 
     Returns
@@ -50,17 +60,24 @@ def check_roundtrip(*, clips: Any = None, name: str = "", **keywords: Any) -> Ro
     if drops := sorted(key for key in limits if key.startswith("max_drop_")):
         raise StageError(f"check_roundtrip: {drops[0]} compares with a golden; use the fixture roundtrip")
     codec = codec_of({key: value for key, value in keywords.items() if key in fields})
-    return judged(codec, clips, limits_of([limits]), name)[0]
+    taken = clips_of(clips, codec.sample_rate, transcripts)
+    return judged(codec, taken, limits_of([limits]), name, recogniser=recogniser)[0]
 
 
 def judged(
-    codec: Codec, clips: Any, limits: Limits, name: str = "", *, progress: Callable[[str], None] = lambda _: None
+    codec: Codec,
+    clips: Sequence[Clip],
+    limits: Limits,
+    name: str = "",
+    *,
+    recogniser: Recogniser | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[RoundtripResult, tuple[Trip, ...]]:
     """Judge a codec by every check that is not switched off; nothing is raised for what fails.
 
     Parameters
     ----------
-    codec, clips, limits, name : as for the fixture
+    codec, clips, limits, name, recogniser : as for the fixture
     progress : is told what is being done
 
     Returns
@@ -68,8 +85,11 @@ def judged(
     the result, and the clips on their way
     """
     progress("encode and decode")
-    trips, checks = passed_through(codec, clips_of(clips, codec.sample_rate), limits)
+    trips, checks = passed_through(codec, clips, limits)
     trips = tuple(_scored(codec, trip, progress) for trip in trips)
+    if limits.listens:
+        progress("recognising words")
+        trips = tuple(_heard(codec, trip, recogniser) for trip in trips)
     progress("streaming")
     streams = [_scored_stream(codec, stream, progress) for stream in streams_of(codec, trips[0], limits)]
     checks += check_codes(codec, trips, limits)
@@ -95,6 +115,13 @@ def _scored(codec: Codec, trip: Trip, progress: Callable[[str], None]) -> Trip:
     progress(f"scores of {trip.clip.name}")
     estimate = np.full(1, np.nan) if trip.nonfinite else compared(codec, trip)
     return replace(trip, score=score(trip.clip.samples, estimate, sample_rate=codec.sample_rate))
+
+
+def _heard(codec: Codec, trip: Trip, recogniser: Recogniser | None) -> Trip:
+    clip, output = trip.clip, np.full(1, np.nan) if trip.nonfinite else compared(codec, trip)
+    rate = codec.sample_rate
+    words = compare_words(clip.samples, output, sample_rate=rate, transcript=clip.transcript, recogniser=recogniser)
+    return replace(trip, words=words)
 
 
 def _scored_stream(codec: Codec, stream: Streamed, progress: Callable[[str], None]) -> Streamed:

@@ -63,6 +63,8 @@ KEYWORDS = {
     **{f"min_{name}": _LIMIT for name in GAINS},
     **{f"max_{name}": _AMOUNT for name in DISTANCES},
     **{f"max_drop_{name}": _AMOUNT for name in GAINS},
+    "max_wer": _AMOUNT,
+    "max_wer_rise": _AMOUNT,
     "max_level_db": ("a number of dB, 0 or more", _positive),
     "max_dc": ("a share of full scale, 0 or more", _positive),
     "max_peak": ("a number, full scale being 1, or None", lambda v: v is None or _positive(v)),
@@ -80,6 +82,7 @@ class Limits:
     ----------
     least, most : thresholds of scores that every clip has to keep, by the score's name
     drop : how much less than in the golden a score may be, by its name
+    max_wer, max_wer_rise : word errors of a recogniser per word of the transcript, and how many more than in the clip
     max_level_db : how much louder or softer than its input the output may be, dB
     max_dc : the largest constant that may be added, of full scale
     max_peak : the largest sample; None for full scale, and some overshoot where the input has full scale itself
@@ -91,12 +94,19 @@ class Limits:
     least: Mapping[str, float] = field(default_factory=dict)
     most: Mapping[str, float] = field(default_factory=dict)
     drop: Mapping[str, float] = field(default_factory=dict)
+    max_wer: float | None = None
+    max_wer_rise: float | None = None
     max_level_db: float = _MAX_LEVEL_DB
     max_dc: float = _MAX_DC
     max_peak: float | None = None
     tol_db: float = PRESET_DB["fp32"]
     min_match: float = 1.0
     skip: frozenset[str] = frozenset()
+
+    @property
+    def listens(self) -> bool:
+        """Whether words have to be recognised."""
+        return self.max_wer is not None or self.max_wer_rise is not None
 
 
 def problem_with_limits(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str | None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from pytest_audioparity.audio.records import Score
+    from pytest_audioparity.audio.spoken import WordsResult
 
     Array = np.ndarray[Any, Any]
 
@@ -62,11 +63,12 @@ class Codec:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clip:
-    """One recording: float32, shape (time,), and where it comes from if that has to be said."""
+    """One recording: float32, shape (time,), where it comes from if that has to be said, and what it says if known."""
 
     name: str
     samples: Array
     note: str | None = None
+    transcript: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +83,7 @@ class Trip:
     output : what decode returned, shape (time,), float64 of full scale 1; empty where it is not finite
     nonfinite : samples that were not
     score : of the output against the clip, the declared delay taken away; None where it was not scored
+    words : what is recognised in both, where that was asked for
     """
 
     clip: Clip
@@ -89,6 +92,7 @@ class Trip:
     output: Array
     nonfinite: int = 0
     score: Score | None = None
+    words: WordsResult | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,21 @@ def check_thresholds(trips: Sequence[Trip], limits: Limits) -> Iterator[CheckRes
         for name, limit in thresholds.items():
             keyword = f"{prefix}_{name}"
             yield of_clips(keyword, [(trip.clip.name, _held(trip, name, limit, keyword)) for trip in trips])
+    for keyword, most in (("max_wer", limits.max_wer), ("max_wer_rise", limits.max_wer_rise)):
+        if most is not None:
+            yield of_clips(keyword, [(trip.clip.name, _recognised(trip, keyword, most)) for trip in trips])
+
+
+def _recognised(trip: Trip, keyword: str, limit: float) -> CheckResult:
+    words = trip.words
+    value = None if words is None else words.wer if keyword == "max_wer" else words.wer_rise
+    if words is None or value is None:
+        reason = "no words were recognised" if words is None else words.not_measured or words.rise_not_measured or ""
+        return unmeasured(keyword, reason)
+    what = "more word errors than in the clip" if keyword == "max_wer_rise" else "word errors"
+    said = f"{value:.2f} {what}, at most {limit:.6g} is allowed: {words.text}"
+    detail = {"wer": words.wer, "reference_wer": words.reference_wer, "limit": limit}
+    return CheckResult(keyword, PASS if value <= limit else FAIL, said, detail)
 
 
 def _held(trip: Trip, name: str, limit: float, keyword: str) -> CheckResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from pytest_audioparity.adapters.arrays import type_name
 from pytest_audioparity.audio.files import read_audio
 from pytest_audioparity.audio.resampling import by_soxr
 from pytest_audioparity.audio.signals import signal_of
+from pytest_audioparity.comparison.tolerances import unmatched
 from pytest_audioparity.errors import StageError
 from pytest_audioparity.roundtrip.records import Clip
 
@@ -25,10 +27,14 @@ if TYPE_CHECKING:
 # Resampling and equalising speech at full scale goes beyond it by some dB; integers as floats are far beyond.
 _BEYOND = 4.0
 # Sources and licences stand beside them. The longest comes first: it is the one that is repeated and streamed.
-BUILT_IN = ("librivox_0890.flac", "arctic_a0007.flac", "praatio_mary.flac")
+BUILT_IN = {
+    "librivox_0890": "unless to be rather cold hearted and rather selfish is to be ill disposed",
+    "arctic_a0007": "and you always want to see it in the superlative degree",
+    "praatio_mary": "Mary rolled the barrel",
+}
 
 
-def clips_of(clips: Any, sample_rate: int) -> tuple[Clip, ...]:
+def clips_of(clips: Any, sample_rate: int, transcripts: Mapping[str, str] | None = None) -> tuple[Clip, ...]:
     """Return clips at a codec's sample rate.
 
     Parameters
@@ -36,21 +42,27 @@ def clips_of(clips: Any, sample_rate: int) -> tuple[Clip, ...]:
     clips : None for the built-in ones; a clip, a sequence of clips, or a mapping from names to clips. A clip is an
         array of shape (time,) at `sample_rate`, or the path of an audio file; a file of another rate is resampled (soxr
         VHQ), which its note says
+    transcripts : what clips say, by their names; those of the built-in ones are known
 
     Raises
     ------
-    StageError : no clip, two of one name, one that is silent, not finite, beyond full scale or of several channels
+    StageError : no clip, a transcript of none, two of one name, one that is silent, not finite, beyond full scale or of
+        several channels
     """
     if clips is None:
         folder = resources.files("pytest_audioparity.roundtrip") / "speech"
-        named: Iterable[tuple[str, Any]] = [(Path(name).stem, Path(str(folder / name))) for name in BUILT_IN]
+        named: Iterable[tuple[str, Any]] = [(name, Path(str(folder / f"{name}.flac"))) for name in BUILT_IN]
+        transcripts = {**BUILT_IN, **(transcripts or {})}
     else:
         named = _named(clips)
-    found = tuple(_clip(name, value, sample_rate) for name, value in named)
+    says = transcripts or {}
+    found = tuple(replace(_clip(name, value, sample_rate), transcript=says.get(name)) for name, value in named)
     if not found:
         raise StageError("round trip: clips= holds no clip; leave it out for the built-in speech")
     if len({clip.name for clip in found}) < len(found):
         raise StageError("round trip: two clips have one name; give a mapping from names to clips")
+    if (problem := unmatched(says, [clip.name for clip in found], what="clip")) is not None:
+        raise StageError(f"round trip: transcripts= {problem}")
     return found
 
 

@@ -256,3 +256,43 @@ def test_a_fixture_of_the_project_with_that_name_is_left_alone(project):
     )
     project.run().assert_outcomes(passed=1)
     assert not (project.path / ".audioparity").exists()
+
+
+SKIPPED = """
+@codec_roundtrip(max_drop_estoi=0.03, skip=["words", "delay"])
+def test_opus(roundtrip):
+    gone = os.environ.get("GONE")
+    roundtrip(encode=encode, decode=words_gone if gone else decode, sample_rate=RATE, clips=CLIPS)
+"""
+
+
+def test_a_test_that_skips_words_updates_no_garble_unless_forced(codec, monkeypatch):
+    """The check of words may be switched off; that does not make garble the reference."""
+    project = codec(SKIPPED)
+    project.run("--update-golden").assert_outcomes()
+    before = project.state()
+    monkeypatch.setenv("GONE", "1")
+    result = project.run("--update-golden")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines("not updated: clip 'cards': against the clip it is garbled:*")
+    assert project.state() == before
+    project.run("--update-golden", "--force-golden", "--golden-reason", "a codec for whales")
+    assert project.state() != before
+
+
+def test_the_projects_recogniser_judges_words(codec):
+    """max_wer asks the fixture recogniser, which a conftest.py may override."""
+    project = codec(
+        """
+@codec_roundtrip(max_wer=0.0)
+def test_opus(roundtrip):
+    roundtrip(encode=encode, decode=decode, sample_rate=RATE, clips=CLIPS,
+              transcripts={"cards": "four queen of clubs"})
+"""
+    )
+    (project.path / "conftest.py").write_text(
+        "import pytest\n@pytest.fixture\ndef recogniser(): return lambda samples, rate: 'four queens of clubs'\n"
+    )
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines("*max_wer*FAIL*cards: 0.25 word errors, at most 0 is allowed:*")

@@ -287,3 +287,48 @@ def test_what_cannot_be_is_said_in_one_line(mary, keywords, told):
     with pytest.raises(StageError, match=re.escape(told)) as error:
         check_roundtrip(**{**given, **keywords})
     assert "\n" not in str(error.value)
+
+
+def test_words_are_recognised_where_that_is_asked_for(mary):
+    """max_wer holds what a recogniser hears to the transcript; without one, to what it hears in the clip."""
+    codec = LogPcm()
+    given = {"encode": codec.encode, "sample_rate": RATE, "clips": {"mary": mary}, "max_wer_rise": 0.3}
+    healthy = check_roundtrip(decode=codec.decode, **given)
+    assert healthy, str(healthy)
+    backwards = check_roundtrip(decode=lambda codes: codec.decode(codes)[::-1], skip=["words"], **given)
+    assert "max_wer_rise" in [check.name for check in backwards.failed]
+
+
+def test_a_projects_own_recogniser_is_used(mary):
+    """What it returns is compared with the transcript of the clip, by name."""
+    codec = LogPcm()
+    heard = []
+
+    def recogniser(samples, rate):
+        heard.append((samples.dtype, rate))
+        return "Mary rolled a barrel."
+
+    result = check_roundtrip(
+        encode=codec.encode,
+        decode=codec.decode,
+        sample_rate=RATE,
+        clips={"mary": mary},
+        transcripts={"mary": "Mary rolled the barrel"},
+        recogniser=recogniser,
+        max_wer=0.2,
+    )
+    assert [check.message[:36] for check in result.failed] == ["mary: 0.25 word errors, at most 0.2 "]
+    assert set(heard) == {(np.dtype("float32"), RATE)}
+
+
+def test_a_transcript_of_no_clip_is_refused(mary):
+    """A misspelt name would leave a clip without its transcript."""
+    codec = LogPcm()
+    with pytest.raises(StageError, match="'marry' matches no clip, did you mean 'mary'"):
+        check_roundtrip(
+            encode=codec.encode,
+            decode=codec.decode,
+            sample_rate=RATE,
+            clips={"mary": mary},
+            transcripts={"marry": "Mary rolled the barrel"},
+        )
