@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_audioparity.audio.recognition import NotRecognisedError
     from pytest_audioparity.audio.sentences import says
     from pytest_audioparity.audio.spoken import compare_words
+    from pytest_audioparity.audio import Measure, Score, score, score_many
     from pytest_audioparity.errors import (
         AudioparityError,
         GoldenError,
@@ -42,6 +43,7 @@ _HOME = {
     "check_output": "audio.gates",
     "check_roundtrip": "roundtrip.judge",
     "score": "audio",
+    "score_many": "audio",
     "Score": "audio",
     "Measure": "audio",
     "compare_words": "audio.spoken",
@@ -92,6 +94,7 @@ __all__ = [
     "parity",
     "says",
     "score",
+    "score_many",
 ]
 
 

@@ -47,6 +47,11 @@ class Workspace:
         """The record of the last run."""
         return self.folder / "run.json"
 
+    @property
+    def scores(self) -> Path:
+        """The folder of scores of audio that was scored before."""
+        return self.folder / "cache" / "scores"
+
     def ensure(self) -> Path:
         """Make the folder, unless it is there, and return it.
 

@@ -30,6 +30,8 @@ SHORTEST_SECONDS = 0.25
 # 15 s take 0.2 s on an idle core.
 _PATIENCE_SECONDS = 120.0
 _NO_UTTERANCES = -7.0
+# What may go well the next time: the process was killed, or the program was ending.
+_CRASHED, _INTERRUPTED = ("PESQ's C code ended its process", "PESQ did not answer"), "PESQ was interrupted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,11 @@ def problem(seconds: float) -> str | None:
     if seconds < SHORTEST_SECONDS:
         return f"{seconds:.2f} s is too short: PESQ needs {SHORTEST_SECONDS} s"
     return None
+
+
+def is_accident(reason: str) -> bool:
+    """Whether a score is missing for a reason that says nothing about the audio."""
+    return reason.startswith((*_CRASHED, _INTERRUPTED))
 
 
 def begin(reference: Array, estimate: Array, rate: int, *, wide: bool) -> Callable[[], Outcome]:
@@ -70,7 +77,7 @@ def begin(reference: Array, estimate: Array, rate: int, *, wide: bool) -> Callab
 
     def wait() -> Outcome:
         thread.join()
-        return outcome[0] if outcome else Outcome(None, "PESQ was interrupted")
+        return outcome[0] if outcome else Outcome(None, _INTERRUPTED)
 
     return wait
 

@@ -17,7 +17,7 @@ from pytest_audioparity.cli.words import (
     words_of_folders,
     words_pass,
 )
-from pytest_audioparity.errors import StageError
+from pytest_audioparity.errors import AudioparityError, StageError
 
 if TYPE_CHECKING:
     import argparse
@@ -31,7 +31,10 @@ _ACCEPTABLE = ("garbled", "wrong_content", "misaligned", "clipped", "degraded", 
 
 def add_score(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `score`."""
-    parser.description = "Say whether audio is still speech: intelligibility, quality, alignment, level, and a verdict."
+    parser.description = (
+        "Say whether audio is still speech: intelligibility, quality, alignment, level, and a verdict. "
+        "Folders are scored on all cores, and nothing twice: scores are kept."
+    )
     parser.add_argument("reference", metavar="REF", type=Path, help="an audio file, or a folder of them")
     parser.add_argument("estimate", metavar="EST", type=Path, help="the file or folder to judge, paired by file name")
     parser.add_argument(
@@ -42,6 +45,11 @@ def add_score(parser: argparse.ArgumentParser) -> None:
         help="the worst verdict that passes (default ok)",
     )
     parser.add_argument("--no-pesq", action="store_true", help="leave out PESQ, which takes the most time")
+    parser.add_argument(
+        "--no-cache",
+        action="store_true",
+        help="score anew what was scored before, and keep nothing (scores are kept in .audioparity/cache/scores)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
     add_words(parser)
     parser.set_defaults(run=_score)
@@ -62,7 +70,7 @@ def _files(parsed: argparse.Namespace) -> int:
     from pytest_audioparity.audio.report import document, render
     from pytest_audioparity.report.json import plain
 
-    result = score_files(parsed.reference, parsed.estimate, pesq=not parsed.no_pesq)
+    result = score_files(parsed.reference, parsed.estimate, pesq=not parsed.no_pesq, cache=_cache(parsed))
     words = words_of_files(parsed)
     if parsed.json:
         say_json({"schema": _SCHEMA, **plain(document(result)), **words_document(words)})
@@ -76,7 +84,13 @@ def _folders(parsed: argparse.Namespace) -> int:
 
     progress = Progress()
     try:
-        items = score_folders(parsed.reference, parsed.estimate, pesq=not parsed.no_pesq, done=progress.counted)
+        items = score_folders(
+            parsed.reference,
+            parsed.estimate,
+            pesq=not parsed.no_pesq,
+            done=progress.counted,
+            cache=_cache(parsed),
+        )
     finally:
         progress.end()
     words = words_of_folders(parsed, [item.name for item in items if item.result is not None])
@@ -93,6 +107,20 @@ def _folders(parsed: argparse.Namespace) -> int:
     else:
         say("\n".join([*_table(items), "", *words_lines(words), _total(summary)]))
     return PASSED if all(passed) and words_pass(words.values(), parsed.max_wer) else FAILED
+
+
+def _cache(parsed: argparse.Namespace) -> Path | None:
+    """Return the folder of scores of the project, or None: not wanted, or not to be had (scoring needs no project)."""
+    from pytest_audioparity.project import find_project
+
+    if parsed.no_cache:
+        return None
+    try:
+        workspace = find_project(Path.cwd()).workspace
+        workspace.ensure()
+    except (AudioparityError, OSError):
+        return None
+    return workspace.scores
 
 
 def _verdict(item: Item) -> str:

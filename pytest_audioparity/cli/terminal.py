@@ -76,9 +76,9 @@ class Progress:
         """
         self._say(label, done, total, size_text(total))
 
-    def counted(self, label: str, done: int, total: int) -> None:
-        """Say the same of a number of things."""
-        self._say(label, done, total, str(total))
+    def counted(self, label: str, done: int, total: int | None) -> None:
+        """Say the same of a number of things; None where nobody knows how many there are."""
+        self._say(label, done, total or 0, "?" if total is None else str(total))
 
     def _say(self, label: str, done: int, total: int, total_text: str) -> None:
         now = time.monotonic()
