@@ -10,6 +10,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import threading
 from concurrent.futures import BrokenExecutor, Future
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,13 +19,14 @@ from pytest_audioparity.errors import AudioparityError, StageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing.connection import Connection
 
 # Jobs that wait for each of our processes, so that none is idle while the first of them takes long.
 _AHEAD_PER_CORE = 4
-# Processes that end before any has scored a pair, alone and one after another: no pair is to blame any more.
+# Processes that end, as many as this before any has scored a pair: no pair is to blame.
 _HOPELESS = 3
 _ENDED = "the process that scored it ended: killed, or out of memory?"
+_LOST = Scored(None, _ENDED)
 
 
 class Executor(Protocol):
@@ -128,84 +130,100 @@ class Given:
 
 
 class Processes:
-    """Processes of our own, started when the first job comes and again when one of them ends."""
+    """Processes of our own, each fed by a thread, so that it is known which job ended one.
+
+    A pool of `concurrent.futures` is broken by the first process that ends, with all that it was given.
+    """
 
     def __init__(self, count: int, ahead: int | None) -> None:
-        self._count = count
-        self._pool: ProcessPoolExecutor | None = None
-        self._succeeded = False
+        self._threads = concurrent.futures.ThreadPoolExecutor(count)
+        self._own = threading.local()
+        self._running: list[_Process] = []
+        self._lock = threading.Lock()
+        self._closing = self._succeeded = False
         self._lost = 0
         self.ahead = ahead or _AHEAD_PER_CORE * count
 
     def submit(self, job: Job) -> Future[Scored]:
-        """Hand a job over, to new processes where the old ones are gone."""
-        if self._pool is not None:
-            with contextlib.suppress(BrokenExecutor):
-                return self._pool.submit(attempt, job)
-            self.close(finished=False)
-        self._pool = _pool(self._count)
-        return self._pool.submit(attempt, job)
+        """Hand a job over."""
+        return self._threads.submit(self._run, job)
 
-    def result(self, job: Job, future: Future[Scored]) -> Scored:
-        """Wait for a job. One that was in flight when a process ended is tried again alone: it may not be to blame.
+    def _run(self, job: Job) -> Scored:
+        process = getattr(self._own, "process", None) or self._started()
+        if process is None:
+            return _LOST
+        try:
+            return process.ask(job)
+        except (EOFError, OSError):
+            self._own.process = None
+            process.end()
+            return _LOST
+
+    def _started(self) -> _Process | None:
+        with self._lock:
+            if self._closing:  # nobody would end it
+                return None
+            self._own.process = process = _Process()
+            self._running.append(process)
+        return process
+
+    def result(self, job: Job, future: Future[Scored]) -> Scored:  # noqa: ARG002
+        """Wait for a job.
 
         Raises
         ------
         StageError : no process can be kept alive
         """
-        try:
-            done = future.result()
-        except BrokenExecutor:
-            done = self._alone(job)
-        except Exception as error:  # it cannot be sent, or its result cannot
-            return Scored(None, f"scoring it failed: {_told(error)}")
-        self._succeeded = self._succeeded or done.result is not None
-        return done
-
-    def _alone(self, job: Job) -> Scored:
-        pool = _pool(1)
-        finished = False
-        try:
-            done = pool.submit(attempt, job).result()
-            finished = True
-        except BrokenExecutor:
-            self._lost += 1
-            if not self._succeeded and self._lost >= _HOPELESS:
-                raise StageError(
-                    "the processes that score end at once; a script that calls score_many needs "
-                    "`if __name__ == '__main__':` around the call, or give an executor"
-                ) from None
-            return Scored(None, _ENDED)
-        finally:
-            _end(pool, finished=finished)
+        done = future.result()
+        self._lost += done is _LOST
+        self._succeeded = self._succeeded or done is not _LOST
+        if not self._succeeded and self._lost >= _HOPELESS:
+            raise StageError(
+                "the processes that score end at once; a script that calls score_many needs "
+                "`if __name__ == '__main__':` around the call, or give an executor"
+            )
         return done
 
     def close(self, *, finished: bool) -> None:
-        """End the processes."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            _end(pool, finished=finished)
+        """End the processes, whatever they do."""
+        self._threads.shutdown(wait=finished, cancel_futures=True)
+        with self._lock:
+            self._closing = True
+            for process in self._running:
+                process.end()
+        self._threads.shutdown(wait=True)
 
 
-def _pool(count: int) -> ProcessPoolExecutor:
-    # Not forked: a fork of a process with threads may stand still for ever. Ctrl-C reaches every process of a terminal;
-    # this one answers for all.
-    return concurrent.futures.ProcessPoolExecutor(
-        count,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),
-    )
+class _Process:
+    """One process that scores what it is sent, until the pipe is closed: by `end`, or by the end of this process."""
+
+    def __init__(self) -> None:
+        # Not forked: a fork of a process with threads may stand still for ever.
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(theirs,), daemon=True)
+        try:
+            self._process.start()
+        finally:
+            theirs.close()
+
+    def ask(self, job: Job) -> Scored:
+        self._pipe.send(job)
+        done: Scored = self._pipe.recv()
+        return done
+
+    def end(self) -> None:
+        self._process.terminate()
+        self._process.join()
 
 
-def _end(pool: ProcessPoolExecutor, *, finished: bool) -> None:
-    """Wait for the end of a pool; of one that is not finished, end what it still does."""
-    # Python 3.14 has `terminate_workers` for it; what is not there is waited for, a clip at most.
-    processes = [] if finished else list((getattr(pool, "_processes", None) or {}).values())
-    pool.shutdown(wait=False, cancel_futures=True)
-    for process in processes:
-        process.terminate()
-    pool.shutdown(wait=True)
+def serve(pipe: Connection) -> None:
+    """Score what comes out of a pipe."""
+    # Ctrl-C reaches every process of a terminal; the one that started this answers for all.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            pipe.send(attempt(pipe.recv()))
 
 
 def core_count() -> int:

@@ -8,6 +8,7 @@ import shutil
 import pytest
 import soundfile
 
+from pytest_audioparity import StageError
 from pytest_audioparity.cli import main
 from tests.audio.verdicts import SPEECH
 
@@ -83,6 +84,30 @@ def test_folders_that_agree_pass(folders, capsys):
     status, out, _ = run(capsys, "ref", "ref", "--no-pesq")
     assert status == 0
     assert "3 of 3 pass: 3 ok" in out
+
+
+def test_what_was_scored_is_kept_in_the_project_and_shown_again(folders, capsys, monkeypatch):
+    first = run(capsys, "ref", "est", "--no-pesq", "--json")
+    kept = list((folders / ".audioparity" / "cache" / "scores").rglob("*.score"))
+    assert len(kept) == 3
+    assert (folders / ".audioparity" / ".gitignore").exists()
+    monkeypatch.setattr("pytest_audioparity.audio.workers.attempt", None)
+    monkeypatch.setattr("pytest_audioparity.audio.jobs.score", None)
+    assert run(capsys, "ref", "est", "--no-pesq", "--json") == first
+    assert run(capsys, f"ref/{MARY}.wav", f"est/{MARY}.wav", "--no-pesq")[0] == 0
+
+
+def test_no_cache_neither_keeps_nor_looks_up(folders, capsys, monkeypatch):
+    run(capsys, f"ref/{MARY}.wav", f"est/{MARY}.wav", "--no-pesq", "--no-cache")
+    assert not (folders / ".audioparity").exists()
+    run(capsys, f"ref/{MARY}.wav", f"est/{MARY}.wav", "--no-pesq")
+
+    def noticed(*arguments, **options):
+        raise StageError("scored")
+
+    monkeypatch.setattr("pytest_audioparity.audio.jobs.score", noticed)
+    assert run(capsys, f"ref/{MARY}.wav", f"est/{MARY}.wav", "--no-pesq")[0] == 0
+    assert run(capsys, f"ref/{MARY}.wav", f"est/{MARY}.wav", "--no-pesq", "--no-cache")[0] == 2
 
 
 @pytest.mark.parametrize(
