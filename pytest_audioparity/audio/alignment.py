@@ -13,6 +13,7 @@ import numpy as np
 
 from pytest_audioparity.audio.envelopes import STEP, envelopes
 from pytest_audioparity.audio.intelligibility import RATE
+from pytest_audioparity.audio.signals import fast_length
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
@@ -73,11 +74,12 @@ def envelope_lag(reference: Array, estimate: Array) -> tuple[int, float]:
 def _peak(reference: Array, estimate: Array, *, signed: bool) -> tuple[int, float]:
     """Return the lag of the largest correlation along the last axis, and that correlation."""
     n, m = reference.shape[-1], estimate.shape[-1]
-    size = 1 << (n + m - 1).bit_length()
+    overlap = round(_OVERLAP * min(n, m))
+    # Lags beyond the overlap may fold onto each other, but not onto those within.
+    size = fast_length(n + m - overlap)
     spectrum = np.fft.rfft(estimate, size) * np.conj(np.fft.rfft(reference, size))
     if spectrum.ndim > 1:
         spectrum = spectrum.sum(axis=0)
-    overlap = round(_OVERLAP * min(n, m))
     lags = np.arange(overlap - n, m - overlap + 1)
     products = np.fft.irfft(spectrum, size)[lags]
     energy = np.sqrt(np.sum(reference**2) * np.sum(estimate**2))

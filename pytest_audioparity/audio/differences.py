@@ -71,14 +71,18 @@ def spectral_distances(reference: Array, estimate: Array, sample_rate: int) -> t
     energy = np.mean(left**2, axis=1)
     chosen = np.flatnonzero(energy > energy.max() * 10 ** (-RANGE_DB / 10))
     window = np.hanning(size + 1)[:-1]
-    floor = max(float(np.max(_power(left[at : at + _CHUNK], window))) for at in range(0, len(left), _CHUNK))
-    floor *= 10 ** (-FLOOR_DB / 10)
+    whole = _power(left, window) if len(left) <= _CHUNK else None
+    if whole is not None:
+        loudest = float(np.max(whole))
+    else:
+        loudest = max(float(np.max(_power(left[at : at + _CHUNK], window))) for at in range(0, len(left), _CHUNK))
+    floor = loudest * 10 ** (-FLOOR_DB / 10)
     spectral, cepstral = 0.0, 0.0
     for at in range(0, chosen.size, _CHUNK):
         some = chosen[at : at + _CHUNK]
-        powers = [np.maximum(_power(side[some], window), floor) for side in (left, right)]
-        logs = [10 * np.log10(power) for power in powers]
-        spectral += float(np.sum(np.sqrt(np.mean((logs[0] - logs[1]) ** 2, axis=1))))
+        expected = _power(left[some], window) if whole is None else whole[some]
+        powers = [np.maximum(power, floor) for power in (expected, _power(right[some], window))]
+        spectral += float(np.sum(np.sqrt(np.mean((10 * np.log10(powers[0] / powers[1])) ** 2, axis=1))))
         change = np.subtract(*(np.log(power @ _mel(size, sample_rate)) for power in powers)) @ _cosines()
         cepstral += float(np.sum(10 / math.log(10) * np.sqrt(2 * np.sum(change**2, axis=1))))
     return spectral / chosen.size, cepstral / chosen.size

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     Array = np.ndarray[Any, Any]
 
@@ -37,7 +37,7 @@ _EPS = float(np.finfo(np.float64).eps)  # beside the norms, as in pystoi, whose 
 # A row or column varies where its norm is above the rounding of its mean.
 _ROUNDING = 64 * _EPS
 # What is held at once: segments of 3.6 kB, frames of 2 kB.
-_CHUNK, _HELD = 1024, 4096
+_CHUNK, _HELD = 64, 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,19 +118,21 @@ def third_octaves(signal: Array) -> Array:
 
 
 def _power(frames: Array) -> Array:
-    spectrum = np.fft.rfft(frames * _HANN, n=_FFT)
-    return np.asarray(spectrum.real**2 + spectrum.imag**2)
+    parts = np.fft.rfft(frames * _HANN, n=_FFT).view(np.float64)
+    parts *= parts
+    return np.asarray(parts[:, ::2] + parts[:, 1::2])
 
 
 def stoi(bands: Bands) -> float:
     """Return STOI: about 0 (nothing) to 1 (all is understood). Needs 30 frames."""
     total, count = 0.0, 0
-    for x, y in _segments(bands):
-        scaled = y * (_norm(x, 2) / (_norm(y, 2) + _EPS))
-        clipped = np.minimum(scaled, x * _CLIP)
-        left, right = (side - side.mean(axis=2, keepdims=True) for side in (x, clipped))
-        total += float(np.sum(left / (_norm(left, 2) + _EPS) * (right / (_norm(right, 2) + _EPS))))
-        count += len(x) * BANDS
+    for x, y in zip(_segments(bands.reference), _segments(bands.estimate), strict=True):
+        scaled = y * np.sqrt(_squares(x) / (np.sqrt(_squares(y)) + _EPS) ** 2)
+        clipped = np.minimum(scaled, x * _CLIP, out=scaled)
+        left, right = (side - side.mean(axis=0) for side in (x, clipped))
+        norms = [np.sqrt(_squares(side)) + _EPS for side in (left, right)]
+        total += float(np.sum(np.einsum("tbs,tbs->bs", left, right) / (norms[0] * norms[1])))
+        count += x.shape[2] * BANDS
     return total / count
 
 
@@ -142,36 +144,51 @@ def estoi_segments(bands: Bands, step: int = 1) -> Array:
     bands : at least 30 frames; of fewer there is no segment
     step : frames from one segment to the next
     """
-    parts = [np.sum(_normal(x) * _normal(y), axis=(1, 2)) / SEGMENT for x, y in _segments(bands, step)]
+    return estoi_between(normal_segments(bands.reference, step), normal_segments(bands.estimate, step))
+
+
+def estoi_between(reference: Iterable[Array], estimate: Iterable[Array]) -> Array:
+    """Return the same of segments that are normal already, where one side is compared again and again."""
+    parts = [np.einsum("tbs,tbs->s", x, y) / SEGMENT for x, y in zip(reference, estimate, strict=True)]
     return np.concatenate(parts) if parts else np.empty(0)
 
 
-def _segments(bands: Bands, step: int = 1) -> Iterator[tuple[Array, Array]]:
-    if bands.starts.size < SEGMENT:
+def normal_segments(side: Array, step: int = 1) -> Iterator[Array]:
+    """Normalise each band over time, then each frame over the bands: mean 0 and norm 1.
+
+    Yields
+    ------
+    shape (30, 15, segments): as many segments as stay in the cache of a core; beside each other they lie in memory, so
+    that sums over the other axes run along it
+    """
+    for segments in _segments(side, step):
+        yield _unit(_unit(segments.copy(), 0), 1)
+
+
+def _segments(side: Array, step: int = 1) -> Iterator[Array]:
+    """Cut bands, shape (15, frames), into segments of 30 frames: shape (30, 15, segments)."""
+    if side.shape[1] < SEGMENT:
         return
-    views = [
-        np.lib.stride_tricks.sliding_window_view(side, SEGMENT, axis=1)[:, ::step].transpose(1, 0, 2)
-        for side in (bands.reference, bands.estimate)
-    ]
-    for at in range(0, len(views[0]), _CHUNK):
-        yield views[0][at : at + _CHUNK], views[1][at : at + _CHUNK]
-
-
-def _normal(segments: Array) -> Array:
-    """Normalise each band over time, then each frame over the bands: mean 0 and norm 1."""
-    return _unit(_unit(segments, 2), 1)
+    views = np.lib.stride_tricks.sliding_window_view(side, SEGMENT, axis=1)[:, ::step].transpose(2, 0, 1)
+    for at in range(0, views.shape[2], _CHUNK):
+        yield views[:, :, at : at + _CHUNK]
 
 
 def _unit(values: Array, axis: int) -> Array:
-    size = _norm(values, axis)
-    values = values - values.mean(axis=axis, keepdims=True)
-    norm = _norm(values, axis)
-    constant = norm <= _ROUNDING * size
-    return np.where(constant, 0.0, values / np.where(constant, 1.0, norm))
+    """Take out the mean and divide by the norm, in place."""
+    mean = values.mean(axis=axis, keepdims=True)
+    values -= mean
+    squares = np.sum(values * values, axis=axis, keepdims=True)
+    norm = np.sqrt(squares)
+    size = np.sqrt(squares + values.shape[axis] * mean**2)
+    # Infinite: what is constant becomes zero.
+    values /= np.where(norm <= _ROUNDING * size, np.inf, norm)
+    return values
 
 
-def _norm(values: Array, axis: int) -> Array:
-    return np.asarray(np.sqrt(np.sum(values * values, axis=axis, keepdims=True)))
+def _squares(segments: Array) -> Array:
+    """Return the sums of squares over time, shape (15, segments)."""
+    return np.asarray(np.einsum("tbs,tbs->bs", segments, segments))
 
 
 def _frames(signal: Array) -> Array:

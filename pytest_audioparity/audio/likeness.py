@@ -13,6 +13,7 @@ import numpy as np
 
 from pytest_audioparity.audio.envelopes import envelopes
 from pytest_audioparity.audio.intelligibility import RATE
+from pytest_audioparity.audio.signals import fast_length
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
@@ -23,6 +24,8 @@ _PIECE, _EVERY = 300, 400
 _TAKEN = 0.95
 _TAKEN_SHARE = 0.4
 _PIECES = 40
+# Products are computed in blocks that stay in the cache of a core: many times faster than over the whole at once.
+_BLOCK = 2048
 # Voiced: autocorrelation of 40 ms above 0.6 at a lag of 70 to 400 Hz, of frames within 30 dB of the loudest.
 _VOICED_FRAME, _VOICED_HOP, _VOICED, _VOICED_RANGE = 400, 100, 0.6, 1e-3
 _PITCH_LAGS = slice(RATE // 400, RATE // 70)
@@ -75,11 +78,17 @@ def likeness(reference: Array, said: Array, heard: Array) -> Likeness:
     reference : shape (time,), 10 kHz: the whole clip
     said, heard : shape (time,) each: what the two have where words were lost, or the whole
     """
-    estimate = heard
-    voiced = _voiced(estimate) / max(_voiced(reference), _LEAST_SHARE)
-    flux = _flux(reference)
+    voiced = _voiced(heard) / max(_voiced(reference), _LEAST_SHARE)
+    size = min(said.size, heard.size)
+    whole, found = envelopes(reference), envelopes(heard)
+    # Often they are what is there already: then they need not be computed.
+    beside = whole if said is reference and said.size == size else envelopes(said[:size])
+    flux = _flux(whole)
     return Likeness(
-        _taken(reference, estimate), voiced, _flux(estimate) / flux if flux else 0.0, _together(said, heard)
+        _taken(reference, heard),
+        voiced,
+        _flux(found) / flux if flux else 0.0,
+        _together(beside, found if heard.size == size else envelopes(heard[:size])),
     )
 
 
@@ -90,25 +99,35 @@ def _taken(reference: Array, estimate: Array) -> float:
         return 0.0
     starts = starts[energy > energy.max() * _VOICED_RANGE]
     starts = starts[np.linspace(0, starts.size - 1, min(_PIECES, starts.size)).astype(int)]
-    size = 1 << (reference.size + _PIECE).bit_length()
     count = reference.size - _PIECE + 1
     total = np.concatenate([[0.0], np.cumsum(reference**2)])
     norm = np.sqrt(np.maximum(total[_PIECE:] - total[:-_PIECE], 1e-9 * total[-1]))
-    spectrum = np.fft.rfft(reference, size)
+    blocks = np.fft.rfft(_blocks(reference))
     taken = 0
     for at in starts:
         piece = estimate[at : at + _PIECE]
-        scale = norm * np.sqrt(np.sum(piece**2))
-        taken += any(
-            np.max(np.abs(np.fft.irfft(spectrum * np.conj(np.fft.rfft(side, size)), size)[:count]) / scale) >= _TAKEN
-            for side in (piece, piece[::-1])
-        )
+        least = _TAKEN * np.sqrt(np.sum(piece**2)) * norm
+        taken += any(np.any(np.abs(_products(blocks, side, count)) >= least) for side in (piece, piece[::-1]))
     return taken / int(starts.size)
 
 
+def _blocks(signal: Array) -> Array:
+    """Cut a signal, shape (time,), into blocks that share what a piece covers beyond its first sample."""
+    step = _BLOCK - _PIECE + 1
+    count = -(-(signal.size - _PIECE + 1) // step)
+    padded = np.concatenate([signal, np.zeros(count * step + _PIECE - 1 - signal.size)])
+    return np.lib.stride_tricks.sliding_window_view(padded, _BLOCK)[::step]
+
+
+def _products(blocks: Array, piece: Array, count: int) -> Array:
+    """Return the products of a piece with what stands at each place of the signal in blocks: shape (count,)."""
+    products = np.fft.irfft(blocks * np.conj(np.fft.rfft(piece, _BLOCK)), _BLOCK)
+    return np.asarray(products[:, : _BLOCK - _PIECE + 1].reshape(-1)[:count])
+
+
 def _together(said: Array, heard: Array) -> float:
-    size = min(said.size, heard.size)
-    levels = [envelopes(side[:size]).mean(axis=0) for side in (said, heard)]
+    """Correlate the mean levels of two envelopes, shape (bands, steps) each."""
+    levels = [side.mean(axis=0) for side in (said, heard)]
     if levels[0].size < 2 or not all(side.std() for side in levels):
         return 0.0
     return float(np.corrcoef(*levels)[0, 1])
@@ -126,17 +145,19 @@ def _voiced(signal: Array) -> float:
     correlation, own = (
         _autocorrelation(side) for side in (frames[energy > energy.max() * _VOICED_RANGE] * window, window)
     )
-    peak = np.max((correlation / correlation[:, :1] / (own / own[:, :1]))[:, _PITCH_LAGS], axis=1)
+    own = own / own[:, :1]
+    peak = np.max(correlation[:, _PITCH_LAGS] / correlation[:, :1] / own[:, _PITCH_LAGS], axis=1)
     return float(np.mean(peak > _VOICED))
 
 
 def _autocorrelation(frames: Array) -> Array:
-    spectrum = np.fft.rfft(np.atleast_2d(frames), 1024)
-    return np.asarray(np.fft.irfft(spectrum.real**2 + spectrum.imag**2)[:, : _PITCH_LAGS.stop])
+    size = fast_length(_VOICED_FRAME + _PITCH_LAGS.stop)  # no lag that is asked for meets the other end
+    spectrum = np.fft.rfft(np.atleast_2d(frames), size)
+    return np.asarray(np.fft.irfft(spectrum.real**2 + spectrum.imag**2, size)[:, : _PITCH_LAGS.stop])
 
 
-def _flux(signal: Array) -> float:
-    levels = envelopes(signal)
+def _flux(levels: Array) -> float:
+    """Return how fast envelopes, shape (bands, steps), change where they sound."""
     if levels.shape[1] <= 2 * _FLUX_STEPS:
         return 0.0
     change = np.mean(np.abs(levels[:, 2 * _FLUX_STEPS :] - levels[:, : -2 * _FLUX_STEPS]), axis=0)

@@ -11,7 +11,7 @@ import numpy as np
 from pytest_audioparity.audio import differences as between
 from pytest_audioparity.audio import levels as level
 from pytest_audioparity.audio import pesq
-from pytest_audioparity.audio.intelligibility import HOP, RATE, SEGMENT, estoi_segments
+from pytest_audioparity.audio.intelligibility import HOP, RATE, SEGMENT
 from pytest_audioparity.audio.records import Measure
 from pytest_audioparity.audio.resampling import by_soxr
 
@@ -77,11 +77,10 @@ def levels(reference: Array, estimate: Array) -> Measures:
     }
 
 
-def intelligibility(bands: Bands, stoi: float | None) -> Measures:
-    """Measure STOI and ESTOI; `stoi` is None where there are too few frames of speech."""
+def intelligibility(bands: Bands, stoi: float | None, estoi: float | None) -> Measures:
+    """Name STOI and ESTOI; both are None where there are too few frames of speech."""
     needed = (SEGMENT + 1) * HOP / RATE
     reason = f"too short: {bands.starts.size * HOP / RATE:.2f} s of speech in the reference, {needed:.2f} s are needed"
-    estoi = float(estoi_segments(bands).mean()) if stoi is not None else None
     return {"stoi": _measure("stoi", stoi, reason), "estoi": _measure("estoi", estoi, reason)}
 
 

@@ -96,10 +96,11 @@ def _scored(reference: Array, estimate: Array, rate: int, *, pesq: bool) -> Scor
     lag = round(alignment.lag_samples * RATE / rate)
     bands = bands_of(narrow[0], placed(narrow[1], lag, narrow[0].size))
     words = judge_words(bands) if bands.starts.size >= SEGMENT else None
+    understood = (stoi(bands), words.estoi) if words is not None else (None, None)
     warp, words = _warped(narrow, words, alignment, estimate.size / reference.size)
     numbers = {
         **levels,
-        **measures.intelligibility(bands, stoi(bands) if bands.starts.size >= SEGMENT else None),
+        **measures.intelligibility(bands, *understood),
         **measures.differences(*sides, rate),
         **measures.end_pesq(pending, rate),
     }

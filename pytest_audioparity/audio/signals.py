@@ -72,3 +72,17 @@ def runs_of(flags: Array) -> tuple[Array, Array]:
     """Return where runs of true flags begin, and where they have ended."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
     return edges[::2], edges[1::2]
+
+
+def fast_length(size: int) -> int:
+    """Return the smallest length from `size` on that has no prime factor above 5: its Fourier transform is fast."""
+    size = max(1, size)
+    best = 1 << (size - 1).bit_length()
+    five = 1
+    while five < best:
+        three = five
+        while three < best:
+            best = min(best, three << max(0, (-(-size // three) - 1).bit_length()))
+            three *= 3
+        five *= 5
+    return best

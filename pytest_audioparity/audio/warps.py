@@ -21,10 +21,12 @@ from pytest_audioparity.audio.intelligibility import (
     Bands,
     active,
     bands_at,
-    estoi_segments,
+    estoi_between,
     in_bands,
+    normal_segments,
     power_at,
 )
+from pytest_audioparity.audio.signals import fast_length
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
@@ -44,6 +46,8 @@ _CANDIDATES = 3
 # The fine search moves by a hop of 12.8 ms at first and 3.2 ms in the end, and looks at every fourth segment.
 _FINEST = HOP // 4
 _SPARSE = 4
+# Frames whose spectra are held for the next pitch: 2 kB each.
+_LARGEST_HELD = 4096
 # Levels of what says the same correlate by 0.6 and more once they are warped right; other words reach 0.45.
 _LINES_UP = 0.45
 _NAMED = {a / b for a in RATES for b in RATES if a != b and 1 / _LARGEST_FACTOR <= a / b <= _LARGEST_FACTOR}
@@ -121,16 +125,23 @@ class _Objective:
         self.seconds = reference.size / RATE
         self._estimate = estimate
         self._starts = np.flatnonzero(active(reference)) * HOP
-        self._reference = bands_at(reference, self._starts)
+        self._reference = list(normal_segments(bands_at(reference, self._starts), _SPARSE))
         self._known: dict[Warp, float] = {}
+        self._held: tuple[int, Array] | None = None
 
     def __call__(self, warp: Warp) -> float:
         if warp not in self._known:
-            places = np.round(self._starts * warp.tempo).astype(int) + warp.start
-            estimate = bands_at(self._estimate, places, warp.pitch)
-            segments = estoi_segments(Bands(self._reference, estimate, self._starts), step=_SPARSE)
+            segments = estoi_between(self._reference, normal_segments(self._bands(warp), _SPARSE))
             self._known[warp] = float(segments.mean()) if segments.size else 0.0
         return self._known[warp]
+
+    def _bands(self, warp: Warp) -> Array:
+        places = np.round(self._starts * warp.tempo).astype(int) + warp.start
+        if warp.family != "pitch" or places.size > _LARGEST_HELD:
+            return bands_at(self._estimate, places, warp.pitch)
+        if self._held is None or self._held[0] != warp.start:  # of one place, several pitches are tried
+            self._held = warp.start, power_at(self._estimate, places)
+        return in_bands(self._held[1], warp.pitch)
 
 
 def _factors(family: str, seconds: float) -> set[tuple[float, float]]:
@@ -153,7 +164,7 @@ def _tempo_step(seconds: float) -> float:
 def _coarse(reference: Array, estimate: Array, family: str) -> list[tuple[float, Warp]]:
     """Correlate levels for every member of a family, at every lag; return the best two with their correlations."""
     left = _centred(bands_at(reference, np.arange(0, reference.size, HOP)))
-    size = 1 << (2 * left.shape[1] + round(_LARGEST_FACTOR * estimate.size / HOP)).bit_length()
+    size = fast_length(left.shape[1] + round(_LARGEST_FACTOR * estimate.size / HOP) + 1)
     turned = np.conj(np.fft.rfft(left, size))
     power = power_at(estimate, np.arange(0, estimate.size, HOP // 2))
     found = []
@@ -164,7 +175,7 @@ def _coarse(reference: Array, estimate: Array, family: str) -> list[tuple[float,
         lag = int(np.argmax(product))
         energy = math.sqrt(float(np.sum(left**2) * np.sum(right**2)))
         correlation = float(product[lag]) / energy if energy else 0.0
-        lag = lag if lag < size // 2 else lag - size
+        lag = lag if lag < size - left.shape[1] else lag - size
         found.append((correlation, Warp(tempo, pitch, round(lag * HOP * tempo))))
     return sorted(found, reverse=True, key=lambda c: c[0])[:2]
 

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.audio.intelligibility import BANDS, FRAME, HOP, RATE, SEGMENT, Bands, estoi_segments
+from pytest_audioparity.audio.intelligibility import (
+    BANDS,
+    FRAME,
+    HOP,
+    RATE,
+    SEGMENT,
+    Bands,
+    estoi_between,
+    normal_segments,
+)
 from pytest_audioparity.audio.signals import runs_of
 
 if TYPE_CHECKING:
@@ -62,9 +71,10 @@ class Words:
 
 def judge_words(bands: Bands) -> Words:
     """Say how much is understood and where words were lost; the bands have 30 frames at least."""
-    segments = estoi_segments(bands)
+    reference = list(normal_segments(bands.reference))
+    segments = estoi_between(reference, normal_segments(bands.estimate))
     gain, noise = steady_noise(bands)
-    expected = estoi_segments(Bands(bands.reference, in_noise(bands.reference, noise), bands.starts))
+    expected = estoi_between(reference, normal_segments(in_noise(bands.reference, noise)))
     width = min(_AVERAGED, segments.size)
     window = np.ones(width) / width
     found, hoped = (np.convolve(values, window, "valid") for values in (segments, expected))
