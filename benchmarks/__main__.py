@@ -12,8 +12,8 @@ from benchmarks.sizes import FULL, QUICK, Sizes
 from benchmarks.tables import note, table
 
 # Name -> module; each has `run(sizes) -> str`. They are imported one at a time, so that none pays for another's peers.
-BENCHMARKS = {name: f"benchmarks.{name}" for name in ("startup", "per_test", "kernel", "files", "golden")}
-_PACKAGES = ("pytest-audioparity", "pytest", "numpy", "safetensors", "torch")
+BENCHMARKS = {name: f"benchmarks.{name}" for name in ("startup", "per_test", "kernel", "files", "golden", "scoring")}
+_PACKAGES = ("pytest-audioparity", "pytest", "numpy", "safetensors", "torch", "pesq", "pystoi")
 
 
 def main() -> None:

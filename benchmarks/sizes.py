@@ -17,6 +17,7 @@ class Sizes:
     small_rounds : the same for what takes milliseconds
     suite_rounds : the same for pytest runs of a whole suite
     start_rounds : the same for bare starts of pytest, which differ by less than their noise
+    clips, many_rounds : how many clips of 5 s are scored together, and how often
     tests : two sizes of a generated suite; the cost of a test is the slope between them
     """
 
@@ -26,6 +27,8 @@ class Sizes:
     small_rounds: int
     suite_rounds: int
     start_rounds: int
+    clips: int
+    many_rounds: int
     tests: tuple[int, int]
 
     def with_large(self, megabytes: int) -> Sizes:
@@ -33,5 +36,25 @@ class Sizes:
         return replace(self, large_mb=megabytes)
 
 
-FULL = Sizes(large_mb=200, small_mb=2, rounds=11, small_rounds=101, suite_rounds=15, start_rounds=101, tests=(30, 330))
-QUICK = Sizes(large_mb=20, small_mb=2, rounds=3, small_rounds=5, suite_rounds=1, start_rounds=3, tests=(5, 25))
+FULL = Sizes(
+    large_mb=200,
+    small_mb=2,
+    rounds=11,
+    small_rounds=101,
+    suite_rounds=15,
+    start_rounds=101,
+    clips=200,
+    many_rounds=3,
+    tests=(30, 330),
+)
+QUICK = Sizes(
+    large_mb=20,
+    small_mb=2,
+    rounds=3,
+    small_rounds=5,
+    suite_rounds=1,
+    start_rounds=3,
+    clips=4,
+    many_rounds=1,
+    tests=(5, 25),
+)

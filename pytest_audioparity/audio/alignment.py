@@ -94,7 +94,8 @@ def _refined(sides: tuple[Array, Array], lag: int, sample_rate: int, correlation
     reference, estimate = sides
     low, high = (round((lag + step) * sample_rate / RATE) for step in (-_AROUND, _AROUND))
     lags = range(low, high + 1)
-    products = [float(np.dot(*overlapping(reference, estimate, at))) for at in lags]
+    # Not np.dot, which starts threads for so many samples.
+    products = [float(np.einsum("t,t", *overlapping(reference, estimate, at))) for at in lags]
     return lags[int(np.argmax(np.sign(correlation) * np.array(products)))]
 
 

@@ -88,7 +88,7 @@ class ScoreCache:
         return self._folder / key[:2] / f"{key[2:]}.score"
 
     def _make_room(self, folder: Path) -> None:
-        """Delete what was not used for longest until a folder's share is kept; what a kill left half-written as well."""
+        """Delete what was not used for longest until a folder keeps its share; half-written files of a kill, too."""
         with os.scandir(folder) as entries:
             files = sorted(((entry.stat(follow_symlinks=False), entry.path) for entry in entries), key=_age)
         excess = sum(status.st_size for status, _ in files) - self._share
@@ -96,7 +96,7 @@ class ScoreCache:
             if excess <= 0:
                 return
             with contextlib.suppress(OSError):  # another process was faster
-                os.unlink(path)
+                Path(path).unlink()
             excess -= status.st_size
 
 
@@ -111,7 +111,7 @@ def file_digest(content: bytes) -> str:
 
 def array_digest(samples: Array) -> str:
     """Return the hash of an array in C order, with its type and shape."""
-    content = content_hash(memoryview(samples.reshape(-1).view("u1")))
+    content = content_hash(samples.reshape(-1).view("u1").data)
     return f"{samples.dtype.str} {samples.dtype.name} {samples.shape} {content}"
 
 

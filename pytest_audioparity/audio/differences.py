@@ -22,6 +22,8 @@ RANGE_DB = 40.0
 MEL_BANDS = 40
 CEPSTRA = 13
 _CHUNK = 4096
+# OpenBLAS multiplies on one thread up to so many products.
+_ONE_THREAD = 2**18
 
 
 def snr(reference: Array, estimate: Array) -> float | None:
@@ -83,7 +85,8 @@ def spectral_distances(reference: Array, estimate: Array, sample_rate: int) -> t
         expected = _power(left[some], window) if whole is None else whole[some]
         powers = [np.maximum(power, floor) for power in (expected, _power(right[some], window))]
         spectral += float(np.sum(np.sqrt(np.mean((10 * np.log10(powers[0] / powers[1])) ** 2, axis=1))))
-        change = np.subtract(*(np.log(power @ _mel(size, sample_rate)) for power in powers)) @ _cosines()
+        bands = [np.log(_product(power, _mel(size, sample_rate))) for power in powers]
+        change = _product(bands[0] - bands[1], _cosines())
         cepstral += float(np.sum(10 / math.log(10) * np.sqrt(2 * np.sum(change**2, axis=1))))
     return spectral / chosen.size, cepstral / chosen.size
 
@@ -95,6 +98,12 @@ def _frames(signal: Array, size: int) -> Array:
 def _power(frames: Array, window: Array) -> Array:
     spectrum = np.fft.rfft(frames * window)
     return np.asarray(spectrum.real**2 + spectrum.imag**2)
+
+
+def _product(rows: Array, matrix: Array) -> Array:
+    """Return the product of matrices, some rows at a time: more would start threads, in every process that scores."""
+    step = max(1, _ONE_THREAD // matrix.size)
+    return np.concatenate([rows[at : at + step] @ matrix for at in range(0, len(rows), step)])
 
 
 @functools.lru_cache(maxsize=8)

@@ -48,7 +48,7 @@ class Job:
     @property
     def lacks_rate(self) -> bool:
         """Whether it has an array and no rate."""
-        return self.sample_rate is None and any(isinstance(side, np.ndarray) for side in (self.reference, self.estimate))
+        return self.sample_rate is None and not all(isinstance(side, Path) for side in (self.reference, self.estimate))
 
     def key(self) -> str | None:
         """Return the key of its score, from the files' bytes, not decoded; None where they cannot be read from here."""

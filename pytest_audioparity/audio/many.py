@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Sized
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.audio.cache import ScoreCache
-from pytest_audioparity.audio.jobs import Job, Scored, job_of
+from pytest_audioparity.audio.jobs import job_of
 from pytest_audioparity.audio.signals import rate_of
 from pytest_audioparity.audio.workers import workers_for
 from pytest_audioparity.errors import StageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
 
+    from pytest_audioparity.audio.jobs import Job, Scored
     from pytest_audioparity.audio.records import Score
     from pytest_audioparity.audio.workers import Executor, Workers
 
@@ -121,12 +122,7 @@ def _jobs(
 ) -> Iterator[tuple[str, Job | Item]]:
     """Make jobs of pairs, or an item at once of what is no audio."""
     for index, pair in enumerate(pairs):
-        if not isinstance(pair, tuple | list) or len(pair) not in (2, 3) or (len(pair) == 3 and type(pair[0]) is not str):
-            raise StageError(
-                f"score_many: entry {index} of pairs is no (reference, estimate) or (name, reference, estimate)"
-            )
-        reference, estimate = pair[-2:]
-        name = pair[0] if len(pair) == 3 else _name(estimate, index)
+        name, reference, estimate = _parts(pair, index)
         try:
             job = job_of(reference, estimate, sample_rate=rate, pesq=pesq, keyed=keyed)
         except StageError as error:
@@ -137,8 +133,17 @@ def _jobs(
         yield name, job
 
 
-def _name(estimate: Any, index: int) -> str:
-    return str(estimate) if isinstance(estimate, str | os.PathLike) else str(index)
+def _parts(pair: Any, index: int) -> tuple[str, Any, Any]:
+    """Return name, reference and estimate of an entry."""
+    parts = tuple(pair) if isinstance(pair, tuple | list) else ()
+    if len(parts) == 3 and isinstance(parts[0], str):
+        return parts
+    if len(parts) != 2:
+        raise StageError(
+            f"score_many: entry {index} of pairs is no (reference, estimate) or (name, reference, estimate)"
+        )
+    reference, estimate = parts
+    return str(estimate) if isinstance(estimate, str | os.PathLike) else str(index), reference, estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +175,7 @@ def _items(jobs: Iterator[tuple[str, Job | Item]], workers: Workers, cache: Scor
         finished = True
     finally:
         for entry in waiting:
-            if isinstance(entry.outcome, Future):
+            if not isinstance(entry.outcome, Item):
                 entry.outcome.cancel()
         workers.close(finished=finished)
 

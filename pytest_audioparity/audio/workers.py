@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Jobs that wait for each of our processes, so that none is idle while the first of them takes long.
 _AHEAD_PER_CORE = 4
+# A cluster does not say how large it is: this keeps 64 cores busy for a while.
+_GIVEN_AHEAD = 256
 # Processes that end, as many as this before any has scored a pair: no pair is to blame.
 _HOPELESS = 3
 _ENDED = "the process that scored it ended: killed, or out of memory?"
@@ -53,17 +55,13 @@ class Workers(Protocol):
 
 
 def workers_for(executor: Executor | None, ahead: int | None, total: int | None) -> Workers:
-    """Return where jobs run: on the executor, else in processes on all cores, else here where there is one of either."""
+    """Return where jobs run: on the executor, else in processes, else (of one core, or one pair) here."""
     if executor is not None:
-        return Given(executor, ahead or GIVEN_AHEAD)
+        return Given(executor, ahead or _GIVEN_AHEAD)
     cores = core_count()
     if min(cores, cores if total is None else total) <= 1:
         return Here()
     return Processes(min(cores, total or cores), ahead)
-
-
-# A cluster does not say how large it is: this keeps 64 cores busy for a while, and few clips in memory.
-GIVEN_AHEAD = 256
 
 
 def attempt(job: Job) -> Scored:
@@ -81,7 +79,7 @@ def _told(error: BaseException) -> str:
 
 
 class Here:
-    """This process, one job after another."""
+    """In this process, one job after another."""
 
     ahead = 1
 

@@ -22,7 +22,7 @@ from pytest_audioparity.errors import AudioparityError, StageError
 if TYPE_CHECKING:
     import argparse
 
-    from pytest_audioparity.audio.files import Item
+    from pytest_audioparity.audio import Item
 
 _SCHEMA = 1
 # As in audio.records, which loads numpy with its package.

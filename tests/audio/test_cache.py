@@ -100,7 +100,7 @@ def test_everything_that_changes_a_score_changes_the_key(speech, folder, monkeyp
 def test_the_fingerprint_has_the_code_and_the_packages(monkeypatch):
     before = cache_module.fingerprint.__wrapped__()
     assert cache_module.fingerprint.__wrapped__() == before
-    monkeypatch.setattr(cache_module, "_version", lambda package: "9")
+    monkeypatch.setattr(cache_module, "_version", "{} 9".format)
     assert cache_module.fingerprint.__wrapped__() != before
     monkeypatch.undo()
     monkeypatch.setattr(cache_module, "_CODE", ("pytest_audioparity.audio",))
@@ -158,7 +158,7 @@ def test_many_pairs_are_scored_once(speech, folder, never):
 
 def damages(entry):
     """Return damaged forms of an entry: each must be scored again, whether its hash was adapted or not."""
-    digest, _, text = entry.partition(b"\n")
+    text = entry.partition(b"\n")[2]
     yield b""
     yield entry[:-1]
     yield entry.replace(b'"ok"', b'"no"')
@@ -184,7 +184,8 @@ def damages(entry):
         "extra": 1,
     }.items():
         yield forged(form, key, {**body, name: value})
-    for measure in (["text", "by", None], [None, "by", None], [1.0, "by", "why"], [math.nan, "by", None], [1.0, 2, None]):
+    wrong = ["text", "by", None], [None, "by", None], [1.0, "by", "why"], [math.nan, "by", None], [1.0, 2, None]
+    for measure in wrong:
         yield forged(form, key, {**body, "measures": {**body["measures"], "estoi": measure}})
     yield forged(form, key, {**body, "measures": {"estoi": body["measures"]["estoi"]}})
     yield forged(form, key, {name: value for name, value in body.items() if name != "verdict"})

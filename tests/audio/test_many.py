@@ -38,7 +38,7 @@ class Inline:
         executor = self
 
         class Late(Future):
-            def result(self, timeout=None):
+            def result(self):
                 return function(*arguments)
 
             def done(self):
@@ -264,8 +264,9 @@ def test_an_executor_of_the_callers_that_breaks_leaves_problems_and_no_traceback
 class Failing:
     """An executor that loses its jobs as a cluster may."""
 
-    def submit(self, function, /, *arguments):
+    def submit(self, *job):
         future = Future()
+        assert len(job) == 2
         future.set_exception(KeyError("worker 7"))
         return future
 
