@@ -50,6 +50,9 @@ _SPARSE = 4
 _LARGEST_HELD = 4096
 # Levels of what says the same correlate by 0.6 and more once they are warped right; other words reach 0.45.
 _LINES_UP = 0.45
+# Of 76 other rates, tempos and pitches, ESTOI was 0.55 and more where the climb began, and rose by 0.09 at most; of
+# garbled clips it is 0.16 in the middle, and a climb, which takes most of the time of such a clip, is in vain.
+_WORTH_A_CLIMB = 0.3
 _NAMED = {a / b for a in RATES for b in RATES if a != b and 1 / _LARGEST_FACTOR <= a / b <= _LARGEST_FACTOR}
 
 
@@ -110,7 +113,8 @@ def search(reference: Array, estimate: Array) -> tuple[Warp, float]:
     candidates = [c for family in ("tempo", "speed", "pitch") for c in _coarse(*excerpt, family)]
     candidates = sorted(candidates, reverse=True, key=lambda c: c[0])[:_CANDIDATES]
     objective = _Objective(*excerpt)
-    found = [_climbed(objective, warp) for correlation, warp in candidates if correlation >= _LINES_UP]
+    promising = [warp for correlation, warp in candidates if correlation >= _LINES_UP]
+    found = [_climbed(objective, warp) for warp in promising if objective(warp) >= _WORTH_A_CLIMB]
     warp, understood = max(found, key=lambda pair: pair[1], default=(Warp(), 0.0))
     while end < reference.size and understood:
         end = min(2 * end, reference.size)
