@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_audioparity.api import assert_parity, compare
-    from pytest_audioparity.audio import Measure, Score, score
+    from pytest_audioparity.audio import Measure, Score, score, score_many
     from pytest_audioparity.audio.gates import check_output
     from pytest_audioparity.audio.recognition import NotRecognisedError
     from pytest_audioparity.audio.sentences import says
     from pytest_audioparity.audio.spoken import compare_words
-    from pytest_audioparity.audio import Measure, Score, score, score_many
     from pytest_audioparity.errors import (
         AudioparityError,
         GoldenError,

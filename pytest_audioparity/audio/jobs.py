@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from pytest_audioparity.adapters.arrays import as_array, snapshot
 from pytest_audioparity.audio.cache import ScoreCache, array_digest, cache_key, file_digest
+from pytest_audioparity.audio.reading import content_of, decoded
 from pytest_audioparity.audio.scoring import score
 from pytest_audioparity.audio.signals import rate_of
 from pytest_audioparity.errors import StageError
@@ -154,26 +154,10 @@ def _name(side: Path | Array) -> str:
 def _loaded(side: Path | Array, job: Job) -> tuple[Array, int, str]:
     """Return samples, sample rate, and the digest if it is wanted."""
     if isinstance(side, Path):
-        try:
-            content = side.read_bytes()
-        except OSError as error:
-            raise StageError(f"{side} cannot be read as audio: {error.strerror or error}") from None
-        samples, rate = _decoded(side, content)
+        content = content_of(side)
+        samples, rate = decoded(side, content)
         if job.sample_rate not in (None, rate):
             raise StageError(f"{side} has {rate} Hz, and sample_rate={job.sample_rate} was given; correct one of them")
         return samples, rate, file_digest(content) if job.keyed else ""
     assert job.sample_rate is not None
     return side, job.sample_rate, array_digest(side) if job.keyed else ""
-
-
-def _decoded(path: Path, content: bytes) -> tuple[Array, int]:
-    import soundfile
-
-    try:
-        samples, rate = soundfile.read(io.BytesIO(content), dtype="float64", always_2d=False)
-    except (OSError, soundfile.SoundFileError, TypeError) as error:
-        said = str(error).splitlines()[0].partition(">: ")
-        raise StageError(f"{path} cannot be read as audio: {said[2] or said[0]}") from None
-    if samples.ndim != 1:
-        raise StageError(f"{path} has {samples.shape[1]} channels; give one channel at a time")
-    return samples, int(rate)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.audio.cache import ScoreCache
 from pytest_audioparity.audio.jobs import job_of
+from pytest_audioparity.audio.pool import workers_for
 from pytest_audioparity.audio.signals import rate_of
-from pytest_audioparity.audio.workers import workers_for
 from pytest_audioparity.errors import StageError
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from pytest_audioparity.audio.jobs import Job, Scored
+    from pytest_audioparity.audio.pool import Executor, Workers
     from pytest_audioparity.audio.records import Score
-    from pytest_audioparity.audio.workers import Executor, Workers
 
 # Clips in memory that wait to be scored: no more than these, beside one pair.
 _AHEAD_BYTES = 256 * 2**20

@@ -6,7 +6,9 @@ import queue
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING
 
-from pytest_audioparity.audio.files import available_cores, listed, read_audio
+from pytest_audioparity.audio.files import listed
+from pytest_audioparity.audio.pool import core_count
+from pytest_audioparity.audio.reading import read_audio
 from pytest_audioparity.audio.recognition import PocketSphinx
 from pytest_audioparity.audio.spoken import WordsResult, compare_words
 from pytest_audioparity.errors import StageError
@@ -59,7 +61,7 @@ def compare_folders(
         raise StageError(f"there is a transcript of '{unknown[0]}', which is no audio file of {reference}")
     wanted = list(names)
     free: queue.SimpleQueue[PocketSphinx] = queue.SimpleQueue()
-    recognisers = [PocketSphinx() for _ in range(max(1, min(available_cores(), len(wanted))))]
+    recognisers = [PocketSphinx() for _ in range(max(1, min(core_count(), len(wanted))))]
 
     def judged(name: str) -> WordsResult:
         recogniser = free.get()

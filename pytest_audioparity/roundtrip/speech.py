@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.adapters.arrays import type_name
-from pytest_audioparity.audio.files import read_audio
+from pytest_audioparity.audio.reading import read_audio
 from pytest_audioparity.audio.resampling import by_soxr
 from pytest_audioparity.audio.signals import signal_of
 from pytest_audioparity.comparison.tolerances import unmatched

@@ -19,9 +19,9 @@ import pytest
 import soundfile
 
 from pytest_audioparity import StageError, score, score_many
-from pytest_audioparity.audio import workers
+from pytest_audioparity.audio import pool as workers
 from pytest_audioparity.audio.jobs import Job, Scored
-from pytest_audioparity.audio.workers import attempt
+from pytest_audioparity.audio.pool import attempt
 from tests.audio.verdicts import SPEECH
 
 RATE = 16_000

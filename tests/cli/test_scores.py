@@ -91,7 +91,7 @@ def test_what_was_scored_is_kept_in_the_project_and_shown_again(folders, capsys,
     kept = list((folders / ".audioparity" / "cache" / "scores").rglob("*.score"))
     assert len(kept) == 3
     assert (folders / ".audioparity" / ".gitignore").exists()
-    monkeypatch.setattr("pytest_audioparity.audio.workers.attempt", None)
+    monkeypatch.setattr("pytest_audioparity.audio.pool.attempt", None)
     monkeypatch.setattr("pytest_audioparity.audio.jobs.score", None)
     assert run(capsys, "ref", "est", "--no-pesq", "--json") == first
     assert run(capsys, f"ref/{MARY}.wav", f"est/{MARY}.wav", "--no-pesq")[0] == 0
