@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from pytest_audioparity.identity import test_id
 from pytest_audioparity.runs import REPORT_KEY
 from pytest_audioparity.session import is_parity, mark_problem_of, path_of, roundtrip_limits, run_of, spec_of
 from pytest_audioparity.updates import describe, drop, keep, owner_of, planned, refusal, write
+from pytest_audioparity.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,10 +84,15 @@ def roundtrip_for(request: pytest.FixtureRequest) -> Iterator[Roundtrip]:
 
     item = request.node
     ticker = Ticker(item.config, item.name)
+    workspace, cache = Workspace(run_of(item.config).settings.root), None
+    with suppress(OSError):  # where nothing may be written, nothing is kept
+        workspace.ensure()
+        cache = workspace.scores
     yield Roundtrip(
         _recording_of(item),
         roundtrip_limits(item),
         recogniser=lambda: request.getfixturevalue("recogniser"),
+        cache=cache,
         progress=ticker,
     )
     ticker.close()

@@ -59,6 +59,12 @@ def score_folders(
 
 
 def listed(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the audio files of a folder and those below it, by their paths without the suffix.
+
+    Raises
+    ------
+    StageError : two have one name
+    """
     seen: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in SUFFIXES and path.is_file():

@@ -18,6 +18,7 @@ from pytest_audioparity.roundtrip.speech import clips_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     from pytest_audioparity.audio.recognition import Recogniser
     from pytest_audioparity.recording import Recording
@@ -40,11 +41,13 @@ class Roundtrip:
         limits: Limits,
         *,
         recogniser: Callable[[], Recogniser],
+        cache: Path | None,
         progress: Callable[[str], None],
     ) -> None:
         self._recording = recording
         self._limits = limits
         self._recogniser = recogniser
+        self._cache = cache
         self._progress = progress
         recording.expect_roundtrip()
 
@@ -109,7 +112,9 @@ class Roundtrip:
             codec = codec_of(said)
             taken = clips_of(clips, codec.sample_rate, transcripts)
             recogniser = self._recogniser() if self._limits.listens else None
-            found, trips = judged(codec, taken, self._limits, name, recogniser=recogniser, progress=self._progress)
+            found, trips = judged(
+                codec, taken, self._limits, name, recogniser=recogniser, cache=self._cache, progress=self._progress
+            )
         except AudioparityError as error:
             self._recording.misused(str(error))
             raise

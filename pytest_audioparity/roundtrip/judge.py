@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.audio.scoring import score
+from pytest_audioparity.audio.jobs import cached_score
 from pytest_audioparity.audio.spoken import compare_words
 from pytest_audioparity.errors import StageError
 from pytest_audioparity.records import shape_text
@@ -24,6 +24,7 @@ from pytest_audioparity.roundtrip.streaming import Streamed, check_streams, stre
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from pytest_audioparity.audio.recognition import Recogniser
     from pytest_audioparity.records import CheckResult
@@ -71,6 +72,7 @@ def judged(
     name: str = "",
     *,
     recogniser: Recogniser | None = None,
+    cache: Path | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[RoundtripResult, tuple[Trip, ...]]:
     """Judge a codec by every check that is not switched off; nothing is raised for what fails.
@@ -78,6 +80,7 @@ def judged(
     Parameters
     ----------
     codec, clips, limits, name, recogniser : as for the fixture
+    cache : folder of scores, so that what was scored before is not scored again; None for none
     progress : is told what is being done
 
     Returns
@@ -86,12 +89,12 @@ def judged(
     """
     progress("encode and decode")
     trips, checks = passed_through(codec, clips, limits)
-    trips = tuple(_scored(codec, trip, progress) for trip in trips)
+    trips = tuple(_scored(codec, trip, cache, progress) for trip in trips)
     if limits.listens:
         progress("recognising words")
         trips = tuple(_heard(codec, trip, recogniser) for trip in trips)
     progress("streaming")
-    streams = [_scored_stream(codec, stream, progress) for stream in streams_of(codec, trips[0], limits)]
+    streams = [_scored_stream(codec, stream, cache, progress) for stream in streams_of(codec, trips[0], limits)]
     checks += check_codes(codec, trips, limits)
     checks += check_streams(codec, trips[0], streams, limits)
     checks += check_output_of(codec, trips, limits)
@@ -111,10 +114,11 @@ def judged(
     return found, trips
 
 
-def _scored(codec: Codec, trip: Trip, progress: Callable[[str], None]) -> Trip:
+def _scored(codec: Codec, trip: Trip, cache: Path | None, progress: Callable[[str], None]) -> Trip:
     progress(f"scores of {trip.clip.name}")
     estimate = np.full(1, np.nan) if trip.nonfinite else compared(codec, trip)
-    return replace(trip, score=score(trip.clip.samples, estimate, sample_rate=codec.sample_rate))
+    found = cached_score(trip.clip.samples, estimate, sample_rate=codec.sample_rate, pesq=True, cache=cache)
+    return replace(trip, score=found)
 
 
 def _heard(codec: Codec, trip: Trip, recogniser: Recogniser | None) -> Trip:
@@ -124,9 +128,9 @@ def _heard(codec: Codec, trip: Trip, recogniser: Recogniser | None) -> Trip:
     return replace(trip, words=words)
 
 
-def _scored_stream(codec: Codec, stream: Streamed, progress: Callable[[str], None]) -> Streamed:
+def _scored_stream(codec: Codec, stream: Streamed, cache: Path | None, progress: Callable[[str], None]) -> Streamed:
     """Score what was streamed where it is not what it should be; else it has the score of the output at once."""
-    return stream if stream.problem is None else replace(stream, trip=_scored(codec, stream.trip, progress))
+    return stream if stream.problem is None else replace(stream, trip=_scored(codec, stream.trip, cache, progress))
 
 
 def _understood(trip: Trip) -> float:

@@ -123,7 +123,7 @@ def test_files_are_found_by_their_bytes_without_decoding(speech, folder, tmp_pat
     soundfile.write(tmp_path / "e.ogg", speech, RATE, format="OGG", subtype="OPUS")
     first = score_files(tmp_path / "r.wav", tmp_path / "e.ogg", pesq=False, cache=folder)
     never()
-    monkeypatch.setattr(jobs, "_decoded", None)
+    monkeypatch.setattr(jobs, "decoded", None)
     (tmp_path / "r.wav").rename(tmp_path / "renamed.wav")
     assert score_files(tmp_path / "renamed.wav", tmp_path / "e.ogg", pesq=False, cache=folder) == first
 
