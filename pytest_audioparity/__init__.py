@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_audioparity.audio.recognition import NotRecognisedError
     from pytest_audioparity.audio.sentences import says
     from pytest_audioparity.audio.spoken import compare_words
+    from pytest_audioparity.checks import CheckResult, Checks
     from pytest_audioparity.errors import (
         AudioparityError,
         GoldenError,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
         TensorFileError,
     )
     from pytest_audioparity.marks import codec_roundtrip, parity
-    from pytest_audioparity.records import CheckResult, Checks, Comparison, Finding, ParityResult, StageResult
+    from pytest_audioparity.records import Comparison, Finding, ParityResult, StageResult
     from pytest_audioparity.roundtrip.fixture import Roundtrip
     from pytest_audioparity.roundtrip.judge import check_roundtrip
     from pytest_audioparity.roundtrip.records import RoundtripResult
@@ -49,8 +50,8 @@ _HOME = {
     "says": "audio.sentences",
     "NotRecognisedError": "audio.recognition",
     "Stages": "stages",
-    "CheckResult": "records",
-    "Checks": "records",
+    "CheckResult": "checks",
+    "Checks": "checks",
     "Comparison": "records",
     "Finding": "records",
     "ParityResult": "records",

@@ -61,7 +61,9 @@ def _audits(item: pytest.Item, recording: Recording, result: ParityResult, test:
         found["mutants"] = audit(
             [(tensor, stage) for tensor, stage in stages if tensor is not None],
             test=test,
-            others=lambda stage: [other for other, _ in zip(recording.neighbours(stage), range(_OTHERS), strict=False)],
+            others=lambda stage: [
+                other for other, _ in zip(recording.causes.neighbours(stage), range(_OTHERS), strict=False)
+            ],
             left_out=recording.left_out(),
             progress=ticker,
         )

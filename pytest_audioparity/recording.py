@@ -7,12 +7,12 @@ may want it.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.adapters.arrays import snapshot
-from pytest_audioparity.check import check_stage, explained, listened, result_of, without_golden
+from pytest_audioparity.causes import Causes
+from pytest_audioparity.check import check_stage, result_of, without_golden
 from pytest_audioparity.comparison.hyperparameters import compare_settings, merged_settings
 from pytest_audioparity.comparison.tolerances import unheard, unmatched
 from pytest_audioparity.errors import GoldenError, StageError
@@ -25,7 +25,7 @@ from pytest_audioparity.records import DB_PER_UNIT, ParityResult, StageResult, S
 from pytest_audioparity.variants import distance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from pytest_audioparity.comparison.hyperparameters import SettingResult
@@ -35,14 +35,6 @@ if TYPE_CHECKING:
     from pytest_audioparity.records import StageMeta
     from pytest_audioparity.roundtrip.records import RoundtripResult
     from pytest_audioparity.spec import Spec
-
-
-# Stages of a failing test whose cause is looked for: the first ones tell where it starts, and each may take a second.
-_DIAGNOSED = 12
-# Waveforms of a failing test that are listened to, each of which may take a second as well. They come last in a model.
-_LISTENED = 6
-# Stages around a failing one that it may be by mistake.
-_NEIGHBOURS = 16
 
 
 class Recording:
@@ -65,6 +57,7 @@ class Recording:
     base : the golden that is compared with
     target : the golden that an update writes
     steps : what tells the faults of steps from those of their inputs
+    causes : what tells why stages fail
     """
 
     def __init__(
@@ -93,7 +86,6 @@ class Recording:
         self._refused: str | None = None
         self.objection: str | None = None
         self.force = force
-        self._explained: set[str] = set()
         self._observe = observe
         self._distance: tuple[StageResult | None, str] | None = None
         self._closed = False
@@ -102,6 +94,7 @@ class Recording:
         except GoldenError as error:
             self.golden_error = error
         self.steps = Steps(self.golden, self._recorded, self._kept)
+        self.causes = Causes(self.golden, self._recorded, self._kept)
         # The shared golden comes first: a variant alone would leave every other platform without any.
         if new_variant is not None and not self.is_new:
             self.target = variant_path(path, new_variant)
@@ -266,34 +259,7 @@ class Recording:
             settings=self._compared_settings(whole=False),
             roundtrips=tuple(self._roundtrips or ()),
         )
-        return self.explained(result)
-
-    def explained(self, result: ParityResult) -> ParityResult:
-        """Return a result with the causes of its first failing stages.
-
-        They are looked for once, and only when the failure stands: an update that is asked for has no use for them.
-        """
-        for name in list(self._kept)[:_DIAGNOSED]:
-            judged = self._recorded[name]
-            if name in self._explained or judged is None or self.golden is None or name not in self.golden:
-                continue
-            self._explained.add(name)
-            actual = self._kept[name]
-            with suppress(GoldenError):  # a golden that was altered has its own report
-                self._recorded[name] = explained(judged, self.golden.read(name), actual, self.neighbours(actual))
-        for name in [name for name, stage in self._kept.items() if self.kind(stage.meta) == "waveform"][:_LISTENED]:
-            self._listened(name)
-        stages = ((self._recorded.get(stage.name), stage) for stage in result.stages)
-        return replace(result, stages=tuple(stage if known is None else known for known, stage in stages))
-
-    def _listened(self, name: str) -> StageResult | None:
-        """Return the result of a failing stage with what it sounds like, which is found out once."""
-        judged = self._recorded[name]
-        if judged is None or judged.audio is not None or self.golden is None or name not in self.golden:
-            return judged
-        with suppress(GoldenError):  # a golden that was altered has its own report
-            judged = self._recorded[name] = listened(judged, self.golden.read(name), self._kept[name])
-        return judged
+        return self.causes.explained(result)
 
     def close(self) -> None:
         """Take no more stages: what comes after the judgement would be judged by nobody."""
@@ -322,7 +288,7 @@ class Recording:
 
     def _object_to_lost_words(self) -> None:
         for name in self._kept:
-            judged = self._listened(name)
+            judged = self.causes.listened(name)
             if judged is None or judged.audio is None or not must_keep_words(judged.meta, judged.tolerance):
                 continue
             if (reason := objection(f"stage {name!r}", judged.audio)) is not None:
@@ -360,18 +326,6 @@ class Recording:
     def left_out(self) -> list[str]:
         """Return the recorded stages that `only` leaves out."""
         return [name for name in self._recorded if not self.spec.covers(name)]
-
-    def neighbours(self, actual: StageTensor) -> Iterator[StageTensor]:
-        """Yield the golden's stages of one shape, the nearest first: a buffer that is used again holds one of these."""
-        if self.golden is None:
-            return
-        held, name = self._held(), actual.meta.name
-        at = held.index(name) if name in held else len(held)
-        shapes = {stage.meta.name: stage.array.shape for stage in self.golden.outlines}
-        near = sorted((abs(i - at), other) for i, other in enumerate(held) if other != name)
-        same = [other for _, other in near if shapes[other] == actual.array.shape]
-        for other in same[:_NEIGHBOURS]:
-            yield self.golden.read(other)
 
     def _not_judged(self) -> str | None:
         """Say what kept stages from being judged: nothing came, a mistake the test swallowed, or `only` left no stage.

@@ -165,7 +165,7 @@ def conclude(item: pytest.Item) -> None:
     keeps = not recording.proposal.is_empty
     # Not before it is known that the golden stays: nobody reads what a planned update would have been to blame for.
     trial.result = result = replace(
-        recording.steps.attributed(recording.explained(result)),
+        recording.steps.attributed(recording.causes.explained(result)),
         accept=None if trial.refused else _update_command(item.config, test_id(item)),
         review=f"audioparity golden show {shlex.quote(golden_name(test_id(item)))}" if keeps else None,
         owner=owner_of(recording) if recording.spec.port else None,
@@ -217,7 +217,7 @@ def _account(item: pytest.Item, trial: _Trial) -> dict[str, Any]:
     if trial.failed_otherwise:
         trial.refused = "this test failed otherwise as well" if ended else "this test failed otherwise, before its end"
     if trial.update is not None and not trial.written:  # what is only planned is reviewed with its causes
-        result = recording.explained(result)
+        result = recording.causes.explained(result)
     if run.settings.calibrate and not ended:
         from pytest_audioparity.auditing import unfinished
 

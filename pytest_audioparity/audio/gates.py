@@ -14,8 +14,9 @@ from pytest_audioparity.adapters.arrays import as_array
 from pytest_audioparity.audio.differences import si_sdr, snr
 from pytest_audioparity.audio.levels import level_db
 from pytest_audioparity.audio.verdict import DC_OFFSET, LEVEL_DB
+from pytest_audioparity.checks import CheckResult, Checks
 from pytest_audioparity.errors import StageError
-from pytest_audioparity.records import FAIL, NOT_MEASURED, PASS, CheckResult, Checks
+from pytest_audioparity.records import FAIL, NOT_MEASURED, PASS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

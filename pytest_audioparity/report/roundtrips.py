@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_audioparity.audio.records import Score
-    from pytest_audioparity.records import CheckResult, ParityResult
+    from pytest_audioparity.checks import CheckResult
+    from pytest_audioparity.records import ParityResult
     from pytest_audioparity.roundtrip.records import RoundtripResult
 
 _CLIP, _NUMBER = 20, 7

@@ -23,7 +23,7 @@ from pytest_audioparity.roundtrip.output import compared
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_audioparity.records import CheckResult
+    from pytest_audioparity.checks import CheckResult
     from pytest_audioparity.roundtrip.records import Codec, Trip
 
     Array = np.ndarray[Any, Any]

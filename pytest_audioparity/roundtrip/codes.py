@@ -16,7 +16,7 @@ from pytest_audioparity.roundtrip.records import detail_of, result, unmeasured
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from pytest_audioparity.records import CheckResult
+    from pytest_audioparity.checks import CheckResult
     from pytest_audioparity.roundtrip.limits import Limits
     from pytest_audioparity.roundtrip.records import Codec, Trip
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_audioparity.audio.recognition import Recogniser
-    from pytest_audioparity.records import CheckResult
+    from pytest_audioparity.checks import CheckResult
 
 
 def check_roundtrip(

@@ -10,7 +10,8 @@ import numpy as np
 from pytest_audioparity.audio import gates
 from pytest_audioparity.audio.records import CLIPPED, GARBLED, SILENT, WRONG_CONTENT
 from pytest_audioparity.audio.verdict import LAG_SECONDS
-from pytest_audioparity.records import FAIL, NOT_MEASURED, CheckResult
+from pytest_audioparity.checks import CheckResult
+from pytest_audioparity.records import FAIL, NOT_MEASURED
 from pytest_audioparity.roundtrip.calls import travelled
 from pytest_audioparity.roundtrip.codes import frame_samples, size_of
 from pytest_audioparity.roundtrip.records import Clip, result, unmeasured

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.records import FAIL, NOT_MEASURED, PASS, CheckResult, Checks
+from pytest_audioparity.checks import CheckResult, Checks
+from pytest_audioparity.records import FAIL, NOT_MEASURED, PASS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from pytest_audioparity.records import FAIL, PASS, CheckResult
+from pytest_audioparity.checks import CheckResult
+from pytest_audioparity.records import FAIL, PASS
 from pytest_audioparity.roundtrip.output import of_clips
 from pytest_audioparity.roundtrip.records import unmeasured
 

@@ -15,7 +15,7 @@ from pytest_audioparity.roundtrip.records import Clip, result, unmeasured
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_audioparity.records import CheckResult
+    from pytest_audioparity.checks import CheckResult
     from pytest_audioparity.roundtrip.limits import Limits
     from pytest_audioparity.roundtrip.records import Codec, Trip
 

@@ -17,7 +17,8 @@ from pytest_audioparity.roundtrip.records import Trip, detail_of, result, unmeas
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_audioparity.records import CheckResult, Finding
+    from pytest_audioparity.checks import CheckResult
+    from pytest_audioparity.records import Finding
     from pytest_audioparity.roundtrip.limits import Limits
     from pytest_audioparity.roundtrip.records import Codec
 

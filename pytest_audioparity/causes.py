@@ -1,0 +1,88 @@
+"""Why the stages of a test fail: the causes of what differs, and what waveforms sound like.
+
+Both take time, so they are looked for once, and only where a failure stands.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_audioparity.check import explained, listened
+from pytest_audioparity.errors import GoldenError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, MutableMapping
+
+    from pytest_audioparity.golden.file import Golden
+    from pytest_audioparity.records import ParityResult, StageResult, StageTensor
+
+# Stages of a failing test whose cause is looked for: the first ones tell where it starts, and each may take a second.
+_DIAGNOSED = 12
+# Waveforms of a failing test that are listened to; each may take a second as well.
+_LISTENED = 6
+# Stages around a failing one that it may be by mistake.
+_NEIGHBOURS = 16
+
+
+class Causes:
+    """Finds causes for the results of a recording, and puts them there.
+
+    Parameters
+    ----------
+    golden : what was compared with, or None
+    recorded : results by stage; those that get a cause are replaced
+    kept : the stages that failed, as they were recorded
+    """
+
+    def __init__(
+        self,
+        golden: Golden | None,
+        recorded: MutableMapping[str, StageResult | None],
+        kept: Mapping[str, StageTensor],
+    ) -> None:
+        self._golden = golden
+        self._recorded = recorded
+        self._kept = kept
+        self._explained: set[str] = set()
+
+    def explained(self, result: ParityResult) -> ParityResult:
+        """Return a result with the causes of its first failing stages, and what failing waveforms sound like."""
+        for name in list(self._kept)[:_DIAGNOSED]:
+            judged = self._recorded[name]
+            if name in self._explained or judged is None or self._golden is None or name not in self._golden:
+                continue
+            self._explained.add(name)
+            actual = self._kept[name]
+            with suppress(GoldenError):  # a golden that was altered has its own report
+                self._recorded[name] = explained(judged, self._golden.read(name), actual, self.neighbours(actual))
+        for name in [name for name in self._kept if self._is_waveform(name)][:_LISTENED]:
+            self.listened(name)
+        stages = ((self._recorded.get(stage.name), stage) for stage in result.stages)
+        return replace(result, stages=tuple(stage if known is None else known for known, stage in stages))
+
+    def _is_waveform(self, name: str) -> bool:
+        judged = self._recorded[name]
+        return judged is not None and judged.meta.kind == "waveform"
+
+    def listened(self, name: str) -> StageResult | None:
+        """Return the result of a failing stage with what it sounds like."""
+        judged = self._recorded[name]
+        if judged is None or judged.audio is not None or self._golden is None or name not in self._golden:
+            return judged
+        with suppress(GoldenError):  # a golden that was altered has its own report
+            judged = self._recorded[name] = listened(judged, self._golden.read(name), self._kept[name])
+        return judged
+
+    def neighbours(self, actual: StageTensor) -> Iterator[StageTensor]:
+        """Yield the golden's stages of one shape, the nearest first: a buffer that is used again holds one of these."""
+        if self._golden is None:
+            return
+        held, name = [stage.name for stage in self._golden.stages], actual.meta.name
+        at = held.index(name) if name in held else len(held)
+        shapes = {stage.meta.name: stage.array.shape for stage in self._golden.outlines}
+        near = sorted((abs(i - at), other) for i, other in enumerate(held) if other != name)
+        same = [other for _, other in near if shapes[other] == actual.array.shape]
+        for other in same[:_NEIGHBOURS]:
+            yield self._golden.read(other)
