@@ -72,7 +72,7 @@ def swapped_codebook(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
     """Blocks of the spectrum exchanged, as by a permuted codebook."""
     size = frame_size(rate)
     spectrum = stft(x, size, size // 4)
-    top = round(4500 / rate * size)
+    top = min(round(4500 / rate * size), spectrum.shape[1])
     parts = np.array_split(np.arange(top), int(r.integers(8, 20)))
     order = np.concatenate([parts[i] for i in r.permutation(len(parts))])
     spectrum = np.concatenate([spectrum[:, order], spectrum[:, top:]], axis=1)
