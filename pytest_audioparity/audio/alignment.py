@@ -14,6 +14,7 @@ import numpy as np
 from pytest_audioparity.audio.envelopes import STEP, envelopes
 from pytest_audioparity.audio.intelligibility import RATE
 from pytest_audioparity.audio.signals import fast_length
+from pytest_audioparity.audio.timeline import Piece, common
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
@@ -95,12 +96,6 @@ def _refined(sides: tuple[Array, Array], lag: int, sample_rate: int, correlation
     low, high = (round((lag + step) * sample_rate / RATE) for step in (-_AROUND, _AROUND))
     lags = range(low, high + 1)
     # Not np.dot, which starts threads for so many samples.
-    products = [float(np.einsum("t,t", *overlapping(reference, estimate, at))) for at in lags]
+    at = [(Piece(0, reference.size, lag),) for lag in lags]
+    products = [float(np.einsum("t,t", *common(reference, estimate, pieces))) for pieces in at]
     return lags[int(np.argmax(np.sign(correlation) * np.array(products)))]
-
-
-def overlapping(reference: Array, estimate: Array, lag: int) -> tuple[Array, Array]:
-    """Return the parts of both sides that stand beside each other once the lag is taken out."""
-    start, end = max(0, -lag), min(reference.size, estimate.size - lag)
-    end = max(start, end)
-    return reference[start:end], estimate[start + lag : end + lag]

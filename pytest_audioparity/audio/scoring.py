@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_audioparity.audio import measures
-from pytest_audioparity.audio.alignment import Alignment, align, overlapping
-from pytest_audioparity.audio.intelligibility import RATE, SEGMENT, bands_of, stoi
+from pytest_audioparity.audio.alignment import Alignment, align
+from pytest_audioparity.audio.intelligibility import RATE, SEGMENT, Bands, bands_of, stoi
+from pytest_audioparity.audio.jumps import pieces_of, settled
 from pytest_audioparity.audio.likeness import Likeness, likeness
 from pytest_audioparity.audio.records import Measure, Score
 from pytest_audioparity.audio.resampling import resample
 from pytest_audioparity.audio.signals import rate_of, signal_of
 from pytest_audioparity.audio.statistics import Looks, looks_of
+from pytest_audioparity.audio.timeline import Piece, beside, common, placed
 from pytest_audioparity.audio.verdict import GARBLED_ESTOI, SILENT_DB, Evidence, judge
 from pytest_audioparity.audio.warps import Warp, rate_pair, search
 from pytest_audioparity.audio.words import MARGIN_SECONDS, Words, invented, judge_words
@@ -25,11 +28,14 @@ if TYPE_CHECKING:
     from pytest_audioparity.audio.words import Span
 
     Array = np.ndarray[Any, Any]
+    Pair = tuple[Array, Array]
 
 # A warp is looked for where words seem lost, or the lengths differ by this much and ESTOI is not above this; it is
 # believed where ESTOI gains this much by it.
 _DURATION, _DOUBTFUL_ESTOI, _GAIN = 0.01, 0.80, 0.1
 _CLOSE_TO_UNITY = 0.004
+# Every jump in time is a number more: a warp, which has one for all, goes first where it explains nearly as much.
+_SIMPLER = 0.05
 
 
 def score(reference: Any, estimate: Any, *, sample_rate: float, pesq: bool = True) -> Score:
@@ -89,70 +95,123 @@ def _scored(reference: Array, estimate: Array, rate: int, *, pesq: bool) -> Scor
         reason = "the reference is silent" if level_db is None else "the estimate is silent"
         verdict, findings = judge(Evidence(level_db=level_db))
         return Score(verdict, findings, {**measures.none(reason), **levels}, rate)
-    narrow = [resample(side - side.mean(), sample_rate=rate, new_rate=RATE) for side in (reference, estimate)]
-    alignment = align((reference, estimate), (narrow[0], narrow[1]), rate)
-    sides = overlapping(reference, estimate, alignment.lag_samples)
-    pending = measures.begin_pesq(*sides, rate, wanted=pesq)
-    lag = round(alignment.lag_samples * RATE / rate)
-    bands = bands_of(narrow[0], placed(narrow[1], lag, narrow[0].size))
-    words = judge_words(bands) if bands.starts.size >= SEGMENT else None
-    understood = (stoi(bands), words.estoi) if words is not None else (None, None)
-    warp, words = _warped(narrow, words, alignment, estimate.size / reference.size)
+    left, right = (resample(side - side.mean(), sample_rate=rate, new_rate=RATE) for side in (reference, estimate))
+    narrow = left, right
+    alignment = align((reference, estimate), narrow, rate)
+    whole = (Piece(0, reference.size, alignment.lag_samples),)
+    pending = measures.begin_pesq(*common(reference, estimate, whole), rate, wanted=pesq)
+    reading = _explained((reference, estimate), narrow, _read(narrow, whole, rate), alignment.method, rate)
+    sides = common(reference, estimate, reading.pieces)
+    if len(reading.pieces) > 1:
+        pending = measures.begin_pesq(*sides, rate, wanted=pesq)
+    bands = reading.bands
+    understood = (None, None) if reading.estoi is None else (stoi(bands), reading.estoi)
     numbers = {
         **levels,
         **measures.intelligibility(bands, *understood),
         **measures.differences(*sides, rate),
         **measures.end_pesq(pending, rate),
     }
-    evidence = _evidence(narrow, numbers, alignment, words, warp, rate, lag)
+    evidence = _evidence(narrow, numbers, alignment, reading, rate)
     verdict, findings = judge(evidence)
-    return _record(reference, estimate, rate, alignment, evidence, (verdict, findings, numbers))
+    return _record(reference, estimate, rate, alignment, (reading, evidence), (verdict, findings, numbers))
 
 
-def _record(
-    reference: Array, estimate: Array, rate: int, alignment: Alignment, evidence: Evidence, judged: Any
-) -> Score:
+def _record(reference: Array, estimate: Array, rate: int, alignment: Alignment, read: Any, judged: Any) -> Score:
     verdict, findings, numbers = judged
-    lag = alignment.lag_samples
-    late = estimate.size - lag - reference.size
-    warped = evidence.warp is not None
+    reading, evidence = read
+    first, last = reading.pieces[0].lag, reading.pieces[-1].lag
+    late = estimate.size - last - reference.size
     return Score(
         verdict,
         findings,
         numbers,
         rate,
-        lag_samples=None if alignment.method == "none" and not warped else lag,
-        aligned_by="warp" if warped else alignment.method,
-        uncovered_seconds=(max(0, -lag) / rate, max(0, -late) / rate),
-        surplus_seconds=(max(0, lag) / rate, max(0, late) / rate),
+        lag_samples=None if alignment.method == "none" and reading.explained_by is None else first,
+        aligned_by=reading.explained_by or alignment.method,
+        uncovered_seconds=(max(0, -first) / rate, max(0, -late) / rate),
+        surplus_seconds=(max(0, first) / rate, max(0, late) / rate),
         garbled_seconds=evidence.lost,
         invented_seconds=evidence.invented,
     )
 
 
-def placed(estimate: Array, lag: int, size: int) -> Array:
-    """Return the estimate on the reference's time: `size` samples from `lag` on, silence where it has none."""
-    result = np.zeros(size)
-    start, end = max(0, -lag), min(size, estimate.size - lag)
-    if end > start:
-        result[start:end] = estimate[start + lag : end + lag]
-    return result
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How the estimate is read against the reference, and what is understood so.
+
+    Attributes
+    ----------
+    pieces : at the sample rate of both sides
+    bands : of both sides at 10 kHz, as the pieces place them
+    estoi : of the bands; None where there is too little speech
+    words : None where there is too little speech; under the warp where there is one
+    warp : what explains a difference of tempo, speed or pitch
+    """
+
+    pieces: tuple[Piece, ...]
+    bands: Bands
+    estoi: float | None
+    words: Words | None
+    warp: Warp | None = None
+
+    @property
+    def explained_by(self) -> str | None:
+        """What a lag alone does not explain: "warp" or "jumps"."""
+        if self.warp is not None:
+            return "warp"
+        return "jumps" if len(self.pieces) > 1 else None
 
 
-def _warped(
-    narrow: list[Array], words: Words | None, alignment: Alignment, ratio: float
-) -> tuple[Warp | None, Words | None]:
+def _read(narrow: Pair, pieces: tuple[Piece, ...], rate: int) -> _Reading:
+    """Read the estimate as the pieces say."""
+    reference, estimate = narrow
+    bands = bands_of(reference, placed(estimate, _narrowed(pieces, rate, reference.size), reference.size))
+    words = judge_words(bands) if bands.starts.size >= SEGMENT else None
+    return _Reading(pieces, bands, None if words is None else words.estoi, words)
+
+
+def _narrowed(pieces: tuple[Piece, ...], rate: int, size: int) -> tuple[Piece, ...]:
+    """Return the pieces at 10 kHz; the last one ends with the reference, however it was rounded."""
+    result = [piece.at(rate, RATE) for piece in pieces]
+    return (*result[:-1], replace(result[-1], end=size))
+
+
+def _explained(sides: Pair, narrow: Pair, reading: _Reading, method: str, rate: int) -> _Reading:
+    """Where much is not understood, look for another rate, tempo or pitch, and for jumps in time."""
+    words = reading.words
+    if words is None or not (words.lost or words.estoi < _DOUBTFUL_ESTOI):
+        return reading
+    ratio = sides[1].size / sides[0].size
+    warped = reading if method == "waveform" else _warped(narrow, reading, ratio)  # what lines up is not warped
+    jumping = _jumping(sides, narrow, reading, rate)
+    if jumping is None or jumping.words is None or warped.words is None:
+        return warped
+    gain = 0.0 if warped.warp is None else _SIMPLER
+    return jumping if jumping.words.estoi > warped.words.estoi + gain else warped
+
+
+def _jumping(sides: Pair, narrow: Pair, reading: _Reading, rate: int) -> _Reading | None:
+    found = pieces_of(narrow, round(reading.pieces[0].lag * RATE / rate))
+    if len(found) == 1:
+        return None
+    pieces = [piece.at(RATE, rate) for piece in found]
+    pieces[-1] = replace(pieces[-1], end=sides[0].size)
+    return _read(narrow, tuple(settled(sides, narrow, pieces, rate)), rate)
+
+
+def _warped(narrow: Pair, reading: _Reading, ratio: float) -> _Reading:
     """Look for another rate, tempo or pitch where that may be what is wrong."""
-    if words is None or alignment.method == "waveform":  # waveforms that line up are not warped
-        return None, words
+    words = reading.words
+    assert words is not None
     doubtful = words.estoi < _DOUBTFUL_ESTOI and abs(ratio - 1) > _DURATION
     if not (words.lost or words.estoi < GARBLED_ESTOI or doubtful):
-        return None, words
+        return reading
     warp, found = search(*narrow)
     if found < max(GARBLED_ESTOI, words.estoi + _GAIN) or _is_unity(warp):
-        return None, words
+        return reading
     again = judge_words(warp.bands(*narrow))
-    return (warp, again) if again.estoi >= GARBLED_ESTOI else (None, words)
+    return replace(reading, warp=warp, words=again) if again.estoi >= GARBLED_ESTOI else reading
 
 
 def _is_unity(warp: Warp) -> bool:
@@ -160,15 +219,10 @@ def _is_unity(warp: Warp) -> bool:
 
 
 def _evidence(
-    narrow: list[Array],
-    numbers: dict[str, Measure],
-    alignment: Alignment,
-    words: Words | None,
-    warp: Warp | None,
-    rate: int,
-    lag: int,
+    narrow: Pair, numbers: dict[str, Measure], alignment: Alignment, reading: _Reading, rate: int
 ) -> Evidence:
     reference, estimate = narrow
+    words, warp, pieces = reading.words, reading.warp, _narrowed(reading.pieces, rate, reference.size)
     value = {name: measure.value for name, measure in numbers.items()}
     evidence = Evidence(
         level_db=value["level_db"],
@@ -176,7 +230,8 @@ def _evidence(
         clipped_share=value["clipped_share"],
         si_sdr=value["si_sdr"],
         log_spectral_distance=None if warp else value["log_spectral_distance"],
-        lag_seconds=None if alignment.method == "none" else alignment.lag_samples / rate,
+        lag_seconds=None if alignment.method == "none" else reading.pieces[0].lag / rate,
+        jumps=tuple((one.end / rate, (two.lag - one.lag) / rate) for one, two in itertools.pairwise(reading.pieces)),
         warp=warp,
         rates=None if warp is None else rate_pair(warp, rate),
     )
@@ -187,16 +242,16 @@ def _evidence(
     looks: Looks | None = None
     found: tuple[Span, ...] = ()
     if whole or words.lost:
-        beside = placed(estimate, lag, reference.size)
-        said, heard = ((side if whole or warp else at_spans(side, inner(words.lost))) for side in (reference, beside))
+        on_time = placed(estimate, pieces, reference.size)
+        said, heard = ((side if whole or warp else at_spans(side, inner(words.lost))) for side in (reference, on_time))
         replaced, looks = likeness(reference, said, heard), looks_of(reference, heard)
     added: Likeness | None = None
     if warp is None and not whole:
-        before, after = max(0, lag), max(0, estimate.size - lag - reference.size)
-        both = np.pad(reference, (before, after)), placed(estimate, lag - before, before + reference.size + after)
-        found = invented(*both, words)
-        added = likeness(reference, *(at_spans(side, found) for side in both)) if found else None
-        found = tuple((start - before / RATE, end - before / RATE) for start, end in found)
+        both = beside(reference, estimate, pieces)
+        found = invented(both.reference, both.estimate, words)
+        sides = both.reference, both.estimate
+        added = likeness(reference, *(at_spans(side, found) for side in sides)) if found else None
+        found = tuple(both.on_reference(span, RATE) for span in found)
     return replace(
         evidence, estoi=words.estoi, lost=words.lost, invented=found, replaced=replaced, added=added, looks=looks
     )

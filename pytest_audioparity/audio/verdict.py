@@ -54,7 +54,8 @@ class Evidence:
     unusable : what makes the estimate nothing to listen to ("3 values are not finite", "it is empty"), or None
     level_db, dc_offset, clipped_share, si_sdr, log_spectral_distance : as in Score
     estoi : under the warp where there is one; None where it was not measured
-    lag_seconds : None where nothing lines up
+    lag_seconds : of the beginning; None where nothing lines up
+    jumps : second of the reference, and seconds by which the estimate is later from there on
     warp, rates : what explains a difference of tempo, speed or pitch; the true rate and the one it was played at
     lost, invented : seconds of the reference
     replaced, added : what the estimate has where words are lost, and where it invents; None where nothing is
@@ -69,6 +70,7 @@ class Evidence:
     log_spectral_distance: float | None = None
     estoi: float | None = None
     lag_seconds: float | None = None
+    jumps: tuple[Span, ...] = ()
     warp: Warp | None = None
     rates: tuple[int, int] | None = None
     lost: tuple[Span, ...] = ()
@@ -120,7 +122,7 @@ def _words(e: Evidence) -> Iterator[Finding]:
         what = "speech" if e.added is not None and e.added.is_sound_of_speech else "sound"
         yield Finding(
             WRONG_CONTENT,
-            f"{what} at {spans_text(e.invented)}, where the reference pauses",
+            f"{what} at {spans_text(e.invented)}, where the reference has none",
             None,
             {"seconds": [list(span) for span in e.invented], **_likeness(e.added)},
         )
@@ -143,10 +145,20 @@ def _place(e: Evidence) -> Iterator[Finding]:
         else:
             how = "at the same pitch" if e.warp.family == "tempo" else f"with frequencies times {e.warp.pitch:.4f}"
             yield Finding(MISALIGNED, f"the estimate takes {e.warp.tempo:.4f} times as long, {how}", None, detail)
+    elif e.jumps:
+        message = f"time jumps: the estimate is {_jumps_text(e.jumps)}"
+        yield Finding(MISALIGNED, message, None, {"lag_seconds": e.lag_seconds, "jumps": [list(j) for j in e.jumps]})
     elif e.lag_seconds is not None and abs(e.lag_seconds) > LAG_SECONDS:
         late = "late" if e.lag_seconds > 0 else "early"
         message = f"the estimate is {abs(e.lag_seconds) * 1000:.1f} ms {late}"
         yield Finding(MISALIGNED, message, None, {"lag_seconds": e.lag_seconds})
+
+
+def _jumps_text(jumps: tuple[Span, ...], shown: int = 4) -> str:
+    texts = [
+        f"{abs(by) * 1000:.0f} ms {'later' if by > 0 else 'earlier'} from {at:.2f} s on" for at, by in jumps[:shown]
+    ]
+    return ", ".join(texts) + (f" and so on, {len(jumps)} times" if len(jumps) > shown else "")
 
 
 def _sound(e: Evidence) -> Iterator[Finding]:

@@ -29,6 +29,7 @@ class Change:
     name: str
     make: Callable[[Array, int, Random, list[Array]], Array]
     verdicts: tuple[str, ...]
+    shortest_seconds: float = 0.0  # of a clip that it can be done to
 
     @property
     def loses_words(self) -> bool:

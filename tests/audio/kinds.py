@@ -28,8 +28,11 @@ from tests.audio.changes import (
     stretched,
     vocoded,
 )
+from tests.audio.jumping import chunk_missing, chunk_repeated, more_pause, words_missing, words_repeated
 
 SHORTEST_PAUSE = 0.35
+# What is done to half a second needs a clip that has more; a jump in time needs speech before and after it.
+LOCAL, JUMP, WORDS = 1.8, 2.6, 3.2
 
 
 def shuffled(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
@@ -152,6 +155,15 @@ def longest_pause(x: Array, rate: int) -> tuple[int, int]:
     return best[0] * hop, best[1] * hop
 
 
+def jump_in_codec(x: Array, rate: int, r: Random, others: list[Array]) -> Array:
+    """Let time jump in what does not keep the phase, or in noise."""
+    y = [more_pause, chunk_missing, chunk_repeated][int(r.integers(3))](x, rate, r, others)
+    kind = int(r.integers(3))
+    if kind == 0:
+        return mel_coded(y, rate, r, int(r.integers(40, 80)), r.uniform(1, 5))
+    return opus(y, rate, 1.0) if kind == 1 else at_snr(y, noise_like(y, r, 0), 10)
+
+
 def late(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
     n = round(r.uniform(0.008, 0.3) * rate)
     few = min(n, rate // 12)  # so that no word is cut off
@@ -227,14 +239,20 @@ CHANGES = (
     Change("bands exchanged", swapped_codebook, (GARBLED,)),
     Change("random tokens", random_tokens, (GARBLED,)),
     Change("noise at -15 dB", drowned, (GARBLED,)),
-    Change("locally silent", locally(silence), (GARBLED,)),
-    Change("locally stuck", locally(stuck), (GARBLED, WRONG)),
-    Change("locally shuffled", locally(shuffled), (GARBLED, WRONG)),
-    Change("locally noise", locally(under_envelope), (GARBLED,)),
-    Change("locally backwards", locally(turned_round), (WRONG, GARBLED)),
+    Change("locally silent", locally(silence), (GARBLED,), LOCAL),
+    Change("locally stuck", locally(stuck), (GARBLED, WRONG), LOCAL),
+    Change("locally shuffled", locally(shuffled), (GARBLED, WRONG), LOCAL),
+    Change("locally noise", locally(under_envelope), (GARBLED,), LOCAL),
+    Change("locally backwards", locally(turned_round), (WRONG, GARBLED), LOCAL),
     Change("other words", other_words, (WRONG,)),
-    Change("locally other words", locally(words), (WRONG, GARBLED)),
+    Change("locally other words", locally(words), (WRONG, GARBLED), LOCAL),
     Change("invented in a pause", invented, (WRONG,)),
+    Change("words missing", words_missing, (GARBLED,), WORDS),
+    Change("words said twice", words_repeated, (WRONG, GARBLED), WORDS),
+    Change("a longer pause", more_pause, (MISALIGNED,), JUMP),
+    Change("a chunk missing", chunk_missing, (MISALIGNED,), JUMP),
+    Change("a chunk repeated", chunk_repeated, (MISALIGNED,), JUMP),
+    Change("a jump in a poor codec or noise", jump_in_codec, (MISALIGNED,), JUMP),
     Change("late or early", late, (MISALIGNED,)),
     Change("wrong rate", wrong_rate, (MISALIGNED,)),
     Change("tempo", tempo, (MISALIGNED, DEGRADED)),

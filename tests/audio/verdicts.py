@@ -26,8 +26,6 @@ from tests.audio.kinds import CHANGES, SHORTEST_PAUSE, longest_pause
 
 Array = np.ndarray[Any, Any]
 SPEECH = Path(__file__).parents[1] / "data" / "speech"
-# What is done to half a second needs a clip that has more.
-_SHORTEST_LOCAL = 1.8
 _LONGEST_OTHER = 9.0
 
 
@@ -83,7 +81,7 @@ def read_clips(folders: Iterable[Path]) -> list[Clip]:
 
 def case_of(clip: Clip, change: Change, clips: list[Clip], turn: int = 0) -> Case | None:
     """Make one change and judge it; None where the clip is too short for it."""
-    if change.name.startswith("locally") and clip.seconds < _SHORTEST_LOCAL:
+    if clip.seconds < change.shortest_seconds:
         return None
     # Every case has a stream of its own, so that it is the same whatever else is measured.
     random = np.random.default_rng([turn, zlib.crc32(f"{clip.name} {change.name}".encode())])
