@@ -44,9 +44,11 @@ _JOINED_SECONDS = 0.15
 _SPOKEN_SHARE = 0.5
 
 # A pause of the reference: 28 dB under its speech. Sound there: within 20 dB of the estimate's speech, 8 dB above its
-# steady noise, for 0.18 s with gaps of at most 80 ms, and rising by 6 dB: the tail of a reverberation only falls.
+# steady noise, for 0.13 s in all with gaps of at most 150 ms (the closure of a plosive is no end), and rising by 6 dB:
+# the tail of a reverberation only falls. Measured on 64 clips of 20 voices: speech put into a pause has 0.15 s and
+# more, codecs, noise, pitch and reverberation that keep the words 0.10 s and less.
 _PAUSE_DB, _SOUND_DB, _ABOVE_NOISE_DB, _RISE_DB = 28.0, 20.0, 8.0, 6.0
-_SOUND_SECONDS, _GAP_SECONDS = 0.18, 0.08
+_SOUND_SECONDS, _GAP_SECONDS = 0.13, 0.15
 _SPEECH_RANGE_DB = 25.0
 _SMOOTHED = 3
 
@@ -135,14 +137,14 @@ def invented(reference: Array, estimate: Array, words: Words) -> tuple[Span, ...
     share = 10 * np.log10(max(float(words.noise.sum()) / max(_loud_power(reference), 1e-300), 1e-12))
     floor = speech + share + gain_db + _ABOVE_NOISE_DB
     sounding = found > max(speech + gain_db - _SOUND_DB, floor)
-    pause = expected < speech - _PAUSE_DB
+    heard = sounding & (expected < speech - _PAUSE_DB)
     spans = []
-    for start, end in _runs(sounding & pause, round(_GAP_SECONDS * RATE / HOP)):
+    for start, end in _runs(heard, round(_GAP_SECONDS * RATE / HOP)):
         before = max(0, start - _SMOOTHED)
         rise = found[before:end] - np.minimum.accumulate(found[before:end])
-        if (end - start) * HOP >= _SOUND_SECONDS * RATE and rise.max() >= _RISE_DB:
+        if heard[start:end].sum() * HOP >= _SOUND_SECONDS * RATE and rise.max() >= _RISE_DB:
             spans.append((start * HOP / RATE, (end * HOP + FRAME - HOP) / RATE))
-    return tuple(span for span in spans if span[1] - span[0] >= _SHORTEST_SECONDS)
+    return tuple(spans)
 
 
 def _loud_power(reference: Array) -> float:
