@@ -138,6 +138,22 @@ def coded(x: Array, rate: int, file_format: str, subtype: str, **options: Any) -
     return np.asarray(soundfile.read(buffer)[0], dtype=np.float64)
 
 
+def opus(x: Array, rate: int, level: float) -> Array:
+    whole = soxr.resample(x, rate, 48000) if rate not in (8000, 12000, 16000, 24000, 48000) else x
+    out = coded(whole, rate if whole is x else 48000, "OGG", "OPUS", compression_level=level)
+    return (out if whole is x else soxr.resample(out, 48000, rate))[: x.size]
+
+
+def telephoned(x: Array, rate: int) -> Array:
+    """Send it through GSM 06.10: 13 kb/s at 8 kHz."""
+    narrow = np.clip(soxr.resample(x, rate, 8000), -1, 1)
+    return fitted_end(soxr.resample(coded(narrow, 8000, "WAV", "GSM610"), 8000, rate), x.size)
+
+
+def fitted_end(x: Array, size: int) -> Array:
+    return np.pad(x, (0, max(0, size - x.size)))[:size]
+
+
 def blocks(x: Array, size: int) -> list[Array]:
     return [x[i : i + size] for i in range(0, x.size, size)]
 

@@ -19,16 +19,26 @@ from tests.audio.changes import (
     mel_coded,
     mu_law,
     noise_like,
-    pitched,
+    opus,
     reverberated,
     rms,
     speech_rms,
     speech_span,
     stft,
-    stretched,
+    telephoned,
     vocoded,
 )
-from tests.audio.jumping import chunk_missing, chunk_repeated, more_pause, words_missing, words_repeated
+from tests.audio.timing import (
+    chunk_missing,
+    chunk_repeated,
+    late,
+    more_pause,
+    pitch,
+    tempo,
+    words_missing,
+    words_repeated,
+    wrong_rate,
+)
 
 SHORTEST_PAUSE = 0.35
 # What is done to half a second needs a clip that has more; a jump in time needs speech before and after it.
@@ -164,27 +174,6 @@ def jump_in_codec(x: Array, rate: int, r: Random, others: list[Array]) -> Array:
     return opus(y, rate, 1.0) if kind == 1 else at_snr(y, noise_like(y, r, 0), 10)
 
 
-def late(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
-    n = round(r.uniform(0.008, 0.3) * rate)
-    few = min(n, rate // 12)  # so that no word is cut off
-    return [np.pad(x, (n, 0)), np.pad(x, (few, 0))[: x.size], x[few:]][int(r.integers(3))]
-
-
-def wrong_rate(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
-    true, played = [(24000, 22050), (22050, 24000), (16000, 24000), (24000, 16000), (44100, 48000), (48000, 44100)][
-        int(r.integers(6))
-    ]
-    return soxr.resample(x, played, true)
-
-
-def tempo(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
-    return stretched(x, float(r.choice([r.uniform(0.95, 0.975), r.uniform(1.025, 1.05)])), rate)
-
-
-def pitch(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
-    return pitched(x, float(r.choice([-1, 1])) * r.uniform(0.5, 2.0), rate)
-
-
 def clipped(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
     if r.random() < 0.5:
         top = np.max(np.abs(x)) * r.uniform(0.12, 0.4)
@@ -215,12 +204,6 @@ def equalised(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
     curve = np.interp(f, np.linspace(0, rate / 2, 6), r.uniform(-3, 3, 6))
     out = np.fft.irfft(np.fft.rfft(x) * 10 ** (curve / 20), x.size)
     return out * (rms(x) / rms(out))
-
-
-def opus(x: Array, rate: int, level: float) -> Array:
-    whole = soxr.resample(x, rate, 48000) if rate not in (8000, 12000, 16000, 24000, 48000) else x
-    out = coded(whole, rate if whole is x else 48000, "OGG", "OPUS", compression_level=level)
-    return (out if whole is x else soxr.resample(out, 48000, rate))[: x.size]
 
 
 OK, DEGRADED, LEVEL, CLIPPED, MISALIGNED = "ok", "degraded", "level_changed", "clipped", "misaligned"
@@ -261,7 +244,11 @@ CHANGES = (
         lambda x, rate, r, _: coded(
             x, rate, "MP3", "MPEG_LAYER_III", bitrate_mode="CONSTANT", compression_level=r.uniform(0.1, 0.8)
         )[: x.size],
-        (OK,),
+        (OK, MISALIGNED),  # at 22.05 kHz, the encoder's delay of 1105 samples sometimes stays
+    ),
+    Change("GSM telephone", lambda x, rate, *_: telephoned(x, rate), EITHER),
+    Change(
+        "Opus, GSM and Opus in a row", lambda x, rate, *_: opus(telephoned(opus(x, rate, 1.0), rate), rate, 1.0), EITHER
     ),
     Change("clipped", clipped, (CLIPPED,)),
     Change("white noise at 10 dB", lambda x, _, r, __: at_snr(x, noise_like(x, r, 0), 10), (DEGRADED,)),

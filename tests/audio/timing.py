@@ -1,10 +1,11 @@
-"""Jumps in time, as of a streaming decoder that loses or repeats a buffer."""
+"""Changes of time: a lag, another rate or tempo, and jumps, as of a decoder that loses or repeats a buffer."""
 
 from __future__ import annotations
 
 import numpy as np
+import soxr
 
-from tests.audio.changes import Array, Random, frame_levels, speech_span
+from tests.audio.changes import Array, Random, frame_levels, pitched, speech_span, stretched
 
 
 def jump_at(x: Array, rate: int, r: Random, before: float = 0.0) -> int:
@@ -51,3 +52,24 @@ def inner_span(x: Array, rate: int, r: Random, seconds: float) -> slice:
     """Choose a span of speech that has a second before and after it."""
     span = speech_span(x[rate : x.size - rate], rate, r, seconds)
     return slice(span.start + rate, span.stop + rate)
+
+
+def late(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
+    n = round(r.uniform(0.008, 0.3) * rate)
+    few = min(n, rate // 12)  # so that no word is cut off
+    return [np.pad(x, (n, 0)), np.pad(x, (few, 0))[: x.size], x[few:]][int(r.integers(3))]
+
+
+def wrong_rate(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
+    true, played = [(24000, 22050), (22050, 24000), (16000, 24000), (24000, 16000), (44100, 48000), (48000, 44100)][
+        int(r.integers(6))
+    ]
+    return soxr.resample(x, played, true)
+
+
+def tempo(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
+    return stretched(x, float(r.choice([r.uniform(0.95, 0.975), r.uniform(1.025, 1.05)])), rate)
+
+
+def pitch(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
+    return pitched(x, float(r.choice([-1, 1])) * r.uniform(0.5, 2.0), rate)
