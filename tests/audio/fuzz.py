@@ -104,7 +104,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
         size = int(random.uniform(0.1, 1) * given.seconds * rate)
         left = np.resize(speech, size)
         result = check(left, KINDS[kind](FATES[fate](left, random), random), rate, pesq=False)
-        print(turn, size, rate, fate, kind, result and result.verdict, flush=True)  # noqa: T201 - its job
+        print(turn, size, rate, fate, kind, None if result is None else result.verdict, flush=True)  # noqa: T201 - its job
 
 
 if __name__ == "__main__":
