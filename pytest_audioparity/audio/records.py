@@ -47,12 +47,14 @@ class Score:
     findings : the evidence: what decided the verdict first, then what else was noticed
     measures : every number by its name
     sample_rate : Hz
-    lag_samples : samples by which the estimate is late, at `sample_rate`; None where nothing lines up
-    aligned_by : "waveform", "envelopes", "warp" or "none"
+    lag_samples : samples by which the estimate is late, at `sample_rate` (at its beginning, where time jumps); None
+        where nothing lines up
+    aligned_by : "waveform", "envelopes", "warp", "jumps" or "none"
     uncovered_seconds : length of the reference's beginning and end that the estimate lacks
     surplus_seconds : length that the estimate has before and after the reference
     garbled_seconds : times of the reference at which words were lost
-    invented_seconds : times of the reference at which the estimate speaks and the reference pauses
+    invented_seconds : times of the reference at which the estimate speaks and the reference pauses; what was put in
+        where time jumps counts from the place at which it was put in
     """
 
     verdict: str
