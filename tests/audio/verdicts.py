@@ -21,7 +21,7 @@ import soundfile
 import soxr
 
 from pytest_audioparity.audio import Score, score
-from tests.audio.changes import LOST, Change
+from tests.audio.changes import LOST, Change, speech_rms
 from tests.audio.kinds import CHANGES, SHORTEST_PAUSE, longest_pause
 
 Array = np.ndarray[Any, Any]
@@ -98,11 +98,11 @@ def case_of(clip: Clip, change: Change, clips: list[Clip], turn: int = 0) -> Cas
 
 
 def with_pause(x: Array, rate: int, random: np.random.Generator) -> Array:
-    """Return a clip that has a pause; a made one has the noise of a quiet room."""
+    """Return a clip that has a pause; a made one has the noise of a quiet room, 60 dB under it."""
     start, end = longest_pause(x, rate)
     if end - start >= SHORTEST_PAUSE * rate:
         return x
-    quiet = random.standard_normal(round(random.uniform(0.5, 0.9) * rate)) * 3e-5
+    quiet = random.standard_normal(round(random.uniform(0.5, 0.9) * rate)) * speech_rms(x, rate) * 1e-3
     middle = (start + end) // 2
     return np.concatenate([x[:middle], quiet, x[middle:]])
 
