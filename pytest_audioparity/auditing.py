@@ -6,6 +6,7 @@ A test that is calibrated is run several times, each time with fixtures of its o
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -61,9 +62,7 @@ def _audits(item: pytest.Item, recording: Recording, result: ParityResult, test:
         found["mutants"] = audit(
             [(tensor, stage) for tensor, stage in stages if tensor is not None],
             test=test,
-            others=lambda stage: [
-                other for other, _ in zip(recording.causes.neighbours(stage), range(_OTHERS), strict=False)
-            ],
+            others=lambda stage: list(islice(recording.causes.neighbours(stage), _OTHERS)),
             left_out=recording.left_out(),
             progress=ticker,
         )
