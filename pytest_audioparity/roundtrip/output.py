@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.audio import gates
-from pytest_audioparity.audio.records import CLIPPED, GARBLED, SILENT, WRONG_CONTENT
+from pytest_audioparity.audio.records import CLIPPED, GARBLED, MISALIGNED, SILENT, WRONG_CONTENT
 from pytest_audioparity.audio.verdict import LAG_SECONDS
 from pytest_audioparity.checks import CheckResult
 from pytest_audioparity.records import FAIL, NOT_MEASURED
@@ -145,6 +145,8 @@ def _delay(codec: Codec, trip: Trip) -> CheckResult:
         return unmeasured("delay", "the output does not line up with the input anywhere")
     if score.aligned_by == "warp":
         return result("delay", None, "see rate")
+    if score.aligned_by == "jumps" and (finding := finding_of(trip, MISALIGNED)) is not None:
+        return result("delay", finding.message, detail=finding.detail)
     lag = score.lag_samples + codec.delay_samples
     detail = {"delay_samples": lag, "declared_samples": codec.delay_samples, "aligned_by": score.aligned_by}
     said = f"{lag} samples ({1000 * lag / codec.sample_rate:.1f} ms), {codec.delay_samples} declared"

@@ -209,6 +209,7 @@ def _clipped(audio):
         (lambda y: 1.5 * np.arctanh(np.clip(y, -0.999, 0.999)), "bounded", "is a tanh or a clamp missing?"),
         (lambda y: _clipped(np.convolve(y, [0.5, 0.5])[1:]), "clipping", "are clipped"),
         (lambda y: y[::-1], "words", "mary: "),
+        (lambda y: np.concatenate([y[:16000], np.zeros(4800), y[16000:]]), "delay", "jump"),
         (lambda y: np.zeros_like(y), "words", "mary: silent: "),
         (
             lambda y: np.interp(np.arange(0, y.size, 24000 / 22050), np.arange(y.size), y),
