@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from pytest_audioparity.recording import Recording
     from pytest_audioparity.records import ParityResult
 
-_CALIBRATION = pytest.StashKey[Calibration]()
+CALIBRATION = pytest.StashKey[Calibration]()
 # Stages that a fault may put in another's place.
 _OTHERS = 3
 
 
 def observer_of(item: pytest.Item) -> Callable[..., None]:
     """Return what follows the stages of a test that begins and is to be calibrated."""
-    calibration = item.stash.setdefault(_CALIBRATION, Calibration(run_of(item.config).settings.calibrate))
+    calibration = item.stash.setdefault(CALIBRATION, Calibration(run_of(item.config).settings.calibrate))
     calibration.begin()
     return calibration.observe
 
@@ -49,7 +49,7 @@ def audits_of(item: pytest.Item, recording: Recording, result: ParityResult) -> 
 
 def _audits(item: pytest.Item, recording: Recording, result: ParityResult, test: str, ticker: Ticker) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    calibration = item.stash.get(_CALIBRATION, None)
+    calibration = item.stash.get(CALIBRATION, None)
     if calibration is not None:
         calibration.end()
     if calibration is not None and calibration.is_last:
@@ -71,7 +71,7 @@ def _audits(item: pytest.Item, recording: Recording, result: ParityResult, test:
 
 def unfinished(item: pytest.Item) -> dict[str, Any]:
     """Return what is to be said of a calibrated test whose last run did not come to its end."""
-    calibration = item.stash.get(_CALIBRATION, None)
+    calibration = item.stash.get(CALIBRATION, None)
     if calibration is None or not calibration.has_any:
         return {}
     return {"calibration": _calibration(item, [], calibration.problem or "its last run failed")}
@@ -81,30 +81,3 @@ def _calibration(item: pytest.Item, rows: list[dict[str, Any]], problem: str | N
     # Through JSON, since a mark may hold numpy's numbers.
     mark = json.loads(json.dumps(mark_of(item), default=float))
     return {"stages": rows, "problem": problem, "mark": mark, "of_parameter": bool(marks_of_parameter(item))}
-
-
-def repeated(item: pytest.Item) -> None:
-    """Run a test that is to be calibrated as often as was asked, less once; nothing of that is reported."""
-    from _pytest.runner import runtestprotocol
-
-    properties = list(item.user_properties)
-    for _ in range(run_of(item.config).settings.calibrate - 1):
-        # What belongs to the test alone is torn down, and nothing that others share.
-        reports = runtestprotocol(item, log=False, nextitem=item.parent)  # type: ignore[arg-type]
-        # What was printed and noted belongs to the run that is reported.
-        item.user_properties[:] = properties
-        item._report_sections.clear()
-        calibration = item.stash.get(_CALIBRATION, None)
-        has_ended = calibration is not None and calibration.has_ended
-        # A call that came to its end fails by its stages, which is what is measured.
-        failed = [report for report in reports if report.failed and not (has_ended and report.when == "call")]
-        if calibration is not None and failed:
-            calibration.problem = _said(failed[0])
-        if not has_ended or failed:
-            return
-
-
-def _said(report: pytest.TestReport) -> str:
-    crash = getattr(report.longrepr, "reprcrash", None)
-    lines = (report.longreprtext if crash is None else crash.message).strip().splitlines()
-    return lines[0] if lines else "it failed"

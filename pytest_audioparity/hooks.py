@@ -6,22 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_audioparity.session import run_of
 from pytest_audioparity.trial import annotate, is_judged, settle
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-
-
-# The innermost of the wrappers: others apply a test's warning filters, or its time limit.
-@pytest.hookimpl(wrapper=True, trylast=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Run a test several times where its noise is to be measured."""
-    if run_of(item.config).settings.calibrate and is_judged(item):
-        from pytest_audioparity.auditing import repeated
-
-        repeated(item)
-    return (yield)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -171,6 +171,10 @@ def _judge(config: pytest.Config) -> None:
     if not config.pluginmanager.is_registered(hooks):
         config.pluginmanager.register(hooks, "audioparity-hooks")
         _record(config)
+        if config.getoption("--parity-calibrate"):
+            from pytest_audioparity import repeating
+
+            config.pluginmanager.register(repeating, "audioparity-repeating")
 
 
 def _record(config: pytest.Config) -> Recorder:

@@ -21,6 +21,7 @@ import pytest_audioparity.audio.channels
 import pytest_audioparity.comparison.windows
 import pytest_audioparity.golden.provenance
 import pytest_audioparity.recording
+import pytest_audioparity.repeating
 import pytest_audioparity.session
 import pytest_audioparity.stages
 import pytest_audioparity.trial
