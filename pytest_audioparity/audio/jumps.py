@@ -56,14 +56,12 @@ def pieces_of(narrow: tuple[Array, Array], lag: int) -> tuple[Piece, ...]:
         return whole
     lags = _lags(lag, estimate.size - reference.size)
     path = _path(*levels, lags)
-    pieces = _cut(levels, path, reference.size)
-    while len(pieces) > 1:
-        worth = [_worth(reference, estimate, pieces, index) for index in range(len(pieces))]
-        worst = int(np.argmin(worth))
-        if worth[worst] >= 0:
-            return tuple(pieces)
-        del path[worst]
+    while len(path) > 1:
         pieces = _cut(levels, path, reference.size)
+        worth = [_worth(reference, estimate, pieces, index) for index in range(len(pieces))]
+        if min(worth) >= 0:
+            return tuple(pieces)
+        path = _merged([run for run, kept in zip(path, _kept(worth), strict=True) if kept])
     return whole
 
 
@@ -150,7 +148,6 @@ def _energy(window: Array) -> Array:
 
 def _cut(levels: tuple[Array, Array], runs: list[tuple[int, int, int]], size: int) -> list[Piece]:
     """Place the jumps between runs: where the levels of both sides differ least."""
-    runs = _merged(runs)
     pieces, start = [], 0
     for (first, last, lag), (following, final, later) in itertools.pairwise(runs):
         low = max(start // STEP, (first + last) // 2, last - _BLOCK)
@@ -174,6 +171,15 @@ def _cheapest(levels: tuple[Array, Array], lags: tuple[int, int], low: int, high
     ends = np.arange(0, max(1, steps.size + 1 - missing))
     left, right = costs[0][ends], costs[1][-1] - costs[1][np.minimum(ends + missing, steps.size)]
     return low + int(ends[np.argmin(left + right)])
+
+
+def _kept(worth: list[float]) -> list[bool]:
+    """Return which pieces stay for now: all but those that fail, and by more than the ones beside them.
+
+    Several go at once, so that the time does not grow with the square of what chance finds in minutes of noise.
+    """
+    padded = [np.inf, *worth, np.inf]
+    return [own >= 0 or own >= left or own > right for left, own, right in zip(padded, worth, padded[2:], strict=False)]
 
 
 def _worth(reference: Array, estimate: Array, pieces: list[Piece], index: int) -> float:
