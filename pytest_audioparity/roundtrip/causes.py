@@ -2,7 +2,7 @@
 
 A codec whose decoder reads codes otherwise than its encoder writes them speaks again when the codes are changed to what
 the decoder takes them for. That is tried on one clip, and believed where words are understood that were not. A delay
-pattern shows without that: a code of codebook k that is changed is heard k frames later than one of the first.
+pattern shows without that as well: a code of codebook k that is changed is heard k frames later than one of the first.
 """
 
 from __future__ import annotations
@@ -53,15 +53,13 @@ def cause_of(codec: Codec, trip: Trip) -> Finding | None:
     if codes is None or codec.codes is not None or trip.score is None or codes.dtype.kind not in "iu":
         return None
     before = trip.score.estoi or 0.0
-    if (late := _delays(codec, trip, codes)) is not None:
-        return late
     best, reached = None, max(before + _GAIN, GARBLED_ESTOI)
     for change in _changes(codec, codes):
         estoi = _understood(codec, trip, change.codes)
         if estoi is not None and estoi > reached:
             best, reached = change, estoi
     if best is None:
-        return None
+        return _delays(codec, trip, codes)
     message = f"{best.message}: decoded so, ESTOI is {reached:.2f} and not {before:.2f}"
     return Finding(best.code, message, None, {**best.detail, "estoi": reached})
 
@@ -95,10 +93,9 @@ def _delays(codec: Codec, trip: Trip, codes: Array) -> Finding | None:
     step = round(float(np.median(steps)))
     if not step or np.max(np.abs(steps - step)) > _SAME_STEP:
         return None
-    message = (
-        f"a changed code of codebook k is heard {abs(step)}·k frames {'later' if step > 0 else 'earlier'} than one of"
-    )
-    message += " codebook 0: a delay pattern was not undone"
+    late = "later" if step > 0 else "earlier"
+    why = "a delay pattern was not undone" if step > 0 else "a delay pattern is undone: do the codes have it?"
+    message = f"what is changed in codebook k is heard {abs(step)}·k frames {late} than in codebook 0: {why}"
     return Finding("delay_pattern", message, None, {"step": step})
 
 
@@ -146,6 +143,10 @@ def _changes(codec: Codec, codes: Array) -> Iterator[_Change]:
     def back(changed: Array) -> Array:
         return np.moveaxis(changed, (0, -1), (axes.index("C"), axes.index("T")))
 
+    for step in (1, -1):
+        shifted = np.stack([np.roll(row, -step * k, axis=-1) for k, row in enumerate(rows)])
+        message = f"codebook k is {'late' if step > 0 else 'early'} by k frames: a delay pattern was not undone"
+        yield _Change("delay_pattern", message, {"step": step}, back(shifted))
     for order, message in _orders(count):
         yield _Change("channel_permutation", message, {"order": list(order)}, back(rows[list(order)]))
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _AXES = ("T", "CT", "BT", "TC", "BCT", "BTC")
+# Sorted: their order is the codec's.
+_CODES = (["T"], ["C", "T"], ["B", "T"], ["B", "C", "T"])
 
 
 def codec_of(keywords: Mapping[str, Any]) -> Codec:
@@ -29,15 +31,28 @@ def codec_of(keywords: Mapping[str, Any]) -> Codec:
         if keywords.get(call) is not None and not callable(keywords[call]):
             raise StageError(f"round trip: {call}= is not callable")
     codec = Codec(**{**keywords, "sample_rate": rate_of(keywords["sample_rate"])})
-    counts = {key: getattr(codec, key) for key in ("codebooks", "codebook_size", "frame_samples")}
-    for key, count in counts.items():
-        if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 1):
-            raise StageError(f"round trip: {key}={count!r} is no number of 1 or more")
-    if not isinstance(codec.delay_samples, int) or isinstance(codec.delay_samples, bool) or codec.delay_samples < 0:
-        raise StageError(f"round trip: delay_samples={codec.delay_samples!r} is no number of samples")
+    problem = _problem(codec)
+    if problem is not None:
+        raise StageError(f"round trip: {problem}")
+    return replace(codec, chunk_frames=tuple(codec.chunk_frames))
+
+
+def _problem(codec: Codec) -> str | None:
+    for key in ("codebooks", "codebook_size", "frame_samples"):
+        count = getattr(codec, key)
+        if count is not None and not _is_count(count, 1):
+            return f"{key}={count!r} is no number of 1 or more"
+    if not _is_count(codec.delay_samples, 0):
+        return f"delay_samples={codec.delay_samples!r} is no number of samples"
+    if codec.codes_axes is not None and sorted(codec.codes_axes) not in _CODES:
+        return f"codes_axes={codec.codes_axes!r} does not name T once, and C and B at most once"
     if codec.axes not in _AXES:
-        raise StageError(f"round trip: axes={codec.axes!r} is none of {', '.join(_AXES)}")
+        return f"axes={codec.axes!r} is none of {', '.join(_AXES)}"
     frames = tuple(codec.chunk_frames)
-    if not frames or not all(isinstance(size, int) and size > 0 for size in frames):
-        raise StageError(f"round trip: chunk_frames={codec.chunk_frames!r} is no list of numbers of frames")
-    return replace(codec, chunk_frames=frames)
+    if not frames or not all(_is_count(size, 1) for size in frames):
+        return f"chunk_frames={codec.chunk_frames!r} is no list of numbers of frames"
+    return None
+
+
+def _is_count(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least

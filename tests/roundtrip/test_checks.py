@@ -333,3 +333,22 @@ def test_a_transcript_of_no_clip_is_refused(mary):
             clips={"mary": mary},
             transcripts={"marry": "Mary rolled the barrel"},
         )
+
+
+@pytest.mark.parametrize("where", ["encode", "decode"])
+def test_a_delay_pattern_that_is_not_undone_is_named(mary, where):
+    """Codebook k late by k frames, whichever side does it: by decoding shifted codes, or by when changes are heard."""
+    codec = LogPcm()
+
+    def late(codes):
+        return np.stack([np.append(np.full(k, 8), row)[: row.size] for k, row in enumerate(codes)])
+
+    result = check_roundtrip(
+        encode=(lambda audio: late(codec.encode(audio))) if where == "encode" else codec.encode,
+        decode=(lambda codes: codec.decode(late(codes))) if where == "decode" else codec.decode,
+        sample_rate=RATE,
+        clips={"mary": mary},
+        min_stoi=0.99,
+    )
+    findings = {finding.code for check in result.failed for finding in check.findings}
+    assert "delay_pattern" in findings, str(result)
