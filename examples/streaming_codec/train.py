@@ -126,6 +126,7 @@ def save(network: Network, path: Path, *, steps: int) -> None:
     note = {
         "made_by": f"examples/streaming_codec/train.py --steps {steps}, seed {SEED}, torch {torch.__version__}",
         "trained_on": "synthetic speech of hibari-tts 0.2.1 (Apache-2.0): random words, voices, rooms and noises",
+        "license": "MIT, as the code",
         "format": f"{SAMPLE_RATE} Hz, {HOP} samples a frame, {CODEBOOKS} codebooks of {CODEBOOK_SIZE}",
     }
     half = {name: value.half().contiguous() for name, value in network.folded().items()}
