@@ -1,4 +1,4 @@
-"""A small neural speech codec, 16 kHz, 12.8 kb/s, run with numpy alone.
+"""A small neural speech codec, 16 kHz, 22.4 kb/s, run with numpy alone.
 
 Causal convolutions with Snake activations turn 160 samples into a frame of 36 points of a plane; residual vector
 quantisation codes *how each point turned* since the last decoded frame (differential phase, as a modem does it), so
@@ -8,8 +8,8 @@ Everything is causal: frame t is coded from the samples up to its own end and de
 delay is 0 samples; a stream must wait for a frame to be full, so the latency is 10 ms. The last frame is filled up with
 zeros, so that decoded audio is up to 159 samples longer than what was encoded.
 
-Arithmetic is float64 inside: chunks of another size round differently, and in float32 a stream would now and then choose
-another codeword than the whole clip does. Audio comes out as float32.
+Arithmetic is float64 inside: chunks of another size round differently, and in float32 a stream would now and then
+choose another codeword than the whole clip does. Audio comes out as float32.
 """
 
 from collections.abc import Iterator
@@ -245,7 +245,7 @@ class Codec:
 
 
 def _sizes(frames: Array) -> Array:
-    """Return the size of each latent frame (LATENT, frame): its root compands, so that quiet frames are coded finely."""
+    """Return the sizes of latent frames (LATENT, frame); their roots compand, so that quiet frames are coded finely."""
     return np.sqrt(np.sum(frames**2, axis=0) + SIZE_FLOOR)
 
 
@@ -264,6 +264,8 @@ def _check_audio(audio: Array) -> None:
 
 def _check_codes(codes: Array) -> None:
     if codes.ndim != 2 or codes.shape[0] != CODEBOOKS or not np.issubdtype(codes.dtype, np.integer):
-        raise ValueError(f"codes are {codes.dtype} of shape {codes.shape}; pass integers of shape ({CODEBOOKS}, frames)")
+        raise ValueError(
+            f"codes are {codes.dtype} of shape {codes.shape}; pass integers of shape ({CODEBOOKS}, frames)"
+        )
     if codes.size and not (codes.min() >= 0 and codes.max() < CODEBOOK_SIZE):
         raise ValueError(f"codes lie in {codes.min()}..{codes.max()}; a codebook has entries 0..{CODEBOOK_SIZE - 1}")

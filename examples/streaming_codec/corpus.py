@@ -59,7 +59,7 @@ def _piece(clips: list[Array], samples: int, generator: np.random.Generator) -> 
 
 
 def _record(speech: Array, generator: np.random.Generator) -> Array:
-    """Let a microphone hear it: a room in one case of three, a tilted spectrum, noise in two cases of three, a level."""
+    """Let a microphone hear it: one time in three in a room, two in three with noise, always at some tilt and level."""
     if generator.random() < 1 / 3:
         speech = _in_room(speech, generator)
     zero, pole = generator.uniform(-_TILT, _TILT, 2)

@@ -16,7 +16,7 @@ _OTHER_STREAM_FRAMES = 100
 
 
 class StaleState(Codec):
-    """The decoder is a clone of one that was in the middle of another stream, and goes on from there, call after call."""
+    """The decoder is a clone of one in the middle of another stream, and goes on from there, call after call."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 SAMPLE_RATE = 16_000
 HOP = 160  # samples of a frame: 100 frames a second
-CODEBOOKS, CODEBOOK_SIZE = 16, 256  # 16 · 8 bits · 100 frames: 12.8 kb/s
+CODEBOOKS, CODEBOOK_SIZE = 32, 128  # 32 · 7 bits · 100 frames: 22.4 kb/s
 LATENT = 72  # numbers of a latent frame, read as LATENT / 2 points of a plane
 
 WIDE, NARROW = 128, 48  # channels at 100 Hz and at 1 kHz

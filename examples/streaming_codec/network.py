@@ -22,8 +22,7 @@ _DECAY = 0.99  # of the running means that the codewords are (van den Oord et al
 _DEAD = 0.5  # frames of a batch, in the running mean: a codeword that is chosen less often starts again elsewhere
 _ROUNDS = 12  # of k-means for the first codewords
 _ALPHA_FLOOR = 1e-3
-_WHITENING = 0.8  # 1 would give every frequency the same share of the bits
-_QUIET_BINS = 0.05  # of the loudest: quieter frequencies are not whitened further
+_QUIET_BINS = 0.02  # of the loudest: quieter frequencies are not whitened further
 _SMALL = 0.1  # how much of the network's output there is at first, beside the transform's
 
 
@@ -186,11 +185,10 @@ class Network(nn.Module):
         would keep the spectrum, and with it the words.
         """
         time, bins = torch.arange(HOP) + 0.5, torch.arange(LATENT)
-        cosines = (torch.cos(torch.pi / HOP * bins[:, None] * time) * (2 / HOP) ** 0.5)
+        cosines = torch.cos(torch.pi / HOP * bins[:, None] * time) * (2 / HOP) ** 0.5
         cosines[0] /= 2**0.5
         size = (audio.reshape(-1, HOP) @ cosines.T).square().mean(0).sqrt()
-        white = size.clamp_min(_QUIET_BINS * size.max()) ** -_WHITENING
-        white /= (white * size).square().mean().sqrt()
+        white = 1 / size.clamp_min(_QUIET_BINS * size.max())
         basis = torch.linalg.qr(torch.randn(LATENT, LATENT))[0]
         self.analysis.conv.weight = (basis @ (white[:, None] * cosines))[:, None]
         self.synthesis.conv.weight = (basis @ (cosines / white[:, None]))[:, None]
