@@ -16,10 +16,12 @@ Array = np.ndarray
 # A voice resampled by less than 1 is a bigger speaker, by more than 1 a smaller one; hibari's own voice is a woman's.
 _VOICES = (0.58, 1.35)
 _WORDS = (4, 12)  # of a sentence
-_PEAK_DB = (-18.0, -0.5)
-_NOISE_DB = (12.0, 45.0)  # below the speech
+_PEAK_DB = (-26.0, -0.5)
+_NOISE_DB = (3.0, 40.0)  # below the speech
+_BABBLE_DB = (0.0, 25.0)  # another voice, below this one
+_BANDWIDTH = (3000.0, 8000.0)  # Hz
 _ROOM_SECONDS = (0.05, 0.5)
-_TILT = 0.6  # largest zero or pole of the first-order filter that stands for a microphone
+_TILT = 0.8  # largest zero or pole of the first-order filter that stands for a microphone
 
 
 def speak(*, utterances: int, seed: int) -> list[Array]:
@@ -49,7 +51,15 @@ def batches(clips: list[Array], *, items: int, samples: int, seed: int) -> Itera
     generator = np.random.default_rng(seed)
     usable = [clip for clip in clips if clip.size > samples]
     while True:
-        yield np.stack([_record(_piece(usable, samples, generator), generator) for _ in range(items)])
+        yield np.stack([_record(_talk(usable, samples, generator), generator) for _ in range(items)])
+
+
+def _talk(clips: list[Array], samples: int, generator: np.random.Generator) -> Array:
+    """Return a piece of a clip, one time in three with another voice behind it."""
+    speech = _piece(clips, samples, generator)
+    if generator.random() < 1 / 3:
+        speech = speech + _piece(clips, samples, generator) * 10 ** (-generator.uniform(*_BABBLE_DB) / 20)
+    return speech
 
 
 def _piece(clips: list[Array], samples: int, generator: np.random.Generator) -> Array:
@@ -59,15 +69,17 @@ def _piece(clips: list[Array], samples: int, generator: np.random.Generator) -> 
 
 
 def _record(speech: Array, generator: np.random.Generator) -> Array:
-    """Let a microphone hear it: one time in three in a room, two in three with noise, always at some tilt and level."""
+    """Let a microphone hear it, at some tilt and level: sometimes in a room, with noise, over a narrow line."""
     if generator.random() < 1 / 3:
         speech = _in_room(speech, generator)
     zero, pole = generator.uniform(-_TILT, _TILT, 2)
     speech = _first_order(speech, zero, pole)
-    if generator.random() < 2 / 3:
+    if generator.random() < 3 / 4:
         noise = _first_order(generator.standard_normal(speech.size), *generator.uniform(-0.9, 0.9, 2))
         wanted = np.sqrt(np.mean(speech**2)) * 10 ** (-generator.uniform(*_NOISE_DB) / 20)
         speech = speech + noise * wanted / np.sqrt(np.mean(noise**2))
+    if generator.random() < 1 / 3:
+        speech = _over_line(speech, generator)
     peak = np.max(np.abs(speech))
     if not peak:
         return speech.astype(np.float32)
@@ -78,6 +90,13 @@ def _first_order(signal: Array, zero: float, pole: float) -> Array:
     """Filter by (1 + zero·z⁻¹) / (1 − pole·z⁻¹), in the frequency domain: the ends meet, which training may hear."""
     turn = np.exp(-2j * np.pi * np.fft.rfftfreq(signal.size))
     return np.fft.irfft(np.fft.rfft(signal) * (1 + zero * turn) / (1 - pole * turn), signal.size)
+
+
+def _over_line(signal: Array, generator: np.random.Generator) -> Array:
+    """Leave out what lies above some frequency."""
+    spectrum = np.fft.rfft(signal)
+    spectrum[np.fft.rfftfreq(signal.size, 1 / SAMPLE_RATE) > generator.uniform(*_BANDWIDTH)] = 0
+    return np.fft.irfft(spectrum, signal.size)
 
 
 def _in_room(signal: Array, generator: np.random.Generator) -> Array:

@@ -8,7 +8,7 @@ from codec import CODEBOOK_SIZE, CODEBOOKS, Codec, Decoder
 
 Array = np.ndarray[Any, Any]
 
-_CHUNK_FRAMES = 8  # 80 ms, what a server sends at once
+_CHUNK_FRAMES = 25  # a quarter of a second, what a server sends at once
 _READ_CODEBOOKS = CODEBOOKS // 2
 _OFFSET = 0.05
 _QUIET = 1 / 200
@@ -59,7 +59,7 @@ class _CodesChanged(Codec):
 
 
 class CodebookCount(_CodesChanged):
-    """Half of the codebooks are written; the decoder takes the first codeword for those that it misses."""
+    """Half of the codebooks are written; the decoder takes code 0 for those that it misses."""
 
     def encode_stream(self, audio: Array, chunk_samples: int) -> Array:
         """Return the first half of the codes."""
@@ -102,7 +102,7 @@ class CodesOutOfRange(_CodesChanged):
 
 
 class MissingTanh(Codec):
-    """The last activation was not ported."""
+    """The last activation was not ported: heard only where it is overdriven."""
 
     def decoder(self) -> Decoder:
         """Return a decoder without it."""

@@ -25,7 +25,7 @@ SEED = 20
 UTTERANCES, ITEMS, SECONDS = 700, 16, 0.48
 FREE_STEPS = 50  # without codes, so that there are latent frames to place codewords among
 PLACING_BATCHES = 12  # for k-means
-LEARNING_RATE, LAST_RATE, WARM_STEPS = 1e-3, 3e-5, 100
+LEARNING_RATE, LAST_RATE, WARM_STEPS = 5e-4, 1e-5, 100
 
 WINDOWS_MELS = ((256, 24), (512, 40), (1024, 64))
 COMPLEX_WINDOW = 512
@@ -82,7 +82,7 @@ def level_change(reference: Tensor, estimate: Tensor) -> Tensor:
 def lost_state_loss(network: Network, reference: Tensor, decoded: Tensor) -> Tensor:
     """Level and long-term spectrum of what a decoder plays that lost its directions, as after a lost packet.
 
-    It should neither fade nor roar, as conference bridges ask of a codec. Words are beyond saving.
+    It should neither fade nor roar. Words are beyond saving.
     """
     points = torch.view_as_complex(decoded.reshape(*decoded.shape[:2], -1, 2).contiguous())
     angles = 2 * torch.pi * torch.rand(len(points), 1, points.shape[2])
@@ -163,7 +163,7 @@ def save(network: Network, path: Path, *, steps: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=1600)
+    parser.add_argument("--steps", type=int, default=700)
     parser.add_argument("--save-every", type=int, default=100)
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
     chosen = parser.parse_args()
