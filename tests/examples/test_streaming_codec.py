@@ -23,7 +23,7 @@ FAULTS = {
     "delay_pattern": ({"words"}, "garbled", "a delay pattern was not undone"),
     "codes_out_of_range": ({"codes_in_range"}, "degraded", "are not in the codebook"),
     "missing_tanh": ({"bounded"}, "degraded", "is a tanh or a clamp missing?"),
-    "dc_offset": ({"dc"}, "degraded", "of full scale is added, at most"),
+    "dc_offset": ({"bounded", "dc"}, "degraded", "of full scale is added, at most"),
     "scaled_down": ({"level"}, "degraded", "the level is -46."),
 }
 
