@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 # The criterion that words are kept. Its number is how many channels lost theirs.
 WORDS = "words"
-_FORCE = (
-    "if that is right: --force-golden --golden-reason TEXT; if it need not be speech: words='any' in the mark or record"
-)
 _NO_RATE = "scores need the sample rate; declare sample_rate= in Hz"
 
 
@@ -94,7 +91,7 @@ def objection(subject: str, audio: Heard, *, against: str = "the golden") -> str
         return None
     from pytest_audioparity.audio.channels import verdict_lines
 
-    return f"{subject}: against {against} it is {verdict_lines(audio)[0]}; {_FORCE}"
+    return f"{subject}: against {against} it is {verdict_lines(audio)[0]}"
 
 
 def unjudged(result: StageResult) -> list[str]:

@@ -292,7 +292,7 @@ class Recording:
             if judged is None or judged.audio is None or not must_keep_words(judged.meta, judged.tolerance):
                 continue
             if (reason := objection(f"stage {name!r}", judged.audio)) is not None:
-                self.refuse(reason)
+                self.refuse(f"{reason}; if it need not be speech: words='any' in the mark or record")
                 return
 
     @property

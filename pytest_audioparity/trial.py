@@ -172,7 +172,8 @@ def conclude(item: pytest.Item) -> None:
     )
     from pytest_audioparity.report.terminal import render
 
-    raise Failure(render(result) + (f"\nnot updated: {trial.refused}" if asked else ""))
+    forced = "; if that is right: --force-golden --golden-reason TEXT" if trial.refused == recording.objection else ""
+    raise Failure(render(result) + (f"\nnot updated: {trial.refused}{forced}" if asked else ""))
 
 
 def settle(item: pytest.Item) -> None:

@@ -42,6 +42,8 @@ _ONNX_BITS = {
     "float8e5m2fnuz": "float8_e5m2fnuz",
     "float8e8m0": "float8_e8m0fnu",
 }
+# Audio is sampled at 4 kHz and more; what is given between these is thousands of Hz.
+_LEAST_KHZ, _MOST_KHZ = 4, 768
 _ONNX_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 _ONNX_PLAIN = ("float", "double", "float16", "bool", *_ONNX_INTEGERS)
 
@@ -95,10 +97,17 @@ def declare(
     """
     name = plain_name(name)
     said = {"kind": kind, "axes": axes, "unit": unit, "sample_rate": sample_rate, "frame_rate": frame_rate}
-    problem = declaration_problem(array, said)
+    problem = declaration_problem(array, said) or _kilohertz(kind, sample_rate)
     if problem is not None:
         raise StageError(f"stage {name!r}: {problem}")
     return StageMeta(name, _text(kind), _text(axes), _text(unit), _plain(sample_rate), _plain(frame_rate))
+
+
+def _kilohertz(kind: str | None, rate: float | None) -> str | None:
+    """Say that a sample rate of audio is one in kHz: with that, nobody could listen to it."""
+    if kind != "waveform" or rate is None or not _LEAST_KHZ <= rate <= _MOST_KHZ:
+        return None
+    return f"sample_rate={rate} Hz of a waveform; did you give kHz? {rate} kHz are {rate * 1000:g} Hz"
 
 
 def _plain(rate: Any) -> float | None:

@@ -27,6 +27,8 @@ FULL_SCALE = 1.0
 # A constant counts against the signal too: at a tenth of its rms it is 1 % of the power that a loss sees, and beyond.
 # Two steps of 16 bits are rounding, however soft the signal.
 _DC_SHARE, _LEAST_DC = 0.1, 2.0**-14
+# Of digital silence a codec may make noise that is not heard beside speech: 60 dB under full scale.
+_SILENCE = 1e-3
 
 
 def finite(estimate: Array) -> CheckResult:
@@ -65,8 +67,10 @@ def dc(reference: Array, estimate: Array, max_dc: float = DC_OFFSET) -> CheckRes
 def level(reference: Array, estimate: Array, max_level_db: float = LEVEL_DB) -> CheckResult:
     """Hold that the estimate is as loud as the reference, DC left out of both."""
     change = level_db(reference, estimate)
-    if change is None:
-        return CheckResult("level", NOT_MEASURED, "the reference is silent")
+    if change is None:  # what is padded with silence has to stay so
+        loud = float(np.std(estimate))
+        message = f"the input is silent, the output has {20 * math.log10(loud):.0f} dBFS" if loud else ""
+        return CheckResult("level", PASS if loud <= _SILENCE else FAIL, message, {"rms": loud})
     detail = {"level_db": change, "limit": max_level_db}
     if change == -math.inf:
         return CheckResult("level", FAIL, "the output is silent", detail)
@@ -81,6 +85,10 @@ def _at_least(name: str, value: float | None, limit: float) -> CheckResult:
         return CheckResult(f"min_{name}", NOT_MEASURED, "one side is silent")
     message = f"{value:.2f} dB, at least {limit:.4g} dB is asked for"
     return CheckResult(f"min_{name}", PASS if value >= limit else FAIL, message, {name: value, "limit": limit})
+
+
+def _silent(name: str) -> CheckResult:
+    return CheckResult(f"min_{name}", PASS, "the reference is silent")
 
 
 def check_output(
@@ -106,11 +114,12 @@ def check_output(
 
     Returns
     -------
-    Checks; true when all pass. `failed` has the others, `str` says them in a line each
+    Checks; true when all pass. `failed` has the others, `str` says them in a line each. Of a row whose reference is
+    silent, as padding is, the estimate has to be softer than -60 dB of full scale; ratios are not asked of it
 
     Raises
     ------
-    StageError : two shapes, no samples, a reference that is not finite, no gate at all
+    StageError : two shapes, no samples, a reference that is not finite, a limit that is no number
 
     Examples
     --------
@@ -121,6 +130,9 @@ def check_output(
     level: the level is -46.0 dB from the input's, at most 1.5 dB is allowed: 200 times too small
     min_si_sdr: -38.57 dB, at least 10 dB is asked for
     """
+    limits = (min_snr, min_si_sdr, max_level_db, max_dc, max_peak)
+    if not all(limit is None or _is_number(limit) for limit in limits):
+        raise StageError("check_output: limits are numbers or None")
     left, right = _rows(reference, "reference"), _rows(estimate, "estimate")
     if left.shape != right.shape:
         raise StageError(f"check_output: reference has shape {left.shape} and estimate {right.shape}, rows by samples")
@@ -137,11 +149,15 @@ def check_output(
     if max_level_db is not None:
         gates.append(lambda x, y: level(x, y, max_level_db))
     if min_snr is not None:
-        gates.append(lambda x, y: _at_least("snr", snr(x, y), min_snr))
+        gates.append(lambda x, y: _at_least("snr", snr(x, y), min_snr) if x.any() else _silent("snr"))
     if min_si_sdr is not None:
-        gates.append(lambda x, y: _at_least("si_sdr", si_sdr(x, y), min_si_sdr))
+        gates.append(lambda x, y: _at_least("si_sdr", si_sdr(x, y), min_si_sdr) if x.any() else _silent("si_sdr"))
     pairs = list(zip(left, right, strict=True))
     return Checks((broken, *(_worst([gate(*pair) for pair in pairs]) for gate in gates)))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
 def _rows(value: Any, name: str) -> Array:

@@ -72,6 +72,12 @@ class Score:
         """Be true only when ok, so that ``assert score(...)`` means what it says."""
         return self.passed
 
+    def __str__(self) -> str:
+        """Say the verdict, why, and the numbers, as `audioparity score` does."""
+        from pytest_audioparity.audio.report import render
+
+        return render(self, "score")
+
     @property
     def passed(self) -> bool:
         """Whether the verdict is ok."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ def signal_of(value: Any, name: str, by: str = "score") -> Signal:
     ------
     StageError : not an array, more than one channel, another dtype
     """
+    if isinstance(value, str | os.PathLike):
+        raise StageError(f"{by}: {name} is a path; give samples, or files to score_many and `audioparity score`")
     array = as_array(value, name)
     if array.ndim == 0 or sum(size != 1 for size in array.shape) > 1:
         raise StageError(f"{by}: {name} has shape {array.shape}; give one channel at a time, shape (time,)")

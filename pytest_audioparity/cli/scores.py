@@ -40,6 +40,7 @@ def add_score(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--accept",
         metavar="VERDICT",
+        type=lambda text: text.replace(" ", "_"),
         choices=_ACCEPTABLE,
         default="ok",
         help="the worst verdict that passes (default ok)",

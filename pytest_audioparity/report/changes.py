@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_audioparity.records import NOT_MEASURED, shape_text
-from pytest_audioparity.report.numbers import decibel, percent
+from pytest_audioparity.report.numbers import decibel, percent, score_text
 
 if TYPE_CHECKING:
     from pytest_audioparity.records import StageResult
@@ -28,6 +28,8 @@ def change(stage: StageResult) -> str:
         return f"{dtype.detail['expected']} -> {dtype.detail['actual']}"
     if stage.reason is not None:
         return stage.reason
+    if comparison is not None and stage.tolerance.max_drop is not None:  # a score
+        return f"{score_text(comparison.expected)} -> {score_text(comparison.actual)}"
     if comparison is not None and comparison.match is not None:
         return f"{percent(1 - comparison.match)} of the codes changed"
     if stage.deviation_db is not None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_audioparity.records import Side
 
 # Longest text of `short`: a column of the stage table less the space before it.
 SHORT = 7
@@ -77,3 +81,8 @@ def _rounded(value: float, direction: int) -> str:
     while (float(text) - value) * direction < 0:
         text = f"{float(text) + direction * step:.3g}"
     return text
+
+
+def score_text(side: Side) -> str:
+    """Write the one number of a score."""
+    return "-" if side.mean is None else f"{side.mean:.3f}"

@@ -91,7 +91,9 @@ def _what(stage: StageResult) -> str:
     if code and (failed is None or code != "dtype"):
         return _STRUCTURE[code]
     if failed is not None and failed.name == "words":
-        return f"passes its other limits, but its words are lost{_verdict(stage)}"
+        others = [c for c in stage.criteria if not c.passed and c is not failed]
+        so_far = "has lost its words" if others else "passes its other limits, but its words are lost"
+        return f"{so_far}{_verdict(stage)}"
     if failed is not None and failed.name == "drop":
         return f"has lost {failed.value or 0.0:.3g}, allowed {failed.limit:.6g}"
     if failed is not None and failed.name in _AT_LEAST:

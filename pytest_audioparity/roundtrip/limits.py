@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_audioparity.comparison.tolerances import PRESET_DB, nearest, problem_with
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 # Every check by its name, in the order in which a report has them.
 CHECKS = {
@@ -31,6 +31,7 @@ CHECKS = {
     "clipping": "no more flat tops than in the input",
     "length": "the output is as long as the input, to a frame",
     "delay": "the output is as late as declared",
+    "polarity": "the output is not upside down",
     "rate": "the output has the tempo and the pitch of the input",
     "words": "what is said is still there",
 }
@@ -57,10 +58,17 @@ def _names(value: Any) -> bool:
     return isinstance(value, list | tuple | set | frozenset) and all(isinstance(name, str) for name in value)
 
 
-_LIMIT = ("a number or None", _optional)
+def _within(least: float, most: float) -> Callable[[Any], bool]:
+    return lambda value: value is None or (_number(value) and least <= value <= most)
+
+
+_DB = ("a number of dB or None", _optional)
+_SHARE = ("a number from 0 to 1 or None", _within(0, 1))
+_MOS = ("a mean opinion score from 1 to 5 or None", _within(1, 5))
+_LEAST = {"stoi": _SHARE, "estoi": _SHARE, "pesq_wb": _MOS, "pesq_nb": _MOS, "si_sdr": _DB, "snr": _DB}
 _AMOUNT = ("a number, 0 or more, or None", lambda v: v is None or _positive(v))
 KEYWORDS = {
-    **{f"min_{name}": _LIMIT for name in GAINS},
+    **{f"min_{name}": _LEAST[name] for name in GAINS},
     **{f"max_{name}": _AMOUNT for name in DISTANCES},
     **{f"max_drop_{name}": _AMOUNT for name in GAINS},
     "max_wer": _AMOUNT,

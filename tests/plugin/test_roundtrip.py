@@ -191,7 +191,7 @@ class TestOpus:
     ("mark", "told"),
     [
         ("min_stoy=0.9", "unknown keyword 'min_stoy', did you mean 'min_stoi'?"),
-        ("min_stoi='high'", "min_stoi='high' is not a number or None"),
+        ("min_stoi='high'", "min_stoi='high' is not a number from 0 to 1 or None"),
         ("skip=['delai']", "skip names no check 'delai', did you mean 'delay'?"),
         ("0.9", "takes keywords only, such as codec_roundtrip(min_stoi=0.9), not 0.9"),
     ],
