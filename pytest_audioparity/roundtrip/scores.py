@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from pytest_audioparity.checks import CheckResult
@@ -23,6 +22,10 @@ def check_thresholds(trips: Sequence[Trip], limits: Limits) -> Iterator[CheckRes
         for name, limit in thresholds.items():
             keyword = f"{prefix}_{name}"
             yield of_clips(keyword, [(trip.clip.name, _held(trip, name, limit, keyword)) for trip in trips])
+    for name in limits.drop:  # what has a value is compared with the golden
+        unknown = [(trip.clip.name, f) for trip in trips if (f := _unmeasured(trip, name, f"max_drop_{name}"))]
+        if unknown:
+            yield of_clips(f"max_drop_{name}", unknown)
     for keyword, most in (("max_wer", limits.max_wer), ("max_wer_rise", limits.max_wer_rise)):
         if most is not None:
             yield of_clips(keyword, [(trip.clip.name, _recognised(trip, keyword, most)) for trip in trips])
@@ -40,12 +43,19 @@ def _recognised(trip: Trip, keyword: str, limit: float) -> CheckResult:
     return CheckResult(keyword, PASS if value <= limit else FAIL, said, detail)
 
 
-def _held(trip: Trip, name: str, limit: float, keyword: str) -> CheckResult:
+def _unmeasured(trip: Trip, name: str, keyword: str) -> CheckResult | None:
     if trip.score is None:
         return unmeasured(keyword, "the output was not scored")
     measure = trip.score.measures[name]
-    if measure.value is None:
-        return unmeasured(keyword, f"{name} is not measured: {measure.not_measured}")
+    return None if measure.value is not None else unmeasured(keyword, f"{name} is not measured: {measure.not_measured}")
+
+
+def _held(trip: Trip, name: str, limit: float, keyword: str) -> CheckResult:
+    if (unknown := _unmeasured(trip, name, keyword)) is not None:
+        return unknown
+    assert trip.score is not None
+    measure = trip.score.measures[name]
+    assert measure.value is not None
     at_least = keyword.startswith("min")
     passed = measure.value >= limit if at_least else measure.value <= limit
     unit = "" if measure.unit == "1" else f" {measure.unit}"
@@ -58,5 +68,4 @@ def stored_scores(trips: Sequence[Trip], limits: Limits) -> Iterator[tuple[str, 
     for trip in trips:
         for name, drop in limits.drop.items():
             value = None if trip.score is None else trip.score.measures[name].value
-            # A golden holds no infinity: what is equal to the last bit has nothing to lose that could be measured.
-            yield trip.clip.name, name, None if value is None or not math.isfinite(value) else value, drop
+            yield trip.clip.name, name, value, drop

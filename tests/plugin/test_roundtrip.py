@@ -120,6 +120,44 @@ def test_scores_go_into_the_golden_and_may_not_drop(codec, monkeypatch):
     assert project.state() == before, "a better score rewrote the golden"
 
 
+def test_a_score_that_cannot_be_measured_is_no_score_that_did_not_drop(codec):
+    """PESQ's wide band needs 16 kHz: without a number there is nothing to hold the next run to."""
+    project = codec(
+        """
+@codec_roundtrip(max_drop_pesq_wb=0.5)
+def test_copy(roundtrip):
+    roundtrip(encode=lambda audio: audio.tobytes(), decode=lambda data: np.frombuffer(data, np.float32),
+              sample_rate=8000, clips=CLIPS)
+"""
+    )
+    for flags in ((), ("--update-golden",)):
+        result = project.run(*flags)
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines(["the round trip cannot be measured: max_drop_pesq_wb", "*8000 Hz has no wide*"])
+    assert project.goldens() == []
+
+
+def test_a_codec_that_becomes_lossless_has_lost_nothing(codec, monkeypatch):
+    """An infinite SI-SDR is not stored, and is no stage that is missing either."""
+    project = codec(
+        """
+@codec_roundtrip(max_drop_si_sdr=0.5)
+def test_copy(roundtrip):
+    worse = float(os.environ.get("WORSE", "0"))
+    def noisy(data):
+        audio = np.frombuffer(data, np.float32)
+        return audio + worse * np.random.default_rng(0).standard_normal(audio.size) if worse else audio
+    roundtrip(encode=lambda audio: audio.tobytes(), decode=noisy, sample_rate=RATE, clips=CLIPS)
+"""
+    )
+    monkeypatch.setenv("WORSE", "0.004")
+    project.run("--update-golden")
+    before = project.state()
+    monkeypatch.setenv("WORSE", "0")
+    project.run("--update-golden").assert_outcomes(passed=1)
+    assert project.state() == before
+
+
 def test_a_codec_that_fails_its_checks_updates_nothing(codec):
     """Scores of a broken codec never become the reference, forced or not."""
     project = codec(DROP.replace("decode=decode", "decode=words_gone"))
