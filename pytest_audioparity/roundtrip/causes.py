@@ -7,6 +7,7 @@ pattern shows without that as well: a code of codebook k that is changed is hear
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 # ESTOI has to gain this much, and to reach what words need: re-seeding a decoder moves it by 0.01, the mildest of these
 # faults (a delay pattern on a codec of eight codebooks) by 0.22.
 _GAIN = 0.1
+# Each try is a decode: 32 codebooks make 95 of them, which a decoder of a second should not spend on a failed test.
+_PATIENCE_SECONDS = 30.0
 # Up to so many codebooks all pairs are tried, beyond only neighbours and those with the first, which carries most.
 _ALL_PAIRS = 8
 # Frames by which a step between codebooks may be off: filters smear the beginning of a change.
@@ -53,13 +56,18 @@ def cause_of(codec: Codec, trip: Trip) -> Finding | None:
     if codes is None or codec.codes is not None or trip.score is None or codes.dtype.kind not in "iu":
         return None
     before = trip.score.estoi or 0.0
+    if before + _GAIN > 1:  # a perceptual threshold was missed, but no words are lost
+        return None
+    deadline = time.monotonic() + _PATIENCE_SECONDS
     best, reached = None, max(before + _GAIN, GARBLED_ESTOI)
     for change in _changes(codec, codes):
+        if time.monotonic() > deadline:
+            break
         estoi = _understood(codec, trip, change.codes)
         if estoi is not None and estoi > reached:
             best, reached = change, estoi
     if best is None:
-        return _delays(codec, trip, codes)
+        return _delays(codec, trip, codes, deadline)
     message = f"{best.message}: decoded so, ESTOI is {reached:.2f} and not {before:.2f}"
     return Finding(best.code, message, None, {**best.detail, "estoi": reached})
 
@@ -73,7 +81,7 @@ def with_cause(checks: Sequence[CheckResult], cause: Finding | None) -> list[Che
     return [told if check is sick else check for check in checks]
 
 
-def _delays(codec: Codec, trip: Trip, codes: Array) -> Finding | None:
+def _delays(codec: Codec, trip: Trip, codes: Array, deadline: float) -> Finding | None:
     """Say that codebooks are heard one frame later each, where a code that is changed is heard so."""
     count, frames = size_of(codec, codes, "C") or 1, size_of(codec, codes, "T") or 1
     if count == 1 or frames <= 2 * count:
@@ -81,6 +89,8 @@ def _delays(codec: Codec, trip: Trip, codes: Array) -> Finding | None:
     axes = axes_of(codec, codes)
     onsets = []
     for k in range(count):
+        if time.monotonic() > deadline:
+            return None
         changed = np.moveaxis(codes.copy(), (axes.index("C"), axes.index("T")), (0, -1))
         row = changed[k]
         row[..., frames // 2] = next((v for v in np.unique(row) if np.all(v != row[..., frames // 2])), row[..., 0])
