@@ -64,15 +64,15 @@ def with_output(trip: Trip, value: Any, by: str) -> Trip:
     return replace(trip, output=signal.samples, nonfinite=signal.nonfinite)
 
 
-def joined(value: Any) -> tuple[Any, tuple[int, ...]]:
-    """Return chunks of audio as one array, and where the second one and those after it begin.
+def joined(value: Any) -> tuple[Any, tuple[int, ...] | None]:
+    """Return chunks of audio as one array, and where the second one and those after it begin; None where none shows.
 
     Parameters
     ----------
     value : what decode_stream returned: an iterator or a list of chunks, or all of them as one array
     """
     if hasattr(value, "shape") or not isinstance(value, Iterable):
-        return value, ()
+        return value, None
     chunks = [signal_samples(chunk) for chunk in value]
     if not chunks:
         raise StageError("round trip: decode_stream returned no chunks")
@@ -99,6 +99,8 @@ def instance_of(codec: Codec) -> Codec:
     """
     assert codec.fresh is not None
     made = codec.fresh()
+    if any(made is getattr(call, "__self__", None) for call in (codec.encode, codec.decode)):
+        raise StageError("round trip: fresh() returned the instance that is in use; let it make another one")
     if isinstance(made, tuple | list) and len(made) == 2 and all(map(callable, made)):
         return replace(codec, encode=made[0], decode=made[1])
     return replace(codec, encode=_call_of(made, codec.encode, "encode"), decode=_call_of(made, codec.decode, "decode"))

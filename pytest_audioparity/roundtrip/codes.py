@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,12 @@ def codes_of(codec: Codec, encoded: Any) -> Array | None:
         return None
     is_bytes = array.dtype == np.uint8 and array.ndim == 1 and not codec.declares_codes
     return None if is_bytes else array
+
+
+def was_changed(codec: Codec, trip: Trip) -> bool:
+    """Whether the codes that encode returned are others by now."""
+    now = codes_of(codec, trip.encoded)
+    return now is not None and trip.codes is not None and not np.array_equal(now, trip.codes)
 
 
 def axes_of(codec: Codec, codes: Array) -> str:
@@ -105,7 +112,10 @@ def _in_range(codec: Codec, codes: Sequence[Array]) -> CheckResult:
     of = "; declare codebook_size= to have the largest checked" if limit is None else f" of {limit}"
     said = f"{least:.0f} to {most:.0f}{of}"
     problem = None
-    if least < 0 or (limit is not None and most >= limit):
+    largest = min(np.iinfo(array.dtype).max if array.dtype.kind in "iu" else math.inf for array in filled)
+    if limit is not None and largest < limit - 1:
+        problem = f"codes are {filled[0].dtype}, which ends at {largest}: of {limit} codes the larger ones wrap around"
+    elif least < 0 or (limit is not None and most >= limit):
         bad = sum(int(np.count_nonzero((a < 0) | (a >= (limit or np.inf)))) for a in filled)
         problem = f"codes are {said}: {bad} of {sum(a.size for a in filled)} are not in the codebook"
     return result("codes_in_range", problem, said, detail=detail)
@@ -124,7 +134,8 @@ def _codebooks(codec: Codec, trip: Trip, codes: Sequence[Array]) -> CheckResult:
         problem += f"; codes of shape {taken}, else declare codes_axes="
     used = None if problem is not None else _used_codebooks(codec, trip)
     if used is not None:
-        problem = f"{count} codebooks are encoded, but decode uses the first {used} only"
+        those = f"the first {used} only" if used else "none of them"
+        problem = f"{count} codebooks are encoded, but decode uses {those}"
     many = found[0] if len(found) == 1 else None
     return result("codebooks", problem, count, detail=detail_of(codebooks=many, used=used))
 

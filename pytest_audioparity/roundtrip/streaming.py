@@ -9,9 +9,9 @@ import numpy as np
 
 from pytest_audioparity.report.attribution import amount
 from pytest_audioparity.report.numbers import decibel
-from pytest_audioparity.roundtrip.calls import given, joined, with_output
-from pytest_audioparity.roundtrip.codes import codes_of, frame_samples, size_of
-from pytest_audioparity.roundtrip.comparing import same_audio, same_codes
+from pytest_audioparity.roundtrip.calls import decoded, given, joined, with_output
+from pytest_audioparity.roundtrip.codes import codes_of, frame_samples, size_of, was_changed
+from pytest_audioparity.roundtrip.comparing import difference, same_audio, same_codes
 from pytest_audioparity.roundtrip.records import Trip, detail_of, result, unmeasured
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def streams_of(codec: Codec, trip: Trip, limits: Limits) -> list[Streamed]:
 def check_streams(codec: Codec, trip: Trip, streams: Sequence[Streamed], limits: Limits) -> Iterator[CheckResult]:
     """Judge what was streamed, by the checks that are not switched off."""
     if streams and "streaming" not in limits.skip:
-        yield check_streaming(codec, streams)
+        yield check_streaming(codec, trip, streams, limits)
     if streams and "seams" not in limits.skip:
         yield check_seams(codec, trip, streams, limits)
     if codec.encode_stream is not None and "stream_encoding" not in limits.skip:
@@ -92,7 +92,7 @@ def streamed(codec: Codec, trip: Trip, frames: int, limits: Limits) -> Streamed:
     assert codec.decode_stream is not None
     value, boundaries = joined(codec.decode_stream(trip.encoded, frames))
     new = with_output(trip, value, "decode_stream")
-    boundaries = boundaries or _assumed(codec, new, frames)
+    boundaries = _assumed(codec, new, frames) if boundaries is None else boundaries
     if new.nonfinite or trip.nonfinite:
         problem = f"{new.nonfinite} samples are not finite" if new.nonfinite != trip.nonfinite else None
         return Streamed(frames, new, boundaries, problem, (), None)
@@ -122,11 +122,17 @@ def _beginning(expected: Array, actual: Array, tol_db: float) -> int:
     return int(over[0]) if over.size else int(apart.argmax())
 
 
-def check_streaming(codec: Codec, streams: Sequence[Streamed]) -> CheckResult:
-    """Hold that decoding in chunks equals decoding at once, for every size."""
+def check_streaming(codec: Codec, trip: Trip, streams: Sequence[Streamed], limits: Limits) -> CheckResult:
+    """Hold that decoding in chunks equals decoding at once, for every size, and leaves nothing behind."""
     bad = [stream for stream in streams if stream.problem is not None]
     sizes = ", ".join(str(stream.frames) for stream in streams)
+    if was_changed(codec, trip):
+        return result("streaming", "decode_stream changes the codes that it is given; let it work on a copy")
     if not bad:
+        problem, findings = difference(codec, trip, decoded(codec, trip), limits)
+        if problem is not None:
+            said = f"decode after decode_stream: {problem}; state of the stream is used: reset it"
+            return result("streaming", said, findings=findings)
         return result("streaming", None, f"chunks of {sizes} frames give what decoding at once gives")
     told = [_told(codec, stream) for stream in bad]
     first = bad[0]

@@ -124,6 +124,67 @@ class Leaky(LogPcm):
         return super().encode(audio * (0.9 if self.peak > 0.5 else 1.0))
 
 
+class LoudnessNotSent(LogPcm):
+    """The decoder takes from the encoder how loud the clip was, which is not in the codes."""
+
+    gain = 1.0
+
+    def encode(self, audio):
+        self.gain = float(np.abs(audio).max())
+        return super().encode(audio / self.gain)
+
+    def decode(self, codes):
+        return super().decode(codes) * self.gain
+
+
+class NanWhereLoud(LogPcm):
+    """A logarithm of what is beyond full scale."""
+
+    def decode(self, codes):
+        audio = super().decode(codes)
+        return audio * np.nan if np.abs(audio).max() > 0.95 else audio
+
+
+class TooSmallIntegers(LogPcm):
+    """Codes are stored as bytes."""
+
+    def encode(self, audio):
+        return super().encode(audio).astype(np.uint8)
+
+    def decode(self, codes):
+        return super().decode(codes.astype(np.int64))
+
+
+class StaysInStreaming(LogPcm):
+    """The decoder streams ever after."""
+
+    level = 1.0
+
+    def decode(self, codes):
+        return super().decode(codes) * self.level
+
+    def decode_stream(self, codes, frames):
+        self.level = 1.0
+        yield from super().decode_stream(codes, frames)
+        self.level = 0.5
+
+
+class StreamWritesIntoCodes(LogPcm):
+    """Takes chunks off a queue, and empties it."""
+
+    def decode_stream(self, codes, frames):
+        chunks = list(super().decode_stream(codes, frames))
+        codes[:] = 0
+        return chunks
+
+
+class StreamsNothing(LogPcm):
+    """The size of the chunks is ignored."""
+
+    def decode_stream(self, codes, _):
+        yield self.decode(codes)
+
+
 class ResetPerChunk(LogPcm):
     """A decoder with a smoothing filter that forgets its state at every chunk."""
 
@@ -167,6 +228,12 @@ class Late(LogPcm):
         (Leaky, "leaked_state", "mary after cards"),
         (Leaky, "fresh_instance", "the used instance differs from a fresh one"),
         (ResetPerChunk, "streaming", "which is where chunk 2 starts: is its state kept?"),
+        (LoudnessNotSent, "leaked_state", "mary decoded after cards was encoded: the audio differs by"),
+        (LoudnessNotSent, "fresh_instance", "a fresh instance that has encoded nothing decodes mary otherwise"),
+        (NanWhereLoud, "bounded", "mary at full scale: 29920 samples are NaN or infinite"),
+        (StaysInStreaming, "streaming", "decode after decode_stream: the audio differs by 6.02 dB"),
+        (StreamWritesIntoCodes, "streaming", "decode_stream changes the codes that it is given"),
+        (StreamsNothing, "seams", "no stream has chunk boundaries"),
         (DropsEnd, "length", "samples for"),
         (Late, "delay", "200 samples (12.5 ms), 0 declared; if the codec is so: delay_samples=200"),
     ],
@@ -183,6 +250,67 @@ def test_a_click_at_the_seams_is_caught_where_the_average_is_fine(judge):
     _, failed = judge(ClicksAtSeams(), chunk_frames=[80])
     assert list(failed) == ["seams"]
     assert "at the 18 boundaries" in failed["seams"]
+
+
+def test_codes_that_wrap_around_are_named(judge):
+    """Bytes hold 256 codes: of a larger codebook the upper ones would come out as others."""
+    _, failed = judge(TooSmallIntegers(), codebook_size=1024)
+    assert failed["codes_in_range"] == "codes are uint8, which ends at 255: of 1024 codes the larger ones wrap around"
+    assert "codes_in_range" not in judge(TooSmallIntegers(), codebook_size=256)[1]
+
+
+def test_loudness_that_is_not_sent_shows_with_one_clip_too(judge, mary):
+    """The other clip is then itself backwards, at another level."""
+    _, failed = judge(LoudnessNotSent(), clips={"mary": mary}, fresh=None)
+    assert "leaked_state" in failed
+
+
+def test_a_decoder_that_needs_its_encoder_first_is_told(judge):
+    """What a fresh decoder raises is the answer to the question, and hides no other check."""
+
+    class NeedsEncoder(LogPcm):
+        def encode(self, audio):
+            self.size = audio.size
+            return super().encode(audio)
+
+        def decode(self, codes):
+            return super().decode(codes)[: self.size]
+
+    _, failed = judge(NeedsEncoder(), decode_stream=None, frame_samples=FRAME)
+    assert "cannot decode what it did not encode: AttributeError: " in failed["fresh_instance"]
+    assert set(failed) == {"fresh_instance", "leaked_state"}
+
+
+def test_an_instance_that_is_not_fresh_is_refused(judge):
+    """A check that compares a thing with itself cannot fail."""
+    codec = LogPcm()
+    with pytest.raises(StageError, match="the instance that is in use"):
+        judge(codec, fresh=lambda: codec)
+
+
+def test_output_that_is_empty_is_not_called_stale(judge):
+    """Nothing twice is the same; that it is nothing is told by the length and the words."""
+    codec = LogPcm()
+    _, failed = judge(codec, decode=lambda _: np.zeros(0), decode_stream=None, encode_stream=None, fresh=None)
+    assert {"stale_state", "leaked_state"}.isdisjoint(failed)
+    assert {"length", "level", "words"} <= set(failed)
+    assert "decode uses none of them" in failed["codebooks"]
+
+
+def test_no_cause_is_looked_for_where_no_words_are_lost(judge):
+    """A threshold that is missed by a codec whose words are there does not cost a decode for each pair of codebooks."""
+    codec, calls = LogPcm(), []
+
+    def counted(codes):
+        calls.append(codes)
+        return codec.decode(codes)
+
+    given = {"decode": counted, "decode_stream": None, "fresh": None}
+    judge(codec, **given)
+    healthy = len(calls)
+    _, failed = judge(codec, **given, min_pesq_wb=4.9)
+    assert list(failed) == ["min_pesq_wb"]
+    assert len(calls) == 2 * healthy
 
 
 def test_codes_of_another_layout_are_right_once_that_is_declared(judge):
