@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.adapters.arrays import as_array, is_from, type_name
-from pytest_audioparity.audio.signals import signal_of
+from pytest_audioparity.audio.signals import Signal, signal_of
 from pytest_audioparity.errors import StageError
 from pytest_audioparity.records import shape_text
 from pytest_audioparity.roundtrip.records import detail_of, result, unmeasured
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _USUAL = {1: "T", 2: "CT", 3: "BCT"}
 # Frames more or fewer than the length says: padding at either end, and the frame that is not full.
 _FRAMES_MORE = 2.0
+# Frames that each codebook is tried on: a second or more of any codec, and cheap enough for 32 codebooks.
+_TRIED_FRAMES = 64
 _ABOUT_CODES = ("codes_integer", "codes_in_range", "codebooks", "codes_shape")
 
 
@@ -132,12 +134,14 @@ def _codebooks(codec: Codec, trip: Trip, codes: Sequence[Array]) -> CheckResult:
     if problem is not None and codec.codes_axes is None:
         taken = f"{shape_text(codes[0].shape)} are taken for {axes_of(codec, codes[0])}"
         problem += f"; codes of shape {taken}, else declare codes_axes="
-    used = None if problem is not None else _used_codebooks(codec, trip)
-    if used is not None:
-        those = f"the first {used} only" if used else "none of them"
-        problem = f"{count} codebooks are encoded, but decode uses {those}"
+    unused = _unused_codebooks(codec, trip) if problem is None else []
+    if unused:
+        used = found[0] - len(unused)
+        at_the_end = f"uses the first {used} only" if used else "uses none of them"
+        those = at_the_end if unused[0] == used else f"ignores {', '.join(map(str, unused))} (counted from 0)"
+        problem = f"{count} codebooks are encoded, but decode {those}"
     many = found[0] if len(found) == 1 else None
-    return result("codebooks", problem, count, detail=detail_of(codebooks=many, used=used))
+    return result("codebooks", problem, count, detail=detail_of(codebooks=many, unused=unused or None))
 
 
 def _shape(codec: Codec, seen: Sequence[tuple[Trip, Array]]) -> CheckResult:
@@ -174,25 +178,45 @@ def rebuilt(encoded: Any, codes: Array) -> Any:
     return None
 
 
-def _used_codebooks(codec: Codec, trip: Trip) -> int | None:
-    """Return how many of the codebooks the decoder uses, None where it uses the last one or that cannot be seen."""
+def _unused_codebooks(codec: Codec, trip: Trip) -> list[int]:
+    """Return the codebooks that change no sample of the output; none where that cannot be seen.
+
+    Some frames of the middle are tried first, since that is one decode for each codebook; what changes nothing there
+    has to change nothing in the whole clip either.
+    """
     codes = trip.codes
     count = None if codes is None else size_of(codec, codes, "C")
     if codes is None or count is None or count == 1 or codec.codes is not None:
-        return None
-    axis = axes_of(codec, codes).index("C")
+        return []
+    axes = axes_of(codec, codes)
+    frames = codes.shape[axes.index("T")] if "T" in axes else 0
+    middle = slice(max(0, (frames - _TRIED_FRAMES) // 2), (frames + _TRIED_FRAMES) // 2)
+    some = codes[tuple(middle if axis == "T" else slice(None) for axis in axes)]
+    try:
+        expected = _decoded(codec, trip, some)
+        suspects = [k for k in range(count) if not _matters(codec, trip, some, k, expected)]
+    except Exception:  # this decoder takes whole clips only: the last codebook stands for all, and those before it
+        suspects = list(range(count))
+    unused: list[int] = []
+    for k in reversed(suspects):
+        if not _matters(codec, trip, codes, k, Signal(trip.output, trip.nonfinite)):
+            unused.insert(0, k)
+        elif len(suspects) == count:
+            break
+    return unused
 
-    def matters(k: int) -> bool:
-        other = rebuilt(trip.encoded, _altered(codes, axis, k))
-        if other is None:
-            return True
-        output = signal_of(codec.decode(other), "what decode returned", "round trip").samples
-        return output.size != trip.output.size or bool(np.any(output != trip.output))
 
-    used = count
-    while used and not matters(used - 1):
-        used -= 1
-    return None if used == count else used
+def _matters(codec: Codec, trip: Trip, codes: Array, k: int, expected: Signal | None) -> bool:
+    """Whether a change of the k-th codebook changes what codes are decoded to."""
+    other = _decoded(codec, trip, _altered(codes, axes_of(codec, codes).index("C"), k))
+    if other is None or expected is None:
+        return True
+    return other.nonfinite != expected.nonfinite or not np.array_equal(other.samples, expected.samples)
+
+
+def _decoded(codec: Codec, trip: Trip, codes: Array) -> Signal | None:
+    other = rebuilt(trip.encoded, codes)
+    return None if other is None else signal_of(codec.decode(other), "what decode returned", "round trip")
 
 
 def _altered(codes: Array, axis: int, k: int) -> Array:

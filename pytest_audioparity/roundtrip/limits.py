@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 CHECKS = {
     "codes_integer": "the codes are integers",
     "codes_in_range": "no code is negative, or as large as codebook_size and more",
-    "codebooks": "there are as many codebooks as declared, and the decoder uses the last of them",
+    "codebooks": "there are as many codebooks as declared, and the decoder uses each",
     "codes_shape": "the codes have the axes that were declared, and as many frames as the clip is long",
     "stale_state": "the same input twice gives the same output",
     "leaked_state": "another clip in between changes nothing",

@@ -76,6 +76,15 @@ class IgnoresLast(LogPcm):
         return super().decode(codes)
 
 
+class IgnoresMiddle(LogPcm):
+    """The refinement of one sample of each frame is left out, and of one more."""
+
+    def decode(self, codes):
+        codes = np.array(codes)
+        codes[[21, 25]] = 8
+        return super().decode(codes)
+
+
 class WrongWay(LogPcm):
     """Time first, where codebooks are expected."""
 
@@ -222,6 +231,7 @@ class Late(LogPcm):
         (OutOfRange, "codes_in_range", "8 of"),
         (TooFew, "codebooks", "38 codebooks, 40 are declared"),
         (IgnoresLast, "codebooks", "40 codebooks are encoded, but decode uses the first 38 only"),
+        (IgnoresMiddle, "codebooks", "40 codebooks are encoded, but decode ignores 21, 25 (counted from 0)"),
         (WrongWay, "codebooks", "codebooks, 40 are declared"),
         (Stale, "stale_state", "mary again: the audio differs by"),
         (WritesIntoCodes, "stale_state", "decode changes the codes that it is given"),
@@ -279,6 +289,24 @@ def test_a_decoder_that_needs_its_encoder_first_is_told(judge):
     _, failed = judge(NeedsEncoder(), decode_stream=None, frame_samples=FRAME)
     assert "cannot decode what it did not encode: AttributeError: " in failed["fresh_instance"]
     assert set(failed) == {"fresh_instance", "leaked_state"}
+
+
+def test_codebooks_of_a_decoder_of_one_length_are_tried_on_whole_clips(judge, mary):
+    """A decoder that refuses a part of the codes is no reason to fail, nor to look away."""
+    codec = LogPcm()
+
+    def whole(decode):
+        def decode_whole(codes):
+            if codes.shape[1] != 1496:
+                raise ValueError("1496 frames are needed")
+            return decode(codes)
+
+        return {"decode": decode_whole, "decode_stream": None, "fresh": None, "clips": {"mary": mary}}
+
+    result, failed = judge(codec, **whole(codec.decode))
+    assert result, failed
+    _, failed = judge(codec, **whole(IgnoresLast().decode))
+    assert failed == {"codebooks": "40 codebooks are encoded, but decode uses the first 38 only"}
 
 
 def test_an_instance_that_is_not_fresh_is_refused(judge):
