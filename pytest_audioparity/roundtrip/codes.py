@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +30,8 @@ _USUAL = {1: "T", 2: "CT", 3: "BCT"}
 _FRAMES_MORE = 2.0
 # Frames that each codebook is tried on: a second or more of any codec, and cheap enough for 32 codebooks.
 _TRIED_FRAMES = 64
+# Codecs in use have up to 32; of many more, another axis was taken for that of the codebooks, or a decode each is too much.
+_MOST_CODEBOOKS = 64
 _ABOUT_CODES = ("codes_integer", "codes_in_range", "codebooks", "codes_shape")
 
 
@@ -40,7 +43,9 @@ def codes_of(codec: Codec, encoded: Any) -> Array | None:
     StageError : codes were declared, and there is no array
     """
     value = encoded if codec.codes is None else codec.codes(encoded)
-    if isinstance(value, bytes | bytearray | memoryview) and codec.codes is None:
+    if isinstance(value, bytes | bytearray | memoryview):
+        if codec.declares_codes:
+            raise StageError(f"codes are declared, but there is {type_name(value)} where integers should be")
         return None
     try:
         array = as_array(value, "codes")
@@ -192,11 +197,11 @@ def _unused_codebooks(codec: Codec, trip: Trip) -> list[int]:
     frames = codes.shape[axes.index("T")] if "T" in axes else 0
     middle = slice(max(0, (frames - _TRIED_FRAMES) // 2), (frames + _TRIED_FRAMES) // 2)
     some = codes[tuple(middle if axis == "T" else slice(None) for axis in axes)]
-    try:
-        expected = _decoded(codec, trip, some)
-        suspects = [k for k in range(count) if not _matters(codec, trip, some, k, expected)]
-    except Exception:  # this decoder takes whole clips only: the last codebook stands for all, and those before it
-        suspects = list(range(count))
+    suspects = list(range(count))  # the last codebook stands for all, and where it is not used those before it
+    if count <= _MOST_CODEBOOKS:
+        with suppress(Exception):  # this decoder takes whole clips only
+            expected = _decoded(codec, trip, some)
+            suspects = [k for k in range(count) if not _matters(codec, trip, some, k, expected)]
     unused: list[int] = []
     for k in reversed(suspects):
         if not _matters(codec, trip, codes, k, Signal(trip.output, trip.nonfinite)):

@@ -97,7 +97,7 @@ def judged(
     streams = [_scored_stream(codec, stream, cache, progress) for stream in streams_of(codec, trips[0], limits)]
     checks += check_codes(codec, trips, limits)
     checks += check_streams(codec, trips[0], streams, limits)
-    checks += check_output_of(codec, trips, limits)
+    checks += check_output_of(codec, trips, streams, limits)
     checks += check_bounds(codec, trips, limits)
     checks += check_words(trips, streams, limits)
     checks += check_thresholds(trips, limits)

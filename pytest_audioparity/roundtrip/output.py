@@ -41,10 +41,12 @@ def compared(codec: Codec, trip: Trip) -> Array:
     return trip.output[codec.delay_samples :]
 
 
-def check_output_of(codec: Codec, trips: Sequence[Trip], limits: Limits) -> Iterator[CheckResult]:
+def check_output_of(
+    codec: Codec, trips: Sequence[Trip], streams: Sequence[Streamed], limits: Limits
+) -> Iterator[CheckResult]:
     """Judge the outputs of all clips; of each check, the first clip that fails is told."""
     if "finite" not in limits.skip:
-        yield _finite(trips)
+        yield _finite(trips, streams)
     whole = [trip for trip in trips if not trip.nonfinite]
     made: list[tuple[str, Callable[[Trip], CheckResult]]] = [
         ("dc", lambda trip: gates.dc(trip.clip.samples, _beside(codec, trip), limits.max_dc)),
@@ -110,9 +112,10 @@ def of_clips(name: str, results: Sequence[tuple[str, CheckResult]]) -> CheckResu
     return CheckResult(name, verdict, f"{clip}: {one.message}{also}" if one.message else "", one.detail, one.findings)
 
 
-def _finite(trips: Sequence[Trip]) -> CheckResult:
-    bad = [trip for trip in trips if trip.nonfinite]
-    told = ", ".join(f"{trip.clip.name}: {trip.nonfinite} samples are NaN or infinite" for trip in bad)
+def _finite(trips: Sequence[Trip], streams: Sequence[Streamed]) -> CheckResult:
+    counts = [(trip.clip.name, trip.nonfinite) for trip in trips]
+    counts += [(f"{s.trip.clip.name}, chunks of {s.frames}", s.trip.nonfinite) for s in streams]
+    told = "; ".join(f"{name}: {bad} samples are NaN or infinite" for name, bad in counts if bad)
     return result("finite", told or None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -69,7 +70,7 @@ def clips_of(clips: Any, sample_rate: int, transcripts: Mapping[str, str] | None
 def _named(clips: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(clips, Mapping):
         yield from ((str(name), value) for name, value in clips.items())
-    elif isinstance(clips, list | tuple) and not (clips and all(isinstance(one, int | float) for one in clips)):
+    elif isinstance(clips, list | tuple) and not (clips and all(isinstance(one, numbers.Real) for one in clips)):
         for place, value in enumerate(clips, 1):
             yield (Path(value).stem if _is_path(value) else f"clip{place}"), value
     else:

@@ -72,7 +72,7 @@ class Streamed:
 
 def streams_of(codec: Codec, trip: Trip, limits: Limits) -> list[Streamed]:
     """Decode a clip in chunks of each size, where that is asked for."""
-    if codec.decode_stream is None or {"streaming", "seams", "words"} <= limits.skip:
+    if codec.decode_stream is None or {"streaming", "seams", "finite", "words"} <= limits.skip:
         return []
     return [streamed(codec, trip, frames, limits) for frames in codec.chunk_frames]
 
@@ -177,7 +177,10 @@ def check_seams(codec: Codec, trip: Trip, streams: Sequence[Streamed], limits: L
         if not audio.passed:
             told.append(f"chunks of {stream.frames}: {amount(audio)} at the {len(stream.boundaries)} boundaries")
     if not compared:
-        return unmeasured("seams", "no stream has chunk boundaries, or none is as long as the output at once")
+        return unmeasured(
+            "seams",
+            "no stream has chunk boundaries (let decode_stream yield its chunks), or none is as long as at once",
+        )
     fine = f"{decibel(worst)} dB at {compared} chunk boundaries"
     return result("seams", "; ".join(told) or None, fine, detail={"deviation_db": worst, "boundaries": compared})
 

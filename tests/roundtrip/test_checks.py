@@ -262,6 +262,30 @@ def test_a_click_at_the_seams_is_caught_where_the_average_is_fine(judge):
     assert "at the 18 boundaries" in failed["seams"]
 
 
+def test_codes_that_are_declared_and_cannot_be_seen_are_refused(mary):
+    """Bytes have no codebooks: leaving out what was asked for would look like a pass."""
+    with pytest.raises(StageError, match="codes are declared, but there is bytes"):
+        check_roundtrip(
+            encode=lambda audio: audio.tobytes(),
+            decode=lambda data: np.frombuffer(data, np.float32),
+            sample_rate=RATE,
+            clips=mary,
+            codebooks=4,
+        )
+
+
+def test_a_stream_that_is_not_finite_fails_where_streams_may_differ(judge):
+    """A project that cannot stream exactly switches `streaming` off, which is no leave for NaN."""
+
+    class NanOnce(LogPcm):
+        def decode_stream(self, codes, frames):
+            for place, chunk in enumerate(super().decode_stream(codes, frames)):
+                yield chunk * np.nan if place == 5 and frames == 80 else chunk
+
+    _, failed = judge(NanOnce(), skip=["streaming", "words"])
+    assert failed == {"finite": "mary, chunks of 80: 1600 samples are NaN or infinite"}
+
+
 def test_codes_that_wrap_around_are_named(judge):
     """Bytes hold 256 codes: of a larger codebook the upper ones would come out as others."""
     _, failed = judge(TooSmallIntegers(), codebook_size=1024)
@@ -476,6 +500,14 @@ def test_a_projects_own_recogniser_is_used(mary):
     )
     assert [check.message[:36] for check in result.failed] == ["mary: 0.25 word errors, at most 0.2 "]
     assert set(heard) == {(np.dtype("float32"), RATE)}
+
+
+@pytest.mark.parametrize("number", [float, np.float32])
+def test_a_list_of_numbers_is_one_clip(judge, mary, number):
+    """Whatever numbers they are."""
+    codec = LogPcm()
+    result, failed = judge(codec, clips=[number(sample) for sample in mary], decode_stream=None)
+    assert result, failed
 
 
 def test_a_transcript_of_no_clip_is_refused(mary):
