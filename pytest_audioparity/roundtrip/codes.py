@@ -30,7 +30,7 @@ _USUAL = {1: "T", 2: "CT", 3: "BCT"}
 _FRAMES_MORE = 2.0
 # Frames that each codebook is tried on: a second or more of any codec, and cheap enough for 32 codebooks.
 _TRIED_FRAMES = 64
-# Codecs in use have up to 32; of many more, another axis was taken for that of the codebooks, or a decode each is too much.
+# Codecs in use have up to 32; of many more, another axis was taken for codebooks, or a decode each is too much.
 _MOST_CODEBOOKS = 64
 _ABOUT_CODES = ("codes_integer", "codes_in_range", "codebooks", "codes_shape")
 
