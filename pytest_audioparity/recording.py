@@ -158,20 +158,21 @@ class Recording:
         """Take note that something has to go through a codec."""
         self._roundtrips = self._roundtrips or []
 
-    def travel(self, result: RoundtripResult) -> None:
-        """Keep what became of a round trip.
+    def may_travel(self, name: str) -> None:
+        """Check that a round trip can be made.
 
         Raises
         ------
         StageError : one of its name was made before, or the test was judged before
         """
-        self.expect_roundtrip()
-        assert self._roundtrips is not None
         if self._closed:
             raise StageError("a round trip comes after its test was judged; make it before the test returns")
-        if result.name in [other.name for other in self._roundtrips]:
+        if name in [other.name for other in self._roundtrips or ()]:
             raise StageError("a second round trip of one test needs a name: roundtrip(..., name='at 24 kHz')")
-        self._roundtrips.append(result)
+
+    def travel(self, result: RoundtripResult) -> None:
+        """Keep what became of a round trip."""
+        self._roundtrips = [*(self._roundtrips or ()), result]
 
     def misused(self, problem: str) -> None:
         """Remember a mistake, so that a test which swallows the exception still fails and updates nothing."""

@@ -196,6 +196,8 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
     trial = item.stash.get(_TRIAL, None)
     if trial is not None:
         otherwise = report.failed and not isinstance(_error(call), Failure)
+        if report.when == "call" and report.passed and trial.result is not None and trial.result.roundtrips:
+            _add_scores(trial.result, report)
         if report.when == "call" and otherwise:
             _add_stages_so_far(trial.recording, report)
         trial.failed |= report.failed
@@ -264,6 +266,13 @@ def _add_stages_so_far(recording: Recording, report: pytest.TestReport) -> None:
         from pytest_audioparity.report.terminal import render
 
         report.sections.append(("stages recorded before this failure", render(result)))
+
+
+def _add_scores(result: ParityResult, report: pytest.TestReport) -> None:
+    """Let `pytest -rP` show the scores of a codec that passes."""
+    from pytest_audioparity.report.terminal import render
+
+    report.sections.append(("round trip", render(result)))
 
 
 def _forget(item: pytest.Item, trial: _Trial | None) -> None:

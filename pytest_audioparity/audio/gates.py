@@ -1,4 +1,4 @@
-"""What every output of a codec must keep, whatever its quality: finite, bounded, no DC, as loud as the input.
+"""What every output of a codec must keep, whatever its quality: finite, bounded, no DC, upright, as loud as the input.
 
 `check_output` holds arrays to it, as in a training loop; the codec round trip uses the same gates.
 """
@@ -27,6 +27,8 @@ FULL_SCALE = 1.0
 # A constant counts against the signal too: at a tenth of its rms it is 1 % of the power that a loss sees, and beyond.
 # Two steps of 16 bits are rounding, however soft the signal.
 _DC_SHARE, _LEAST_DC = 0.1, 2.0**-14
+# Waveforms that line up correlate by 0.5 and more (see audio.alignment).
+_UPSIDE_DOWN = -0.5
 # Of digital silence a codec may make noise that is not heard beside speech: 60 dB under full scale.
 _SILENCE = 1e-3
 
@@ -62,6 +64,17 @@ def dc(reference: Array, estimate: Array, max_dc: float = DC_OFFSET) -> CheckRes
     verdict = PASS if abs(added) <= limit else FAIL
     message = f"DC of {added:+.4f} of full scale is added, at most {limit:.4f} is allowed"
     return CheckResult("dc", verdict, message, {"dc_offset": added, "limit": limit})
+
+
+def polarity(reference: Array, estimate: Array) -> CheckResult:
+    """Hold that the estimate is not upside down; SI-SDR and every spectrum are blind to that."""
+    sides = [side - side.mean() for side in (reference, estimate)]
+    norm = math.sqrt(float(np.sum(sides[0] ** 2)) * float(np.sum(sides[1] ** 2)))
+    correlation = float(np.dot(*sides)) / norm if norm else 0.0
+    message = f"the output is upside down: its correlation with the input is {correlation:.2f}"
+    upside_down = correlation <= _UPSIDE_DOWN
+    detail = {"correlation": correlation}
+    return CheckResult("polarity", FAIL if upside_down else PASS, message if upside_down else "", detail)
 
 
 def level(reference: Array, estimate: Array, max_level_db: float = LEVEL_DB) -> CheckResult:
@@ -152,6 +165,7 @@ def check_output(
         gates.append(lambda x, y: _at_least("snr", snr(x, y), min_snr) if x.any() else _silent("snr"))
     if min_si_sdr is not None:
         gates.append(lambda x, y: _at_least("si_sdr", si_sdr(x, y), min_si_sdr) if x.any() else _silent("si_sdr"))
+    gates.append(polarity)
     pairs = list(zip(left, right, strict=True))
     return Checks((broken, *(_worst([gate(*pair) for pair in pairs]) for gate in gates)))
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import traceback
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +38,8 @@ def travelled(codec: Codec, clip: Clip) -> Trip:
     StageError : what comes out is no audio of one channel, or no codes where some were declared
     """
     encoded = codec.encode(given(codec, clip))
+    if isinstance(encoded, Iterator):
+        raise StageError(f"round trip: encode returned a {type_name(encoded)}, which can be read once; return a list")
     codes = codes_of(codec, encoded)
     # Decoders write into what they are given, too.
     trip = Trip(clip, encoded, None if codes is None else snapshot(codes), np.empty(0))
@@ -46,6 +50,13 @@ def travelled(codec: Codec, clip: Clip) -> Trip:
         if problem is None or isinstance(error, StageError):
             raise
         raise StageError(f"round trip: decode raised {type(error).__name__}: {first_line(error)}; {problem}") from error
+
+
+def raised(what: str, error: Exception) -> str:
+    """Say in one line that a call raised, and where."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{what} raised {type(error).__name__}: {first_line(error)}{where}"
 
 
 def decoded(codec: Codec, trip: Trip) -> Trip:

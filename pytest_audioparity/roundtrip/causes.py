@@ -68,7 +68,9 @@ def cause_of(codec: Codec, trip: Trip) -> Finding | None:
             best, reached = change, estoi
     if best is None:
         return _delays(codec, trip, codes, deadline)
-    message = f"{best.message}: decoded so, ESTOI is {reached:.2f} and not {before:.2f}"
+    message = (
+        f"{best.message}: so changed and decoded, {trip.clip.name} has an ESTOI of {reached:.2f} and not {before:.2f}"
+    )
     return Finding(best.code, message, None, {**best.detail, "estoi": reached})
 
 
@@ -142,7 +144,7 @@ def _changes(codec: Codec, codes: Array) -> Iterator[_Change]:
     for step in (1, -1):
         moved = codes.astype(np.int64) + step
         inside = (moved >= 0) & (moved < (codec.codebook_size or np.inf))
-        message = f"the decoder takes codes for {'larger' if step > 0 else 'smaller'} by one than they are"
+        message = f"the decoder takes codes for {'smaller' if step > 0 else 'larger'} by one than they are"
         yield _Change("offset", message, {"offset": step}, np.where(inside, moved, codes).astype(codes.dtype))
     count = size_of(codec, codes, "C") or 1
     if count == 1:

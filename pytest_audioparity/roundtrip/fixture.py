@@ -110,6 +110,7 @@ class Roundtrip:
         __tracebackhide__ = True
         said = {key: value for key, value in locals().items() if key in Codec.__slots__}
         try:
+            self._recording.may_travel(name)
             codec = codec_of(said)
             taken = clips_of(clips, codec.sample_rate, transcripts)
             recogniser = self._recogniser() if self._limits.listens else None

@@ -116,7 +116,7 @@ def judged(
 
 def _scored(codec: Codec, trip: Trip, cache: Path | None, progress: Callable[[str], None]) -> Trip:
     progress(f"scores of {trip.clip.name}")
-    estimate = np.full(1, np.nan) if trip.nonfinite else compared(codec, trip)
+    estimate = np.full(trip.nonfinite, np.nan) if trip.nonfinite else compared(codec, trip)
     found = cached_score(trip.clip.samples, estimate, sample_rate=codec.sample_rate, pesq=True, cache=cache)
     return replace(trip, score=found)
 
@@ -130,7 +130,9 @@ def _heard(codec: Codec, trip: Trip, recogniser: Recogniser | None) -> Trip:
 
 def _scored_stream(codec: Codec, stream: Streamed, cache: Path | None, progress: Callable[[str], None]) -> Streamed:
     """Score what was streamed where it is not what it should be; else it has the score of the output at once."""
-    return stream if stream.problem is None else replace(stream, trip=_scored(codec, stream.trip, cache, progress))
+    if stream.problem is None or not stream.has_output:
+        return stream
+    return replace(stream, trip=_scored(codec, stream.trip, cache, progress))
 
 
 def _understood(trip: Trip) -> float:

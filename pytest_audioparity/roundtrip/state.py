@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_audioparity.adapters.arrays import first_line
-from pytest_audioparity.roundtrip.calls import decoded, instance_of, travelled
+from pytest_audioparity.roundtrip.calls import decoded, instance_of, raised, travelled
 from pytest_audioparity.roundtrip.codes import was_changed
 from pytest_audioparity.roundtrip.comparing import difference
 from pytest_audioparity.roundtrip.records import Clip, result, unmeasured
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_audioparity.roundtrip.limits import Limits
     from pytest_audioparity.roundtrip.records import Codec, Trip
 
-_STALE = "state of the call before is used: reset it, or let each call have its own"
+_STALE = "state of the call before is used, or random numbers: reset it, seed them, or let each call have its own"
 _LEAKED = "state of another clip is used: reset it, or let each call have its own"
 
 _ENCODERS = "decode uses what encode left behind: put it into the codes"
@@ -91,13 +90,17 @@ def check_instance(codec: Codec, first: Trip, limits: Limits) -> CheckResult:
     try:
         alone = decoded(made, first)
     except Exception as error:  # what it may be is the codec's, and the other checks are still to be made
-        said = f"a fresh instance cannot decode what it did not encode: {type(error).__name__}: {first_line(error)}"
+        said = raised("a fresh instance, decoding what it did not encode,", error)
         return result("fresh_instance", said)
     problem, findings = difference(codec, first, alone, limits)
     if problem is not None:
         said = f"a fresh instance that has encoded nothing decodes {first.clip.name} otherwise: {problem}"
         return result("fresh_instance", said, findings=findings)
-    new, used = travelled(made, first.clip), travelled(codec, first.clip)
+    try:
+        new = travelled(made, first.clip)
+    except Exception as error:
+        return result("fresh_instance", raised("a fresh instance", error))
+    used = travelled(codec, first.clip)
     problem, findings = difference(codec, new, used, limits)
     if problem is None:
         return result("fresh_instance", None, "agrees with the used one")

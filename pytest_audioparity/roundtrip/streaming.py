@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_audioparity.report.attribution import amount
 from pytest_audioparity.report.numbers import decibel
-from pytest_audioparity.roundtrip.calls import decoded, given, joined, with_output
+from pytest_audioparity.roundtrip.calls import decoded, given, joined, raised, with_output
 from pytest_audioparity.roundtrip.codes import codes_of, frame_samples, size_of, was_changed
 from pytest_audioparity.roundtrip.comparing import difference, same_audio, same_codes
 from pytest_audioparity.roundtrip.records import Trip, detail_of, result, unmeasured
@@ -44,6 +44,7 @@ class Streamed:
     problem : how it differs from the output at once, or None
     findings : why
     begins : sample where the difference begins, None where there is none or the lengths differ
+    has_output : False where decode_stream raised
     """
 
     frames: int
@@ -52,6 +53,7 @@ class Streamed:
     problem: str | None
     findings: tuple[Finding, ...]
     begins: int | None
+    has_output: bool = True
 
     @property
     def boundary(self) -> tuple[int, int] | None:
@@ -74,7 +76,15 @@ def streams_of(codec: Codec, trip: Trip, limits: Limits) -> list[Streamed]:
     """Decode a clip in chunks of each size, where that is asked for."""
     if codec.decode_stream is None or {"streaming", "seams", "finite", "words"} <= limits.skip:
         return []
-    return [streamed(codec, trip, frames, limits) for frames in codec.chunk_frames]
+    return [_tried(codec, trip, frames, limits) for frames in codec.chunk_frames]
+
+
+def _tried(codec: Codec, trip: Trip, frames: int, limits: Limits) -> Streamed:
+    try:
+        return streamed(codec, trip, frames, limits)
+    except Exception as error:  # the other checks are still to be told
+        nothing = replace(trip, output=trip.output[:0], nonfinite=0, score=None)
+        return Streamed(frames, nothing, (), raised("decode_stream", error), (), None, has_output=False)
 
 
 def check_streams(codec: Codec, trip: Trip, streams: Sequence[Streamed], limits: Limits) -> Iterator[CheckResult]:
@@ -94,7 +104,8 @@ def streamed(codec: Codec, trip: Trip, frames: int, limits: Limits) -> Streamed:
     new = with_output(trip, value, "decode_stream")
     boundaries = _assumed(codec, new, frames) if boundaries is None else boundaries
     if new.nonfinite or trip.nonfinite:
-        problem = f"{new.nonfinite} samples are not finite" if new.nonfinite != trip.nonfinite else None
+        counts = f"{new.nonfinite} samples are not finite, {trip.nonfinite} at once"
+        problem = counts if new.nonfinite != trip.nonfinite else None
         return Streamed(frames, new, boundaries, problem, (), None)
     audio = same_audio(codec, trip.output, new.output, limits)
     if audio.passed:
@@ -196,8 +207,12 @@ def check_stream_encoding(codec: Codec, trip: Trip, limits: Limits) -> CheckResu
     told: list[str] = []
     findings: tuple[Finding, ...] = ()
     for samples in (frames * per_frame for frames in codec.chunk_frames):
-        encoded = codec.encode_stream(given(codec, trip.clip), samples)
-        new = Trip(trip.clip, encoded, codes_of(codec, encoded), trip.output)
+        try:
+            encoded = codec.encode_stream(given(codec, trip.clip), samples)
+            new = Trip(trip.clip, encoded, codes_of(codec, encoded), trip.output)
+        except Exception as error:  # the other checks are still to be told
+            told.append(f"chunks of {samples} samples: {raised('encode_stream', error)}")
+            continue
         same = same_codes(codec, trip, new, limits)
         if same is None or not same.passed:
             told.append(f"chunks of {samples} samples: " + ("no codes" if same is None else f"{amount(same)} differ"))

@@ -51,7 +51,7 @@ def test_the_healthy_codec_passes_on_the_built_in_speech():
     """None of these clips was trained on; every check is made."""
     result = round_trip(None, min_stoi=0.85)
     assert result, str(result)
-    assert len(result.checks) == 20
+    assert len(result.checks) == 21
     assert result.audio_verdict == "degraded"
 
 

@@ -74,6 +74,7 @@ def test_a_healthy_codec_passes_without_a_golden(codec):
     project = codec(HEALTHY)
     project.run("-q").assert_outcomes(passed=1)
     assert project.goldens() == []
+    project.run("-rP").stdout.fnmatch_lines(["*round trip*", "the round trip passes", "cards*ok"])
     assert project.all_pending() == []
 
 
@@ -109,7 +110,7 @@ def test_scores_go_into_the_golden_and_may_not_drop(codec, monkeypatch):
     monkeypatch.setenv("WORSE", "0.003")
     result = project.run()
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["stage 'cards/pesq_wb' has lost *, allowed 0.5", "*scalar*-0.5*FAIL*"])
+    result.stdout.fnmatch_lines(["stage 'cards/pesq_wb' has lost *, allowed 0.5", "cards/pesq_wb * -> *-0.5 FAIL<"])
     before = project.state()
     result = project.run("--update-golden")
     result.stdout.fnmatch_lines("updated golden/test_model/test_opus.safetensors*")

@@ -311,7 +311,7 @@ def test_a_decoder_that_needs_its_encoder_first_is_told(judge):
             return super().decode(codes)[: self.size]
 
     _, failed = judge(NeedsEncoder(), decode_stream=None, frame_samples=FRAME)
-    assert "cannot decode what it did not encode: AttributeError: " in failed["fresh_instance"]
+    assert "a fresh instance, decoding what it did not encode, raised AttributeError: " in failed["fresh_instance"]
     assert set(failed) == {"fresh_instance", "leaked_state"}
 
 
@@ -389,6 +389,7 @@ def _clipped(audio):
         (lambda y: 1.5 * np.arctanh(np.clip(y, -0.999, 0.999)), "bounded", "is a tanh or a clamp missing?"),
         (lambda y: _clipped(np.convolve(y, [0.5, 0.5])[1:]), "clipping", "are clipped"),
         (lambda y: y[::-1], "words", "mary: "),
+        (lambda y: -y, "polarity", "the output is upside down: its correlation with the input is -1.00"),
         (lambda y: np.concatenate([y[:16000], np.zeros(4800), y[16000:]]), "delay", "jump"),
         (lambda y: np.zeros_like(y), "words", "mary: silent: "),
         (
@@ -540,3 +541,27 @@ def test_a_delay_pattern_that_is_not_undone_is_named(mary, where):
     )
     findings = {finding.code for check in result.failed for finding in check.findings}
     assert "delay_pattern" in findings, str(result)
+
+
+@pytest.mark.parametrize(
+    ("broken", "name", "told"),
+    [
+        ("decode_stream", "streaming", "decode_stream raised RuntimeError: no such chunk (test_checks.py:"),
+        ("encode_stream", "stream_encoding", "encode_stream raised RuntimeError: no such chunk (test_checks.py:"),
+    ],
+)
+def test_a_call_beside_that_raises_fails_its_check_and_the_rest_is_told(judge, broken, name, told):
+    """Everything is judged before the test fails, also where a stream cannot be made."""
+
+    def raises(*_):
+        raise RuntimeError("no such chunk")
+
+    result, failed = judge(LogPcm(), **{broken: raises})
+    assert told in failed[name]
+    assert "words" in [check.name for check in result.checks if check.passed]
+
+
+def test_a_generator_for_codes_is_refused(mary):
+    """It could be decoded once only."""
+    with pytest.raises(StageError, match="encode returned a generator, which can be read once; return a list"):
+        check_roundtrip(encode=lambda audio: (x for x in audio), decode=list, sample_rate=RATE, clips=mary)
