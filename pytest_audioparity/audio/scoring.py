@@ -21,7 +21,7 @@ from pytest_audioparity.audio.statistics import Looks, looks_of
 from pytest_audioparity.audio.timeline import Piece, beside, common, placed
 from pytest_audioparity.audio.verdict import GARBLED_ESTOI, SILENT_DB, Evidence, judge
 from pytest_audioparity.audio.warps import Warp, rate_pair, search
-from pytest_audioparity.audio.words import MARGIN_SECONDS, Words, invented, judge_words
+from pytest_audioparity.audio.words import MARGIN_SECONDS, Words, dropouts, invented, judge_words
 from pytest_audioparity.errors import StageError
 
 if TYPE_CHECKING:
@@ -253,7 +253,14 @@ def _evidence(
         added = likeness(reference, *(at_spans(side, found) for side in sides)) if found else None
         found = tuple(both.on_reference(span, RATE) for span in found)
     return replace(
-        evidence, estoi=words.estoi, lost=words.lost, invented=found, replaced=replaced, added=added, looks=looks
+        evidence,
+        estoi=words.estoi,
+        lost=words.lost,
+        dropouts=() if warp or whole else dropouts(reading.bands, words.gain),
+        invented=found,
+        replaced=replaced,
+        added=added,
+        looks=looks,
     )
 
 

@@ -59,6 +59,7 @@ class Evidence:
     warp, rates : what explains a difference of tempo, speed or pitch; the true rate and the one it was played at
     lost, invented : seconds of the reference
     replaced, added : what the estimate has where words are lost, and where it invents; None where nothing is
+    dropouts : seconds of the reference in which it is loud and the estimate as good as silent
     looks : the statistics of the estimate's signal against the reference's
     """
 
@@ -78,6 +79,7 @@ class Evidence:
     replaced: Likeness | None = None
     added: Likeness | None = None
     looks: Looks | None = None
+    dropouts: tuple[Span, ...] = ()
 
 
 def judge(evidence: Evidence) -> tuple[str, tuple[Finding, ...]]:
@@ -173,8 +175,10 @@ def _sound(e: Evidence) -> Iterator[Finding]:
     distance = e.log_spectral_distance
     if distance is not None and distance > DEGRADED_LSD_DB:
         reasons.append(f"log-spectral distance {distance:.1f} dB, above {DEGRADED_LSD_DB:.0f}")
+    if e.dropouts:
+        reasons.append(f"the sound drops out at {spans_text(e.dropouts)}")
     if reasons:
-        detail = {"estoi": e.estoi, "log_spectral_distance": distance}
+        detail = {"estoi": e.estoi, "log_spectral_distance": distance, "dropouts": [list(span) for span in e.dropouts]}
         yield Finding(DEGRADED, "worse to hear: " + "; ".join(reasons), None, detail)
     reasons = []
     if e.level_db is not None and abs(e.level_db) > LEVEL_DB:

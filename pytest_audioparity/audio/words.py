@@ -6,6 +6,7 @@ with what it would be if the estimate were the reference in as much steady noise
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,9 @@ _PAUSE_DB, _SOUND_DB, _ABOVE_NOISE_DB, _RISE_DB = 28.0, 20.0, 8.0, 6.0
 _SOUND_SECONDS, _GAP_SECONDS = 0.13, 0.15
 _SPEECH_RANGE_DB = 25.0
 _SMOOTHED = 3
+# A dropout: within 25 dB of the loudest frame the estimate is 40 dB under what it should be, for three frames, which a
+# hole of 65 ms and more has. No codec, noise or reverberation of `tests/audio/kinds.py` leaves one.
+_LOUD_DB, _GONE_DB, _GONE_FRAMES = 25.0, 40.0, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,26 @@ def steady_noise(bands: Bands) -> tuple[float, Array]:
     # Of signal and noise the powers add but for a product that is as often negative as positive: the median is the
     # noise's.
     return gain, np.maximum(0.0, np.median(estimate / gain - reference, axis=1))
+
+
+def dropouts(bands: Bands, gain: float) -> tuple[Span, ...]:
+    """Return the seconds of the reference in which it is loud and the estimate is as good as silent."""
+    if not gain:
+        return ()
+    expected, found = (np.sum(side**2, axis=0) for side in (bands.reference, bands.estimate))
+    loud = expected > expected.max() * 10 ** (-_LOUD_DB / 10)
+    gone = loud & (found < gain * expected * 10 ** (-_GONE_DB / 10))
+    # Frames beside each other in the clip: those that do not speak are not among them.
+    beside = np.concatenate([[True], np.diff(bands.starts) == HOP])
+    spans = []
+    for start, end in zip(*(edges.tolist() for edges in runs_of(gone)), strict=True):
+        cuts = [start, *(at for at in range(start + 1, end) if not beside[at]), end]
+        spans += [
+            (bands.starts[one] / RATE, (bands.starts[two - 1] + FRAME) / RATE)
+            for one, two in itertools.pairwise(cuts)
+            if two - one >= _GONE_FRAMES
+        ]
+    return tuple((float(start), float(end)) for start, end in spans)
 
 
 def in_noise(reference: Array, noise: Array) -> Array:

@@ -244,3 +244,26 @@ def test_importing_the_name_loads_nothing_heavy():
         "assert not loaded, loaded"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.25])
+def test_a_hole_in_loud_speech_is_told(speech, seconds):
+    """A packet that was lost: too short to be a lost word for sure, and never fine."""
+    size = round(seconds * 16_000)
+    start = int(np.argmax(np.convolve(speech**2, np.ones(size), "valid")))
+    holed = speech.copy()
+    holed[start : start + size] = 0
+    result = score(speech, holed, sample_rate=16_000, pesq=False)
+    assert result.verdict in ("degraded", "garbled")
+    told = next(finding for finding in result.findings if finding.detail.get("dropouts"))
+    (first, last), *more = told.detail["dropouts"]
+    assert not more
+    assert first == pytest.approx(start / 16_000, abs=0.06)
+    assert last == pytest.approx((start + size) / 16_000, abs=0.06)
+
+
+@pytest.mark.parametrize("change", [lambda x: 0.1 * x, lambda x: x + 0.003 * np.sin(np.arange(x.size))])
+def test_no_hole_is_seen_where_there_is_none(speech, change):
+    """Softer or noisier speech drops out nowhere."""
+    result = score(speech, change(speech), sample_rate=16_000, pesq=False)
+    assert not any(finding.detail.get("dropouts") for finding in result.findings)
