@@ -172,8 +172,7 @@ def conclude(item: pytest.Item) -> None:
     )
     from pytest_audioparity.report.terminal import render
 
-    forced = "; if that is right: --force-golden --golden-reason TEXT" if trial.refused == recording.objection else ""
-    raise Failure(render(result) + (f"\nnot updated: {trial.refused}{forced}" if asked else ""))
+    raise Failure(render(result) + (f"\nnot updated: {_refusal(trial)}" if asked else ""))
 
 
 def settle(item: pytest.Item) -> None:
@@ -226,7 +225,7 @@ def _account(item: pytest.Item, trial: _Trial) -> dict[str, Any]:
 
         trial.audits = unfinished(item)
     account = describe(recording, result, test=test, settings=run.settings)
-    account |= {"outcome": _outcome(trial), "refused": trial.refused, "change": trial.update, **trial.audits}
+    account |= {"outcome": _outcome(trial), "refused": _refusal(trial), "change": trial.update, **trial.audits}
     try:
         if trial.failed or (trial.update is not None and not trial.written):
             left = keep(
@@ -238,6 +237,13 @@ def _account(item: pytest.Item, trial: _Trial) -> dict[str, Any]:
     except (OSError, AudioparityError) as error:
         account["warning"] = f"what {test} obtained could not be kept for review: {_below(run.settings.root, error)}"
     return account
+
+
+def _refusal(trial: _Trial) -> str | None:
+    """Return why a golden may not be written, with the way round it where pytest has one."""
+    if trial.refused is None or trial.refused != trial.recording.objection:
+        return trial.refused
+    return f"{trial.refused}; if that is right: --force-golden --golden-reason TEXT"
 
 
 def _below(root: Path, error: Exception) -> str:

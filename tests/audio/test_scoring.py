@@ -124,7 +124,7 @@ def test_the_arguments_are_left_as_they_are(speech):
         (np.ones(100), np.ones(100), 48, "did you give kHz"),
         (np.ones(100), np.ones(100), None, "whole number of Hz"),
         (np.ones(100), np.ones(100), float("nan"), "whole number of Hz"),
-        (np.ones(100), "text", 16_000, "not array-like"),
+        (np.ones(100), "text", 16_000, "estimate is a path; give samples"),
     ],
 )
 def test_what_is_no_audio_is_refused_in_one_line(reference, estimate, rate, words):
