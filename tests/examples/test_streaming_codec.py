@@ -57,7 +57,10 @@ def test_the_healthy_codec_passes_on_the_built_in_speech():
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_caught_and_named(fault):
-    """The checks that are about the fault fail, and the words of the report name it."""
+    """The checks that are about the fault fail, and the words of the report name it.
+
+    Of a wrong state, level, dynamics and spectrum look like speech; that stands beside the words that are gone.
+    """
     checks, verdict, told = FAULTS[fault]
     result = round_trip(fault, clips={"librivox": soundfile.read(SPEECH)[0]})
     failed = {check.name for check in result.failed}
@@ -66,16 +69,11 @@ def test_a_fault_is_caught_and_named(fault):
     assert told in str(result)
     if verdict != "garbled":
         assert failed == checks, str(result)
-
-
-@pytest.mark.parametrize("fault", ["stale_state", "reset_per_chunk"])
-def test_garble_of_a_wrong_state_passes_every_statistic(fault):
-    """Level, dynamics and spectrum look like speech; the report puts that beside the words that are gone."""
-    result = round_trip(fault, clips={"librivox": soundfile.read(SPEECH)[0]})
-    words = next(check for check in result.failed if check.name == "words")
-    assert "garbled: words are lost: ESTOI" in words.message
-    assert "the statistics look like speech" in words.message
-    assert words.findings[0].detail["statistics_look_like_speech"]
+    if fault in ("stale_state", "reset_per_chunk"):
+        words = next(check for check in result.failed if check.name == "words")
+        assert "garbled: words are lost: ESTOI" in words.message
+        assert "the statistics look like speech" in words.message
+        assert words.findings[0].detail["statistics_look_like_speech"]
 
 
 def test_a_stream_that_alone_loses_its_state_says_that_it_starts_at_a_chunk_boundary():
