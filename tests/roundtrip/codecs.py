@@ -9,7 +9,6 @@ from typing import Any
 import lameenc
 import lc3
 import numpy as np
-import pycodec2
 import soundfile
 
 Array = np.ndarray[Any, Any]
@@ -84,10 +83,14 @@ def codec2(bits: int) -> Pair:
         return (np.append(audio, np.zeros(-audio.size % size)) * 32767).astype(np.int16).reshape(-1, size)
 
     def encode(audio: Array) -> list[bytes]:
+        import pycodec2
+
         codec = pycodec2.Codec2(bits)
         return [codec.encode(frame) for frame in frames(audio, codec.samples_per_frame())]
 
     def decode(data: list[bytes]) -> Array:
+        import pycodec2
+
         codec = pycodec2.Codec2(bits)
         return np.concatenate([codec.decode(frame) for frame in data])
 
