@@ -12,6 +12,7 @@ from tests.roundtrip.codecs import codec2, mp3, of_lc3, of_soundfile
 
 # Codec2 draws the phases of unvoiced speech from a generator that all instances of a process share.
 RANDOM = ["stale_state", "leaked_state"]
+PHASE_FREE = {"delay_samples": 154, "skip": RANDOM}
 needs_codec2 = pytest.mark.skipif(find_spec("pycodec2") is None, reason="pycodec2 needs Python 3.11 and numpy 2")
 
 
