@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.audio.records import GARBLED, OK, SILENT, VERDICTS, WRONG_CONTENT
+from pytest_audioparity.audio.records import LOST, OK, VERDICTS
 from pytest_audioparity.audio.scoring import score
 from pytest_audioparity.errors import StageError
 from pytest_audioparity.golden.provenance import our_own
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
     Pairs = Mapping[str, tuple[Array, Array]]
-
-# The verdicts that say that not all words are there.
-LOST = (SILENT, GARBLED, WRONG_CONTENT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 # Worst first. `not_measured` stands beside them: nothing can be said of the words.
 VERDICTS = ("silent", "garbled", "wrong_content", "misaligned", "clipped", "degraded", "level_changed", "ok")
 SILENT, GARBLED, WRONG_CONTENT, MISALIGNED, CLIPPED, DEGRADED, LEVEL_CHANGED, OK = VERDICTS
+# Those that say that not all words are there.
+LOST = (SILENT, GARBLED, WRONG_CONTENT)
 
 
 @dataclass(frozen=True, slots=True)

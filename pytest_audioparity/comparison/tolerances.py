@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_audioparity.records import Comparison, Criterion, Tolerance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 # The deviation that each numeric precision is usually good for. Healthy fp32 ports of codecs and vocoders stay under
 # 0.001 dB at every stage; the other three follow from what their formats keep through tens of layers.
@@ -31,39 +31,48 @@ SCORES = {"min_stoi": "stoi", "min_estoi": "estoi", "min_pesq_wb": "pesq_wb", "m
 AUDIO_KEYWORDS = (*SCORES, "words")
 
 
-def _at_least_zero(value: Any) -> bool:
+def is_at_least_zero(value: Any) -> bool:
+    """Whether a value is a number, 0 or more, and finite."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool) and 0 <= float(value) < math.inf
 
 
-def _is_share(value: Any) -> bool:
-    return _at_least_zero(value) and value <= 1
+def is_share(value: Any) -> bool:
+    """Whether a value is a number from 0 to 1."""
+    return is_at_least_zero(value) and value <= 1
 
 
-def _is_mos(value: Any) -> bool:
-    return _at_least_zero(value) and 1 <= value <= 5
+def is_mos(value: Any) -> bool:
+    """Whether a value is a mean opinion score, 1 to 5."""
+    return is_at_least_zero(value) and 1 <= value <= 5
 
 
-def _finite(value: Any) -> bool:
+def is_finite(value: Any) -> bool:
+    """Whether a value is a finite number."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def or_none(accepts: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Return a test that None passes as well."""
+    return lambda value: value is None or accepts(value)
 
 
 # Keyword -> (what is accepted, in words; the test for it). One table serves marks, ini options, `record` and `compare`.
 TOLERANCE_KEYWORDS = {
-    "tol_db": ("a number of dB, 0 or more, or None", lambda v: v is None or _at_least_zero(v)),
-    "tol_peak_db": ("a number of dB, 0 or more, or None", lambda v: v is None or _at_least_zero(v)),
-    "min_snr_db": ("a number of dB or None", lambda v: v is None or _finite(v)),
-    "atol": ("a number, 0 or more, or None", lambda v: v is None or _at_least_zero(v)),
-    "rtol": ("a number, 0 or more, or None", lambda v: v is None or _at_least_zero(v)),
-    "min_match": ("a share between 0 and 1", _is_share),
-    "min_stoi": ("a number between 0 and 1 or None", lambda v: v is None or _is_share(v)),
-    "min_estoi": ("a number between 0 and 1 or None", lambda v: v is None or _is_share(v)),
-    "min_pesq_wb": ("a mean opinion score between 1 and 5 or None", lambda v: v is None or _is_mos(v)),
-    "min_pesq_nb": ("a mean opinion score between 1 and 5 or None", lambda v: v is None or _is_mos(v)),
+    "tol_db": ("a number of dB, 0 or more, or None", or_none(is_at_least_zero)),
+    "tol_peak_db": ("a number of dB, 0 or more, or None", or_none(is_at_least_zero)),
+    "min_snr_db": ("a number of dB or None", or_none(is_finite)),
+    "atol": ("a number, 0 or more, or None", or_none(is_at_least_zero)),
+    "rtol": ("a number, 0 or more, or None", or_none(is_at_least_zero)),
+    "min_match": ("a share between 0 and 1", is_share),
+    "min_stoi": ("a number between 0 and 1 or None", or_none(is_share)),
+    "min_estoi": ("a number between 0 and 1 or None", or_none(is_share)),
+    "min_pesq_wb": ("a mean opinion score between 1 and 5 or None", or_none(is_mos)),
+    "min_pesq_nb": ("a mean opinion score between 1 and 5 or None", or_none(is_mos)),
     "words": ("'kept' or 'any'", lambda v: isinstance(v, str) and v in WORDS),
     "precision": (f"one of {', '.join(PRESET_DB)}", lambda v: isinstance(v, str) and v in PRESET_DB),
     "dtype": ("'same' or 'any'", lambda v: isinstance(v, str) and v in DTYPES),
     "allow_empty": ("True or False", lambda v: isinstance(v, bool)),
-    "max_drop": ("a number, 0 or more, or None", lambda v: v is None or _at_least_zero(v)),
+    "max_drop": ("a number, 0 or more, or None", or_none(is_at_least_zero)),
 }
 
 STAGES_KEYWORD = {

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.hearing import unjudged
-from pytest_audioparity.report.roundtrips import roundtrip_document
 
 if TYPE_CHECKING:
-    from pytest_audioparity.records import ParityResult, Side, StageResult
+    from collections.abc import Iterable
+
+    from pytest_audioparity.audio.records import Score
+    from pytest_audioparity.records import Finding, ParityResult, Side, StageResult
+    from pytest_audioparity.roundtrip.records import RoundtripResult
 
 SCHEMA = 1
 
@@ -29,7 +32,7 @@ def document(result: ParityResult) -> dict[str, Any]:
                 for s in result.settings
             ],
             "stages": [stage_document(stage) for stage in result.stages],
-            **({"roundtrips": [roundtrip_document(one) for one in result.roundtrips]} if result.roundtrips else {}),
+            **({"roundtrips": [_roundtrip(one) for one in result.roundtrips]} if result.roundtrips else {}),
         }
     )
     return entries
@@ -70,15 +73,13 @@ def stage_document(stage: StageResult) -> dict[str, Any]:
     entry["worst"] = _worst(stage)
     entry["details"] = dict(numbers.details) if numbers else {}
     entry["reason"] = stage.reason
-    entry["findings"] = _findings(stage)
+    entry["findings"] = _findings(stage.findings)
     entry["audio"] = _audio(stage)
     return entry | _own(stage)
 
 
-def _findings(stage: StageResult) -> list[dict[str, Any]]:
-    return [
-        {"code": f.code, "explains": f.explains, "detail": dict(f.detail), "message": f.message} for f in stage.findings
-    ]
+def _findings(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+    return [{"code": f.code, "explains": f.explains, "detail": dict(f.detail), "message": f.message} for f in findings]
 
 
 def _audio(stage: StageResult) -> dict[str, Any] | None:
@@ -98,10 +99,37 @@ def _own(stage: StageResult) -> dict[str, Any]:
         "own_verdict": None if result is None else result.verdict,
         "own_deviation_db": stage.own_db,
         "own_match": None if result is None or result.comparison is None else result.comparison.match,
-        "own_findings": [] if result is None else _findings(result),
+        "own_findings": [] if result is None else _findings(result.findings),
         "own_note": None if own is None else own.note,
         "inherited_from": [] if own is None else list(own.inherited_from),
         "used_as_given": [] if own is None else list(own.as_given),
+    }
+
+
+def _roundtrip(trip: RoundtripResult) -> dict[str, Any]:
+    """Return a round trip as a dictionary of the JSON document; infinities are left to the writer."""
+    from pytest_audioparity.audio.report import document as scores
+
+    def scored(items: tuple[tuple[str, Score | None], ...]) -> list[dict[str, Any]]:
+        return [{"name": name, **({} if score is None else scores(score))} for name, score in items]
+
+    return {
+        "name": trip.name,
+        "verdict": trip.verdict,
+        "audio_verdict": trip.audio_verdict,
+        "about": trip.about,
+        "checks": [
+            {
+                "name": check.name,
+                "verdict": check.verdict,
+                "message": check.message,
+                "detail": dict(check.detail),
+                "findings": _findings(check.findings),
+            }
+            for check in trip.checks
+        ],
+        "clips": scored(trip.clips),
+        "streams": scored(trip.streams),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_audioparity.records import FAIL
 from pytest_audioparity.report.numbers import percent
@@ -90,33 +90,3 @@ def _wrapped(label: str, text: str, width: int) -> Iterator[str]:
     yield f"{label}{lines[0]}"
     rest = textwrap.wrap(" ".join(lines[1:]), width - indent, break_long_words=False, break_on_hyphens=False)
     yield from (f"{'':<{indent}}{line}" for line in rest)
-
-
-def roundtrip_document(trip: RoundtripResult) -> dict[str, Any]:
-    """Return a round trip as a dictionary of the JSON document; infinities are left to the writer."""
-    from pytest_audioparity.audio.report import document
-
-    def scored(items: tuple[tuple[str, Score | None], ...]) -> list[dict[str, Any]]:
-        return [{"name": name, **({} if score is None else document(score))} for name, score in items]
-
-    return {
-        "name": trip.name,
-        "verdict": trip.verdict,
-        "audio_verdict": trip.audio_verdict,
-        "about": trip.about,
-        "checks": [
-            {
-                "name": check.name,
-                "verdict": check.verdict,
-                "message": check.message,
-                "detail": dict(check.detail),
-                "findings": [
-                    {"code": f.code, "explains": f.explains, "detail": dict(f.detail), "message": f.message}
-                    for f in check.findings
-                ],
-            }
-            for check in trip.checks
-        ],
-        "clips": scored(trip.clips),
-        "streams": scored(trip.streams),
-    }

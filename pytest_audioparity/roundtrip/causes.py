@@ -17,13 +17,12 @@ import numpy as np
 from pytest_audioparity.audio.scoring import score
 from pytest_audioparity.audio.verdict import GARBLED_ESTOI
 from pytest_audioparity.records import Finding
-from pytest_audioparity.roundtrip.calls import with_output
-from pytest_audioparity.roundtrip.codes import axes_of, rebuilt, size_of
-from pytest_audioparity.roundtrip.output import compared
+from pytest_audioparity.roundtrip.codes import as_encoded, by_codebook, decoded_codes, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pytest_audioparity.audio.signals import Signal
     from pytest_audioparity.checks import CheckResult
     from pytest_audioparity.roundtrip.records import Codec, Trip
 
@@ -88,15 +87,14 @@ def _delays(codec: Codec, trip: Trip, codes: Array, deadline: float) -> Finding 
     count, frames = size_of(codec, codes, "C") or 1, size_of(codec, codes, "T") or 1
     if count == 1 or frames <= 2 * count:
         return None
-    axes = axes_of(codec, codes)
     onsets = []
     for k in range(count):
         if time.monotonic() > deadline:
             return None
-        changed = np.moveaxis(codes.copy(), (axes.index("C"), axes.index("T")), (0, -1))
+        changed = by_codebook(codec, codes)
         row = changed[k]
         row[..., frames // 2] = next((v for v in np.unique(row) if np.all(v != row[..., frames // 2])), row[..., 0])
-        onsets.append(_onset(codec, trip, np.moveaxis(changed, (0, -1), (axes.index("C"), axes.index("T")))))
+        onsets.append(_onset(codec, trip, as_encoded(codec, changed)))
     frame = trip.output.size / frames
     known = [(k, onset) for k, onset in enumerate(onsets) if onset is not None]
     if len(known) < max(2, count - 1):
@@ -114,30 +112,27 @@ def _delays(codec: Codec, trip: Trip, codes: Array, deadline: float) -> Finding 
 def _onset(codec: Codec, trip: Trip, codes: Array) -> int | None:
     """Return the first sample that other codes change, None where there is none."""
     other = _decoded(codec, trip, codes)
-    if other is None or other.nonfinite or other.output.size != trip.output.size:
+    if other is None or other.samples.size != trip.output.size:
         return None
-    changed = np.flatnonzero(other.output != trip.output)
+    changed = np.flatnonzero(other.samples != trip.output)
     return int(changed[0]) if changed.size else None
 
 
-def _decoded(codec: Codec, trip: Trip, codes: Array) -> Trip | None:
-    other = rebuilt(trip.encoded, codes)
-    if other is None:
-        return None
+def _decoded(codec: Codec, trip: Trip, codes: Array) -> Signal | None:
+    """Decode other codes; None where that gives nothing that can be compared."""
     try:
-        return with_output(trip, codec.decode(other), "decode")
+        found = decoded_codes(codec, trip, codes)
     except Exception:  # a decoder may refuse these codes as it likes, and then they explain nothing
         return None
+    return None if found is None or found.nonfinite else found
 
 
 def _understood(codec: Codec, trip: Trip, codes: Array) -> float | None:
     tried = _decoded(codec, trip, codes)
-    if tried is None or tried.nonfinite:
+    output = None if tried is None else tried.samples[codec.delay_samples :]
+    if output is None or not output.size:
         return None
-    output = compared(codec, tried)
-    return (
-        None if not output.size else score(trip.clip.samples, output, sample_rate=codec.sample_rate, pesq=False).estoi
-    )
+    return score(trip.clip.samples, output, sample_rate=codec.sample_rate, pesq=False).estoi
 
 
 def _changes(codec: Codec, codes: Array) -> Iterator[_Change]:
@@ -149,18 +144,13 @@ def _changes(codec: Codec, codes: Array) -> Iterator[_Change]:
     count = size_of(codec, codes, "C") or 1
     if count == 1:
         return
-    axes = axes_of(codec, codes)
-    rows = np.moveaxis(codes, (axes.index("C"), axes.index("T")), (0, -1))
-
-    def back(changed: Array) -> Array:
-        return np.moveaxis(changed, (0, -1), (axes.index("C"), axes.index("T")))
-
+    rows = by_codebook(codec, codes)
     for step in (1, -1):
         shifted = np.stack([np.roll(row, -step * k, axis=-1) for k, row in enumerate(rows)])
         message = f"codebook k is {'late' if step > 0 else 'early'} by k frames: a delay pattern was not undone"
-        yield _Change("delay_pattern", message, {"step": step}, back(shifted))
+        yield _Change("delay_pattern", message, {"step": step}, as_encoded(codec, shifted))
     for order, message in _orders(count):
-        yield _Change("channel_permutation", message, {"order": list(order)}, back(rows[list(order)]))
+        yield _Change("channel_permutation", message, {"order": list(order)}, as_encoded(codec, rows[list(order)]))
 
 
 def _orders(count: int) -> Iterator[tuple[tuple[int, ...], str]]:

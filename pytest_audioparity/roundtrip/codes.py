@@ -172,6 +172,19 @@ def _shape(codec: Codec, seen: Sequence[tuple[Trip, Array]]) -> CheckResult:
     return result("codes_shape", problem, said, detail={"frame_rate": rate})
 
 
+def by_codebook(codec: Codec, codes: Array) -> Array:
+    """Return codes as a copy with codebooks as the first axis and time as the last; `as_encoded` undoes it."""
+    axes = axes_of(codec, codes)
+    rows: Array = np.moveaxis(codes, (axes.index("C"), axes.index("T")), (0, -1)).copy()
+    return rows
+
+
+def as_encoded(codec: Codec, rows: Array) -> Array:
+    """Return codes that `by_codebook` has turned in the order of the codec's axes."""
+    axes = codec.codes_axes or _USUAL[rows.ndim]
+    return np.moveaxis(rows, (0, -1), (axes.index("C"), axes.index("T")))
+
+
 def rebuilt(encoded: Any, codes: Array) -> Any:
     """Return other codes as the kind of object that encode returned, or None where that is not known how."""
     if isinstance(encoded, np.ndarray):
@@ -200,7 +213,7 @@ def _unused_codebooks(codec: Codec, trip: Trip) -> list[int]:
     suspects = list(range(count))  # the last codebook stands for all, and where it is not used those before it
     if count <= _MOST_CODEBOOKS:
         with suppress(Exception):  # this decoder takes whole clips only
-            expected = _decoded(codec, trip, some)
+            expected = decoded_codes(codec, trip, some)
             suspects = [k for k in range(count) if not _matters(codec, trip, some, k, expected)]
     unused: list[int] = []
     for k in reversed(suspects):
@@ -213,21 +226,27 @@ def _unused_codebooks(codec: Codec, trip: Trip) -> list[int]:
 
 def _matters(codec: Codec, trip: Trip, codes: Array, k: int, expected: Signal | None) -> bool:
     """Whether a change of the k-th codebook changes what codes are decoded to."""
-    other = _decoded(codec, trip, _altered(codes, axes_of(codec, codes).index("C"), k))
+    other = decoded_codes(codec, trip, _altered(codec, codes, k))
     if other is None or expected is None:
         return True
     return other.nonfinite != expected.nonfinite or not np.array_equal(other.samples, expected.samples)
 
 
-def _decoded(codec: Codec, trip: Trip, codes: Array) -> Signal | None:
+def decoded_codes(codec: Codec, trip: Trip, codes: Array) -> Signal | None:
+    """Decode other codes in place of a trip's; None where it is not known how to hand them over.
+
+    Raises
+    ------
+    Exception : whatever decode raises
+    """
     other = rebuilt(trip.encoded, codes)
     return None if other is None else signal_of(codec.decode(other), "what decode returned", "round trip")
 
 
-def _altered(codes: Array, axis: int, k: int) -> Array:
+def _altered(codec: Codec, codes: Array, k: int) -> Array:
     """Return codes whose k-th codebook is another: itself backwards, or another codebook where that is no change."""
-    moved = np.moveaxis(codes.copy(), axis, 0)
-    row = moved[k].copy()
-    options = [row[..., ::-1], *(moved[j] for j in range(len(moved)) if j != k)]
-    moved[k] = next((option for option in options if np.any(option != row)), row)
-    return np.moveaxis(moved, 0, axis)
+    rows = by_codebook(codec, codes)
+    row = rows[k].copy()
+    options = [row[..., ::-1], *(rows[j] for j in range(len(rows)) if j != k)]
+    rows[k] = next((option for option in options if np.any(option != row)), row)
+    return as_encoded(codec, rows)

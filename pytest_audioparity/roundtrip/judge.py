@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pytest_audioparity.audio.recognition import Recogniser
     from pytest_audioparity.checks import CheckResult
 
+    Array = np.ndarray[Any, Any]
+
 
 def check_roundtrip(
     *,
@@ -114,17 +116,27 @@ def judged(
     return found, trips
 
 
+def _estimate(codec: Codec, trip: Trip) -> Array:
+    """Return what is scored: the output as it is compared, or as many NaN as it had."""
+    return np.full(trip.nonfinite, np.nan) if trip.nonfinite else compared(codec, trip)
+
+
 def _scored(codec: Codec, trip: Trip, cache: Path | None, progress: Callable[[str], None]) -> Trip:
     progress(f"scores of {trip.clip.name}")
-    estimate = np.full(trip.nonfinite, np.nan) if trip.nonfinite else compared(codec, trip)
-    found = cached_score(trip.clip.samples, estimate, sample_rate=codec.sample_rate, pesq=True, cache=cache)
+    found = cached_score(
+        trip.clip.samples, _estimate(codec, trip), sample_rate=codec.sample_rate, pesq=True, cache=cache
+    )
     return replace(trip, score=found)
 
 
 def _heard(codec: Codec, trip: Trip, recogniser: Recogniser | None) -> Trip:
-    clip, output = trip.clip, np.full(1, np.nan) if trip.nonfinite else compared(codec, trip)
-    rate = codec.sample_rate
-    words = compare_words(clip.samples, output, sample_rate=rate, transcript=clip.transcript, recogniser=recogniser)
+    words = compare_words(
+        trip.clip.samples,
+        _estimate(codec, trip),
+        sample_rate=codec.sample_rate,
+        transcript=trip.clip.transcript,
+        recogniser=recogniser,
+    )
     return replace(trip, words=words)
 
 

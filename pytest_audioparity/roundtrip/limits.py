@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import math
-import numbers
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.comparison.tolerances import PRESET_DB, nearest, problem_with
+from pytest_audioparity.comparison.tolerances import (
+    PRESET_DB,
+    is_at_least_zero,
+    is_finite,
+    is_mos,
+    is_share,
+    nearest,
+    or_none,
+    problem_with,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 # Every check by its name, in the order in which a report has them.
 CHECKS = {
@@ -42,42 +49,26 @@ DISTANCES = ("log_spectral_distance", "mel_cepstral_distortion")
 _MAX_LEVEL_DB, _MAX_DC = 1.5, 0.02
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _optional(value: Any) -> bool:
-    return value is None or _number(value)
-
-
-def _positive(value: Any) -> bool:
-    return _number(value) and value >= 0
-
-
 def _names(value: Any) -> bool:
     return isinstance(value, list | tuple | set | frozenset) and all(isinstance(name, str) for name in value)
 
 
-def _within(least: float, most: float) -> Callable[[Any], bool]:
-    return lambda value: value is None or (_number(value) and least <= value <= most)
-
-
-_DB = ("a number of dB or None", _optional)
-_SHARE = ("a number from 0 to 1 or None", _within(0, 1))
-_MOS = ("a mean opinion score from 1 to 5 or None", _within(1, 5))
+_DB = ("a number of dB or None", or_none(is_finite))
+_SHARE = ("a number from 0 to 1 or None", or_none(is_share))
+_MOS = ("a mean opinion score from 1 to 5 or None", or_none(is_mos))
 _LEAST = {"stoi": _SHARE, "estoi": _SHARE, "pesq_wb": _MOS, "pesq_nb": _MOS, "si_sdr": _DB, "snr": _DB}
-_AMOUNT = ("a number, 0 or more, or None", lambda v: v is None or _positive(v))
+_AMOUNT = ("a number, 0 or more, or None", or_none(is_at_least_zero))
 KEYWORDS = {
     **{f"min_{name}": _LEAST[name] for name in GAINS},
     **{f"max_{name}": _AMOUNT for name in DISTANCES},
     **{f"max_drop_{name}": _AMOUNT for name in GAINS},
     "max_wer": _AMOUNT,
     "max_wer_rise": _AMOUNT,
-    "max_level_db": ("a number of dB, 0 or more", _positive),
-    "max_dc": ("a share of full scale, 0 or more", _positive),
-    "max_peak": ("a number, full scale being 1, or None", lambda v: v is None or _positive(v)),
-    "tol_db": ("a number of dB, 0 or more", _positive),
-    "min_match": ("a share between 0 and 1", lambda v: _positive(v) and v <= 1),
+    "max_level_db": ("a number of dB, 0 or more", is_at_least_zero),
+    "max_dc": ("a share of full scale, 0 or more", is_at_least_zero),
+    "max_peak": ("a number, full scale being 1, or None", or_none(is_at_least_zero)),
+    "tol_db": ("a number of dB, 0 or more", is_at_least_zero),
+    "min_match": ("a share between 0 and 1", is_share),
     "skip": ("a list of names of checks", _names),
 }
 

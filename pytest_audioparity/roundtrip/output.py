@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.audio import gates
-from pytest_audioparity.audio.records import CLIPPED, GARBLED, MISALIGNED, SILENT, WRONG_CONTENT
+from pytest_audioparity.audio.records import CLIPPED, LOST, MISALIGNED
 from pytest_audioparity.audio.timeline import Piece, common
 from pytest_audioparity.audio.verdict import LAG_SECONDS
 from pytest_audioparity.checks import CheckResult
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-LOST = (SILENT, GARBLED, WRONG_CONTENT)
 # The longest frame of codecs in use: 80 ms of Mimi, 72 ms of MP3 at 16 kHz. It counts where the codes do not tell.
 _LONGEST_FRAME_SECONDS = 0.08
 # What a filter makes of a signal at full scale: Opus and MP3 at their lowest rates stay within 2 dB above it.

@@ -1,0 +1,1 @@
+"""Weights of models, read from the files of any framework and matched by content."""
