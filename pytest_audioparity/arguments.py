@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.adapters.arrays import is_from
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
 
 # One object may stand for many of these, as 1 or () does, so that their identity tells nothing.
 _SHARED = (str, bytes, int, float, complex, tuple, np.bool_)
-_TENSORS = {"torch": "Tensor", "mlx": "array", "jax": "Array", "jaxlib": "ArrayImpl", "onnxruntime": "OrtValue"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +52,6 @@ def leaves(value: Any) -> Iterator[Any]:
 
     _mapped(value, note)
     yield from found
-
-
-def is_tensor(value: Any) -> bool:
-    """Whether an object is a tensor of a runtime, numpy included."""
-    classes = {base.__name__ for base in type(value).__mro__}
-    return isinstance(value, np.ndarray) or any(
-        name in classes and is_from(value, module) for module, name in _TENSORS.items()
-    )
 
 
 def _mapped(value: Any, replace: Callable[[Any], Any]) -> Any:

@@ -37,3 +37,7 @@ class GoldenError(AudioparityError):
 
 class ParityError(AssertionError):
     """Actual stages differ from the expected ones by more than the tolerances allow."""
+
+
+class AudioparityWarning(UserWarning):
+    """Something that a test seems to compare is not compared. The message says what, and how to agree to it."""

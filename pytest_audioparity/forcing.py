@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.adapters.arrays import as_array, first_line, snapshot
+from pytest_audioparity.adapters.arrays import as_array, first_line, is_tensor, snapshot
 from pytest_audioparity.adapters.likeness import likeness
 from pytest_audioparity.adapters.surroundings import noted_modes, own_generator, undisturbed
-from pytest_audioparity.arguments import Arguments, Recorded, is_tensor, leaves
+from pytest_audioparity.arguments import Arguments, Recorded, leaves
 from pytest_audioparity.check import check_stage
 from pytest_audioparity.errors import AudioparityError
 from pytest_audioparity.records import FAIL, NOT_MEASURED, Own, StageTensor, shape_text

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.adapters.arrays import as_array, declare
 from pytest_audioparity.adapters.dumps import load
+from pytest_audioparity.captures import Captures
 from pytest_audioparity.comparison.hyperparameters import merged_settings, plain_settings
 from pytest_audioparity.comparison.tolerances import problem_with, problem_with_kind
 from pytest_audioparity.errors import AudioparityError, StageError
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-class Stages:
+class Stages(Captures):
     """Records the stages of one test run and compares each with the golden.
 
     Tests get one from the fixture `stages` and do not make it themselves.
     """
 
     def __init__(self, recording: Recording) -> None:
+        super().__init__()
         self._recording = recording
 
     def __setitem__(self, name: str, tensor: Any) -> None:

@@ -10,7 +10,8 @@ import weakref
 import numpy as np
 import pytest
 
-from pytest_audioparity.arguments import Arguments, Recorded, is_tensor, leaves
+from pytest_audioparity.adapters.arrays import is_tensor
+from pytest_audioparity.arguments import Arguments, Recorded, leaves
 from pytest_audioparity.records import StageMeta
 
 META, OTHER = StageMeta("a"), StageMeta("b")

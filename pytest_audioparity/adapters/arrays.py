@@ -42,6 +42,8 @@ _ONNX_BITS = {
     "float8e5m2fnuz": "float8_e5m2fnuz",
     "float8e8m0": "float8_e8m0fnu",
 }
+# The classes of tensors, by the package that defines them.
+_TENSORS = {"torch": "Tensor", "mlx": "array", "jax": "Array", "jaxlib": "ArrayImpl", "onnxruntime": "OrtValue"}
 # Audio is sampled at 4 kHz and more; what is given between these is thousands of Hz.
 _LEAST_KHZ, _MOST_KHZ = 4, 768
 _ONNX_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -161,6 +163,14 @@ def is_from(value: Any, module: str) -> bool:
     if module not in sys.modules:
         return False
     return any(base.__module__ == module or base.__module__.startswith(module + ".") for base in type(value).__mro__)
+
+
+def is_tensor(value: Any) -> bool:
+    """Whether an object is a tensor of a runtime, numpy included."""
+    classes = {base.__name__ for base in type(value).__mro__}
+    return isinstance(value, np.ndarray) or any(
+        name in classes and is_from(value, module) for module, name in _TENSORS.items()
+    )
 
 
 def _from_torch(value: Any) -> Array:

@@ -1,0 +1,92 @@
+"""Outputs of MLX modules. MLX has no hooks, so the classes' `__call__` is wrapped while the model runs."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from pytest_audioparity.adapters.arrays import first_line, is_from, type_name
+from pytest_audioparity.adapters.capturing import ROOT, tensors_in
+from pytest_audioparity.errors import StageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pytest_audioparity.adapters.capturing import Capture
+
+
+@contextmanager
+def watching(module: Any, capture: Capture) -> Iterator[None]:
+    """Capture what the modules of a model return, evaluated, until the block ends.
+
+    Parameters
+    ----------
+    module : an mlx.nn.Module
+    capture : takes it
+
+    Raises
+    ------
+    StageError : no module, one that runs inside `mx.compile`, or what `Capture.close` finds
+    """
+    __tracebackhide__ = True
+    if not is_from(module, "mlx") or not hasattr(module, "named_modules"):
+        raise StageError(f"stages.mlx takes an mlx.nn.Module, not {type_name(module)}")
+    # In the order of the paths: MLX lists a module that stands in two places under the one it meets first.
+    modules = dict(sorted(module.named_modules()))
+    wanted: dict[int, str] = {}
+    for path, child in modules.items():
+        if capture.may_cover(path):
+            wanted.setdefault(id(child), path)
+    classes = {_caller(type(child)) for child in modules.values() if id(child) in wanted}
+    with ExitStack() as stack:
+        for owner in classes:
+            stack.enter_context(_wrapped(owner, wanted, capture))
+        yield
+    capture.close(modules, lambda _: None)
+
+
+def _caller(kind: type) -> type:
+    """Return the class whose `__call__` an instance of a class runs."""
+    return next(base for base in kind.__mro__ if "__call__" in vars(base))
+
+
+@contextmanager
+def _wrapped(owner: type, paths: Mapping[int, str], capture: Capture) -> Iterator[None]:
+    original: Callable[..., Any] = vars(owner)["__call__"]
+    running: set[int] = set()
+
+    @functools.wraps(original)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        path = paths.get(id(self))
+        if path is None or id(self) in running:  # a class that calls its parent's is one module
+            return original(self, *args, **kwargs)
+        running.add(id(self))
+        try:
+            value = original(self, *args, **kwargs)
+        finally:
+            running.discard(id(self))
+        _evaluate(path, value)
+        capture.output(path, value)
+        return value
+
+    owner.__call__ = call  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        owner.__call__ = original  # type: ignore[method-assign]
+
+
+def _evaluate(path: str, value: Any) -> None:
+    core = sys.modules["mlx.core"]
+    try:
+        core.eval([tensor for _, tensor in tensors_in(value) if isinstance(tensor, core.array)])
+    except ValueError as error:
+        if "transformation" not in str(error):
+            raise
+        raise StageError(
+            f"{path or ROOT!r} runs inside mx.compile or another transformation, where it has no values yet; "
+            f"call mx.disable_compile() before: {first_line(error)}"
+        ) from None

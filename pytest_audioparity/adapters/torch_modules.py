@@ -1,0 +1,64 @@
+"""Outputs of torch modules, by forward hooks that are gone when the model has run."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from pytest_audioparity.adapters.arrays import is_from, type_name
+from pytest_audioparity.errors import StageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_audioparity.adapters.capturing import Capture
+
+
+@contextmanager
+def watching(module: Any, capture: Capture) -> Iterator[None]:
+    """Capture what the modules of a model return, until the block ends.
+
+    Parameters
+    ----------
+    module : a torch.nn.Module, on any device
+    capture : takes it
+
+    Raises
+    ------
+    StageError : no module, a compiled one, or what `Capture.close` finds
+    """
+    __tracebackhide__ = True
+    if not is_from(module, "torch") or not hasattr(module, "register_forward_hook"):
+        raise StageError(f"stages.torch takes a torch.nn.Module, not {type_name(module)}")
+    compiled = [path for path, child in module.named_modules() if type(child).__name__ == "OptimizedModule"]
+    if compiled:
+        where = repr(compiled[0]) if compiled[0] else "the model"
+        raise StageError(
+            f"{where} is compiled by torch.compile, which runs past hooks; capture it before it is compiled"
+        )
+    # A module that stands in two places has several paths; the first that is wanted counts.
+    paths = [path for path, _ in module.named_modules(remove_duplicate=False)]
+    wanted: dict[int, tuple[str, Any]] = {}
+    for path, child in module.named_modules(remove_duplicate=False):
+        if capture.may_cover(path):
+            wanted.setdefault(id(child), (path, child))
+    handles = []
+    try:
+        for path, child in wanted.values():
+            handles.append(child.register_forward_hook(_hook(path, capture)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+    scripted = {path for path, child in module.named_modules() if path and is_from(child, "torch.jit")}
+    capture.close(
+        paths, lambda path: f"{path!r} is inside TorchScript, which runs past hooks" if path in scripted else None
+    )
+
+
+def _hook(path: str, capture: Capture) -> Any:
+    def hook(_module: Any, _inputs: Any, output: Any) -> None:
+        __tracebackhide__ = True
+        capture.output(path, output)
+
+    return hook

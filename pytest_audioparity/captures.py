@@ -1,0 +1,161 @@
+"""Whole models of a runtime as stages, without a change of their code: the part of `Stages` that watches them."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from pytest_audioparity.adapters.capturing import Capture
+from pytest_audioparity.adapters.declaring import Declaring
+from pytest_audioparity.comparison.tolerances import problem_with
+from pytest_audioparity.errors import StageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+
+class Captures:
+    """Records what the modules of models return. `Stages` is one, and says what is done with a stage."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, int] = {}
+
+    if TYPE_CHECKING:
+
+        def _take(self, name: str, tensor: Any, declared: Mapping[str, Any], tolerance: Mapping[str, Any]) -> None: ...
+
+        def _noting_misuse(self) -> AbstractContextManager[None]: ...
+
+    @contextmanager
+    def torch(
+        self,
+        module: Any,
+        *,
+        include: str | Sequence[str] | None = None,
+        exclude: str | Sequence[str] = (),
+        name: str | None = None,
+        rename: Mapping[str, str] | None = None,
+        axes: Mapping[str, str] | None = None,
+        declare: Mapping[str, Mapping[str, Any]] | None = None,
+        **tolerance: Any,
+    ) -> Iterator[None]:
+        """Record what the modules of a torch model return while the block runs, in the order of execution.
+
+        A stage is called as its module: ``decoder.layers.0.conv``, the whole model ``output``. The second call of one
+        module is ``decoder.layers.0.conv@2``; parts of tuples, mappings and dataclasses are ``lstm/0`` and
+        ``encoder/hidden``. Nothing of the model is changed; the hooks are gone after the block, come what may. What is
+        not selected is not copied.
+
+        Parameters
+        ----------
+        module : a torch.nn.Module, on any device
+        include, exclude : a glob or globs over these names, with and without number and part; default all
+        name : what the whole model is called, and what the other names begin with: ``name.decoder.layers.0.conv``
+        rename : from these names, without `name`, to stage names
+        axes : from globs of stage names to axes: ``{"decoder.*": "BCT"}``
+        declare : from globs of stage names to what `record` takes: ``{"mel": {"kind": "log_spectrum", "unit": "ln"}}``
+        **tolerance : as for `record`, for all of them
+
+        Raises
+        ------
+        StageError : nothing was captured, a glob or renaming concerned nothing, a model that torch.compile has compiled
+        """
+        from pytest_audioparity.adapters.torch_modules import watching
+
+        __tracebackhide__ = True
+        with self._noting_misuse():
+            capture = self._capture(include, exclude, name, Declaring.of(rename, axes, declare), tolerance)
+            with watching(module, capture):
+                yield
+
+    @contextmanager
+    def mlx(
+        self,
+        module: Any,
+        *,
+        include: str | Sequence[str] | None = None,
+        exclude: str | Sequence[str] = (),
+        name: str | None = None,
+        rename: Mapping[str, str] | None = None,
+        axes: Mapping[str, str] | None = None,
+        declare: Mapping[str, Mapping[str, Any]] | None = None,
+        **tolerance: Any,
+    ) -> Iterator[None]:
+        """Record what the modules of an MLX model return while the block runs, evaluated, in the order of execution.
+
+        Names and parameters are those of `torch`; `module` is an mlx.nn.Module. While the block runs, the `__call__`
+        of the modules' classes is wrapped.
+
+        Raises
+        ------
+        StageError : as `torch`; a selected module runs inside `mx.compile`, where it has no values
+        """
+        from pytest_audioparity.adapters.mlx_modules import watching
+
+        __tracebackhide__ = True
+        with self._noting_misuse():
+            capture = self._capture(include, exclude, name, Declaring.of(rename, axes, declare), tolerance)
+            with watching(module, capture):
+                yield
+
+    def onnx(
+        self,
+        model: Any,
+        feeds: Mapping[str, Any],
+        *,
+        include: str | Sequence[str] | None = None,
+        exclude: str | Sequence[str] = (),
+        name: str | None = None,
+        rename: Mapping[str, str] | None = None,
+        axes: Mapping[str, str] | None = None,
+        declare: Mapping[str, Mapping[str, Any]] | None = None,
+        providers: Sequence[Any] = ("CPUExecutionProvider",),
+        session_options: Any = None,
+        **tolerance: Any,
+    ) -> dict[str, Any]:
+        """Run an ONNX model once, record its inner tensors and its outputs in the order of the graph.
+
+        A stage is called as its tensor. The other parameters are those of `torch`. Inputs, weights and constants are
+        not recorded, and what is inside the bodies of If, Loop and Scan cannot be; a glob that means only such is an
+        error that says so.
+
+        Parameters
+        ----------
+        model : a path, the bytes of a file, or an onnx.ModelProto
+        feeds : the model's inputs by name, array-like; nothing is cast
+        providers, session_options : as for onnxruntime.InferenceSession
+
+        Returns
+        -------
+        The model's own outputs by name, as numpy arrays
+
+        Raises
+        ------
+        StageError : onnx or onnxruntime is missing, the model cannot be run on these feeds, nothing was captured, a
+            glob or renaming concerned nothing
+        """
+        from pytest_audioparity.adapters.onnx_graphs import run_exposed
+
+        __tracebackhide__ = True
+        with self._noting_misuse():
+            capture = self._capture(include, exclude, name, Declaring.of(rename, axes, declare), tolerance)
+            return run_exposed(model, feeds, capture, providers=providers, session_options=session_options)
+
+    def _capture(
+        self,
+        include: str | Sequence[str] | None,
+        exclude: str | Sequence[str],
+        name: str | None,
+        declaring: Declaring,
+        tolerance: Mapping[str, Any],
+    ) -> Capture:
+        if (problem := problem_with(tolerance)) is not None:
+            raise StageError(problem)
+
+        def take(stage: str, tensor: Any, declared: Mapping[str, Any]) -> None:
+            __tracebackhide__ = True
+            # Models leave things empty that they do not use; nobody recorded them by name, and their shape is compared.
+            self._take(stage, tensor, declared, {"allow_empty": True, **tolerance})
+
+        return Capture(take, include=include, exclude=exclude, name=name, declaring=declaring, calls=self._calls)
