@@ -34,7 +34,7 @@ BITS = {
     "float8_e8m0fnu": "int8",
 }
 # Their names in ONNX, as in ``tensor(float8e4m3fn)``.
-_ONNX_BITS = {
+ONNX_BITS = {
     "bfloat16": "bfloat16",
     "float8e4m3fn": "float8_e4m3fn",
     "float8e4m3fnuz": "float8_e4m3fnuz",
@@ -199,11 +199,19 @@ def _from_mlx(value: Any) -> Array:
 def _from_onnxruntime(value: Any) -> Array:
     stated = value.data_type() if hasattr(value, "data_type") else ""
     element = stated.removeprefix("tensor(").removesuffix(")")
-    if element in _ONNX_BITS:
-        return _onnx_bits(value, _ONNX_BITS[element])
+    if element in ONNX_BITS:
+        return _onnx_bits(value, ONNX_BITS[element])
     if element not in _ONNX_PLAIN:
         raise StageError(f"{type_name(value)} holds {stated or 'no tensor'}, which numpy cannot represent")
     return np.asarray(value.numpy())
+
+
+def onnx_type(dtype: np.dtype[Any]) -> str:
+    """Return what ONNX Runtime calls tensors of a numpy or ml_dtypes type, such as ``tensor(float)``."""
+    if dtype.kind in "OUS":
+        return "tensor(string)"
+    names = {"float32": "float", "float64": "double", **{ours: theirs for theirs, ours in ONNX_BITS.items()}}
+    return f"tensor({names.get(dtype.name, dtype.name)})"
 
 
 def _onnx_bits(value: Any, dtype: str) -> Array:

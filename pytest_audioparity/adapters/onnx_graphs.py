@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.adapters.arrays import BITS, as_array, first_line, is_tensor, type_name
+from pytest_audioparity.adapters.arrays import ONNX_BITS, as_array, first_line, is_tensor, onnx_type, type_name
 from pytest_audioparity.adapters.capturing import shown
 from pytest_audioparity.comparison.tolerances import nearest
 from pytest_audioparity.errors import AudioparityWarning, StageError
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 # Warnings are for who wrote the model; exposing tensors makes ONNX Runtime say that it found constants and shapes odd.
 _ERRORS_ONLY = 3
-# What numpy calls otherwise than ONNX Runtime does.
-_ORT_NAMES = {"float32": "float", "float64": "double"}
+# What ONNX Runtime returns as values of its own only, since numpy lacks it.
+_NOT_NUMPY = {f"tensor({name})" for name in ONNX_BITS}
 _HIDDEN = "not compared, since the bodies of If, Loop and Scan cannot be exposed: {}; if that is right: exclude= them"
 _EXTERNAL_FOLDER = "session.model_external_initializers_file_folder_path"
 
@@ -63,9 +63,7 @@ def run_exposed(
     proto, folder = _loaded(model, onnx)
     graph = _Graph(proto.graph)
     wanted = [name for name in graph.inner if capture.may_cover(name)]
-    options = session_options or onnxruntime.SessionOptions()
-    if session_options is None:
-        options.log_severity_level = _ERRORS_ONLY
+    options = session_options or _options(onnxruntime)
     if folder is not None:
         options.add_session_config_entry(_EXTERNAL_FOLDER, str(folder))
     try:
@@ -78,6 +76,14 @@ def run_exposed(
     except Exception as error:  # ONNX Runtime has a class for every status, of no common ancestor
         raise StageError(f"ONNX Runtime: {first_line(error)}") from None
     return _captured(graph, values, capture)
+
+
+def _options(onnxruntime: Any) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    # What the arena has once had it keeps, so that each tensor would take its space twice: there and as a stage.
+    options.enable_cpu_mem_arena = False
+    return options
 
 
 def _captured(graph: _Graph, values: dict[str, Any], capture: Capture) -> dict[str, Any]:
@@ -102,10 +108,10 @@ def _captured(graph: _Graph, values: dict[str, Any], capture: Capture) -> dict[s
 
 
 def _type_of(value: Any) -> str:
-    """Return the type of what was computed, as ONNX Runtime calls it; models that take texts return numpy."""
+    """Return the type of what was computed, as ONNX Runtime calls it."""
     if hasattr(value, "data_type"):
         return str(value.data_type())
-    return f"tensor({'string' if value.dtype.kind in 'OUS' else value.dtype})" if is_tensor(value) else type_name(value)
+    return onnx_type(value.dtype) if is_tensor(value) else type_name(value)
 
 
 class _Graph:
@@ -197,29 +203,32 @@ def _run(session: Any, onnxruntime: Any, feeds: Mapping[str, Any]) -> dict[str, 
             raise StageError(f"the model has no input {name!r}; {hint}")
     if missing := [name for name in inputs if name not in feeds]:
         raise StageError(f"feeds lack the input {missing[0]!r} of the model")
-    names = [output.name for output in session.get_outputs()]
-    if any("string" in inputs[name].type for name in feeds):  # ONNX Runtime makes no OrtValue of these
-        returned = session.run(names, dict(feeds))
-    else:
-        values = {name: _fed(inputs[name], value, onnxruntime) for name, value in feeds.items()}
-        returned = session.run_with_ort_values(names, values)
-    return dict(zip(names, returned, strict=True))
+    stated = {output.name: output.type for output in session.get_outputs()}
+    values = {name: _fed(inputs[name], value) for name, value in feeds.items()}
+    types = {*stated.values(), *(value.type for value in inputs.values())}
+    if types.isdisjoint(_NOT_NUMPY):
+        returned = session.run(list(stated), values)
+    else:  # which returns all as one block, of which no part is freed before the last
+        held = {name: _ort_value(value, onnxruntime) for name, value in values.items()}
+        returned = session.run_with_ort_values(list(stated), held)
+    return dict(zip(stated, returned, strict=True))
 
 
-def _fed(stated: Any, value: Any, onnxruntime: Any) -> Any:
+def _fed(stated: Any, value: Any) -> Any:
     """Return an input as ONNX Runtime takes it; nothing is cast."""
-    if isinstance(value, onnxruntime.OrtValue) or not stated.type.startswith("tensor("):
+    if not stated.type.startswith("tensor(") or stated.type == "tensor(string)":
         return value
     array = as_array(value, stated.name)
-    dtype = array.dtype.name
-    element = stated.type[len("tensor(") : -1]
-    if dtype.replace("_", "") != element and _ORT_NAMES.get(dtype, dtype) != element:
-        raise StageError(f"input {stated.name!r} is {dtype}, the model takes {stated.type}; cast it")
-    array = np.asarray(array, array.dtype.newbyteorder("="), order="C")
-    if dtype not in BITS:
+    if onnx_type(array.dtype) != stated.type:
+        raise StageError(f"input {stated.name!r} is {array.dtype.name}, the model takes {stated.type}; cast it")
+    return np.asarray(array, array.dtype.newbyteorder("="), order="C")
+
+
+def _ort_value(array: Array, onnxruntime: Any) -> Any:
+    if onnx_type(array.dtype) not in _NOT_NUMPY:
         return onnxruntime.OrtValue.ortvalue_from_numpy(array)
     import onnx
 
-    element_type = getattr(onnx.TensorProto, dtype.upper())
-    bits = array.view(np.dtype(BITS[dtype].replace("int", "uint")))
+    element_type = getattr(onnx.TensorProto, onnx_type(array.dtype)[len("tensor(") : -1].upper())
+    bits = array.view(f"u{array.dtype.itemsize}")
     return onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(bits, element_type)

@@ -91,7 +91,7 @@ def test_inner_tensors_and_outputs_are_stages_in_the_order_of_the_graph(stages, 
         ("two", "a constant of the model, not computed"),
         ("w", "a constant of the model, not computed"),
         ("x", "an input of the model"),
-        ("parts", "holds seq(tensor(float)), no numbers"),
+        ("parts", "holds list, no numbers"),
         ("aa", "the model has nothing of that name; did you mean 'a'?"),
     ],
 )
