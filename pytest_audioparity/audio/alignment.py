@@ -39,13 +39,11 @@ class Alignment:
     lag_samples : samples by which the estimate is late (negative: early), at the sample rate of both; 0 where not found
     method : "waveform", "envelopes", or "none" when the two have nothing in common that could be aligned
     correlation : the normalised cross-correlation there, 0 to 1
-    inverted : whether the polarity is turned round
     """
 
     lag_samples: int
     method: str
     correlation: float
-    inverted: bool = False
 
 
 def align(sides: tuple[Array, Array], narrow: tuple[Array, Array], sample_rate: int) -> Alignment:
@@ -58,7 +56,7 @@ def align(sides: tuple[Array, Array], narrow: tuple[Array, Array], sample_rate: 
     """
     lag, correlation = _peak(narrow[0] - narrow[0].mean(), narrow[1] - narrow[1].mean(), signed=False)
     if abs(correlation) >= _WAVEFORM:
-        return Alignment(_refined(sides, lag, sample_rate, correlation), "waveform", abs(correlation), correlation < 0)
+        return Alignment(_refined(sides, lag, sample_rate, correlation), "waveform", abs(correlation))
     lag, correlation = envelope_lag(envelopes(narrow[0]), envelopes(narrow[1]))
     if correlation >= _ENVELOPES:
         return Alignment(round(lag * STEP * sample_rate / RATE), "envelopes", correlation)

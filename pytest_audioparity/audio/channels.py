@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.audio.records import LOST, OK, VERDICTS
+from pytest_audioparity.audio.records import LOST, OK, severity
 from pytest_audioparity.audio.scoring import score
 from pytest_audioparity.errors import StageError
 from pytest_audioparity.golden.provenance import our_own
@@ -52,9 +52,7 @@ class Heard:
 
 
 def _rank(result: Score) -> tuple[float, float]:
-    # What cannot be judged is worse than anything that keeps its words.
-    rank = VERDICTS.index(result.verdict) if result.verdict in VERDICTS else len(LOST) - 0.5
-    return rank, np.inf if result.estoi is None else result.estoi
+    return severity(result.verdict), np.inf if result.estoi is None else result.estoi
 
 
 def paired(expected: Array, actual: Array, axes: str | None) -> Pairs:

@@ -17,6 +17,11 @@ SILENT, GARBLED, WRONG_CONTENT, MISALIGNED, CLIPPED, DEGRADED, LEVEL_CHANGED, OK
 LOST = (SILENT, GARBLED, WRONG_CONTENT)
 
 
+def severity(verdict: str) -> float:
+    """Return the place of a verdict, the worst first; what cannot be judged is worse than what keeps its words."""
+    return VERDICTS.index(verdict) if verdict in VERDICTS else len(LOST) - 0.5
+
+
 @dataclass(frozen=True, slots=True)
 class Measure:
     """One number.

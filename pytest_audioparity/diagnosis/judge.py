@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_audioparity.comparison.tolerances import PRESET_DB
 from pytest_audioparity.diagnosis import codes, degenerate
 from pytest_audioparity.diagnosis.problem import pose
 from pytest_audioparity.diagnosis.search import explain
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# What a stage without tol_db is measured by here: the preset of fp32.
-_DEFAULT_TOL_DB = 0.01
 # More is no tolerance, and its ratio overflows.
 _MOST_DB = 600.0
 _SAME = 1e-4
@@ -90,7 +89,7 @@ def _is_computable(*sides: Array) -> bool:
 
 def _allowed(expected: Array, actual: Array, meta: StageMeta, tolerance: Tolerance) -> float:
     """Return the rms of the residual that the tolerance of a stage allows."""
-    tol_db = _DEFAULT_TOL_DB if tolerance.tol_db is None else min(tolerance.tol_db, _MOST_DB)
+    tol_db = PRESET_DB["fp32"] if tolerance.tol_db is None else min(tolerance.tol_db, _MOST_DB)
     if meta.kind == "log_spectrum" and meta.unit in DB_PER_UNIT:
         return tol_db / DB_PER_UNIT[meta.unit]
     sizes = [math.sqrt(float(np.mean(np.abs(_spread(side).astype(np.complex128)) ** 2))) for side in (expected, actual)]

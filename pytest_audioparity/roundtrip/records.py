@@ -115,11 +115,11 @@ class RoundtripResult(Checks):
 
     @property
     def audio_verdict(self) -> str:
-        """The worst verdict on any clip or stream: silent, garbled, wrong_content ... ok, or not_measured."""
-        from pytest_audioparity.audio.records import VERDICTS
+        """The worst verdict on any clip or stream; not_measured is worse than all that keep the words."""
+        from pytest_audioparity.audio.records import severity
 
         found = [NOT_MEASURED if score is None else score.verdict for _, score in (*self.clips, *self.streams)]
-        return min(found, key=lambda v: VERDICTS.index(v) if v in VERDICTS else len(VERDICTS), default=NOT_MEASURED)
+        return min(found, key=severity, default=NOT_MEASURED)
 
 
 def result(name: str, problem: str | None, fine: str = "", **more: Any) -> CheckResult:
