@@ -39,9 +39,17 @@ DB_PER_UNIT = {
 }
 
 
+# What a stage is to its model. An input is what the model is given, noise included: nothing of the model made it.
+INPUT = "input"
+ROLES = (INPUT,)
+
+
 @dataclass(frozen=True, slots=True)
 class StageMeta:
-    """What is declared of a stage. ``None`` means not declared, which is never guessed at."""
+    """What is declared of a stage. ``None`` means not declared, which is never guessed at.
+
+    `role` is `INPUT` for what the model was given; it says where a stage comes from and is not compared.
+    """
 
     name: str
     kind: str | None = None
@@ -49,6 +57,7 @@ class StageMeta:
     unit: str | None = None
     sample_rate: float | None = None
     frame_rate: float | None = None
+    role: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def kind_of(meta: StageMeta, array: Array) -> str:
 def _merge(expected: StageMeta, actual: StageMeta, array: Array) -> StageMeta:
     merged = {name: getattr(expected, name) or getattr(actual, name) for name in _IN_COMMON}
     merged["kind"] = merged["kind"] or kind_of(expected, array)
-    return StageMeta(actual.name, axes=expected.axes or actual.axes, **merged)
+    return StageMeta(actual.name, axes=expected.axes or actual.axes, role=expected.role or actual.role, **merged)
 
 
 def _conflict(expected: StageMeta, actual: StageMeta) -> str | None:

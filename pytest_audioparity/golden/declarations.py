@@ -5,7 +5,7 @@ from __future__ import annotations
 import numbers
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.records import DB_PER_UNIT, KINDS
+from pytest_audioparity.records import DB_PER_UNIT, KINDS, ROLES
 from pytest_audioparity.tensorfile import METADATA_NAME
 
 if TYPE_CHECKING:
@@ -28,9 +28,11 @@ def declaration_problem(array: np.ndarray[Any, Any], said: Mapping[str, Any]) ->
     Parameters
     ----------
     array : the tensor
-    said : values by the names in `records.DECLARED`; None and absence mean not declared
+    said : values by the names in `records.DECLARED`, and the role; None and absence mean not declared
     """
     kind, axes, unit = said.get("kind"), said.get("axes"), said.get("unit")
+    if said.get("role") not in (None, *ROLES):
+        return f"role={said['role']!r} is none of {', '.join(ROLES)}"
     if kind is not None and not (isinstance(kind, str) and kind in KINDS):
         return f"kind={kind!r} is none of {', '.join(KINDS)}"
     if kind == "codes" and array.dtype.kind not in "iub":

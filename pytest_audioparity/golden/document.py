@@ -94,6 +94,8 @@ def stored(stage: StageTensor) -> tuple[Array, dict[str, Any]]:
         if value is not None:
             # One spelling of a rate, 24000, whether it was declared as 24000 or 24000.0.
             entry[key] = int(value) if isinstance(value, float) and value.is_integer() else value
+    if meta.role is not None:
+        entry["role"] = meta.role
     pair = PAIRS.get(array.dtype.name)
     if pair is not None:
         entry["dtype"] = array.dtype.name

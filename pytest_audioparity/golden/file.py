@@ -208,7 +208,7 @@ class Golden:
         problem = declaration_problem(array, entry)
         if problem is not None:
             raise TensorFileError(f"describes stage {name!r} wrongly: {problem}")
-        return StageTensor(StageMeta(name, **{key: entry.get(key) for key in DECLARED}), array)
+        return StageTensor(StageMeta(name, **{key: entry.get(key) for key in (*DECLARED, "role")}), array)
 
     def _error(self, problem: str, cause: str) -> GoldenError:
         return GoldenError(f"golden {self.path} {problem}; {self._way_out[cause]}", cause=cause)

@@ -63,7 +63,8 @@ def fingerprint(stage: StageTensor | None) -> str | None:
     declared = [getattr(meta, key) for key in DECLARED]
     # One spelling of a rate, whether it was declared as 24000 or 24000.0.
     spelt = [float(value) if isinstance(value, int) else value for value in declared]
-    said = json.dumps([content_hash(raw_bytes(array)), array.dtype.name, list(array.shape), spelt])
+    role = () if meta.role is None else (meta.role,)
+    said = json.dumps([content_hash(raw_bytes(array)), array.dtype.name, list(array.shape), [*spelt, *role]])
     return content_hash(memoryview(said.encode()))
 
 

@@ -27,6 +27,7 @@ def as_json(
             "unit": meta.unit,
             "sample_rate": meta.sample_rate,
             "frame_rate": meta.frame_rate,
+            "role": meta.role,
             **(_side(side) or {}),
         }
         for meta, side in stages
@@ -45,7 +46,7 @@ def as_text(
     lines = [f"{title}: {len(stages)} stages"]
     for meta, side in stages:
         rates = ((meta.sample_rate, "Hz"), (meta.frame_rate, "frames/s"))
-        declared = [text for text in (meta.kind, meta.axes, meta.unit) if text]
+        declared = [text for text in (meta.role, meta.kind, meta.axes, meta.unit) if text]
         declared += [f"{rate:g} {word}" for rate, word in rates if rate]
         said = f"  ({', '.join(declared)})" if declared else ""
         bad = f", {side.nan} NaN, {side.inf} infinite" if side.nan or side.inf else ""

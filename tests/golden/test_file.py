@@ -21,6 +21,7 @@ import xxhash
 from pytest_audioparity.errors import GoldenError, StageError
 from pytest_audioparity.golden import atomic, file
 from pytest_audioparity.golden.file import Golden, write_golden
+from pytest_audioparity.golden.revision import fingerprint
 from pytest_audioparity.records import StageMeta, StageTensor
 
 MEL = np.linspace(-11, 2, 24, dtype="float32").reshape(1, 4, 6)
@@ -99,6 +100,13 @@ class TestRoundTrip:
             "hash": f"xxh3:{xxhash.xxh3_128_hexdigest(MEL.tobytes())}",
         }
         assert document_of(path)["format"] == 1
+
+    def test_an_input_is_marked_and_no_other_stage_says_a_role(self, path):
+        noise = StageTensor(StageMeta("noise", role="input"), MEL)
+        write(path, [noise, StageTensor(StageMeta("mel"), MEL)])
+        assert [entry.get("role", "absent") for entry in document_of(path)["stages"]] == ["input", "absent"]
+        assert [meta.role for meta in Golden(path).stages] == ["input", None]
+        assert fingerprint(Golden(path).read("noise")) != fingerprint(StageTensor(StageMeta("noise"), MEL))
 
     def test_a_stage_is_a_read_only_view_that_is_hashed_once(self, path, monkeypatch):
         write(path)
@@ -254,6 +262,7 @@ WRONG = {
             "unit": [5, ["ln"], "a\nb"],
             "sample_rate": [0, -1, True, "24000", [1], 1e10, 10**400],
             "frame_rate": [0, -0.5, False, "x"],
+            "role": ["output", "", 1, ["input"]],
             "dtype": ["complex64", "complex128", "float64", "F16", "nonsense\n", 5, {}, "float32x"],
         }.items()
         for value in values
