@@ -99,14 +99,14 @@ def declare(
     """
     name = plain_name(name)
     said = {"kind": kind, "axes": axes, "unit": unit, "sample_rate": sample_rate, "frame_rate": frame_rate}
-    problem = declaration_problem(array, said) or _kilohertz(kind, sample_rate)
+    problem = declaration_problem(array, said) or rate_problem(kind, sample_rate)
     if problem is not None:
         raise StageError(f"stage {name!r}: {problem}")
     return StageMeta(name, _text(kind), _text(axes), _text(unit), _plain(sample_rate), _plain(frame_rate))
 
 
-def _kilohertz(kind: str | None, rate: float | None) -> str | None:
-    """Say that a sample rate of audio is one in kHz: with that, nobody could listen to it."""
+def rate_problem(kind: str | None, rate: float | None) -> str | None:
+    """Say that a sample rate of audio is one in kHz, with which nobody could listen to it, or return None."""
     if kind != "waveform" or rate is None or not _LEAST_KHZ <= rate <= _MOST_KHZ:
         return None
     return f"sample_rate={rate} Hz of a waveform; did you give kHz? {rate} kHz are {rate * 1000:g} Hz"

@@ -1,22 +1,27 @@
-"""Stage tensors from files that other programs wrote: .safetensors (goldens included), .npz, .npy.
+"""Stage tensors from files that other programs wrote: tensor files (goldens included), audio, raw numbers, folders.
 
 The table `READERS` maps a suffix to its reader; a new format is one function and one line.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_audioparity.adapters.arrays import as_array, first_line, plain_name
+from pytest_audioparity.adapters.audiofiles import SUFFIXES as AUDIO
+from pytest_audioparity.adapters.audiofiles import read_audio_file
+from pytest_audioparity.adapters.opening import WAY_OUT, opened, refusal
+from pytest_audioparity.adapters.rawfiles import SIDECAR, read_raw, sidecar_of
+from pytest_audioparity.adapters.rawfiles import SUFFIXES as RAW
 from pytest_audioparity.comparison.tolerances import matches, unmatched
 from pytest_audioparity.errors import GoldenError, StageError, TensorFileError
 from pytest_audioparity.golden.declarations import declaration_problem
 from pytest_audioparity.golden.file import Golden
 from pytest_audioparity.records import StageMeta, StageTensor
-from pytest_audioparity.tensorfile import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,16 +29,15 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-_AGAIN = "let the program that made it write it again"
-_WAY_OUT = {
-    "damaged": _AGAIN,
-    "altered": _AGAIN,
-    "lfs_pointer": "run: git lfs pull",
-    "newer_format": "install a newer pytest-audioparity: pip install -U pytest-audioparity",
-    "missing": "check the path and whether the program wrote it",
-}
 _NPY_START = b"\x93NUMPY"
 _ZIP_START = b"PK"
+
+
+# Formats whose files hold one tensor, which they do not name: it is named after the file.
+NAMELESS = (".npy", *AUDIO, *RAW)
+# What files of other formats than safetensors begin with, and the suffix of their reader.
+_SIGNS = {_NPY_START: ".npy", _ZIP_START: ".npz", b"RIFF": ".wav", b"RIFX": ".wav", b"RF64": ".wav", b"fLaC": ".flac"}
+_DIGITS = re.compile(r"(\d+)")
 
 
 def load(
@@ -43,24 +47,102 @@ def load(
 
     Parameters
     ----------
-    path : a .safetensors, .npz or .npy file; the tensor of a .npy file is named after the file
+    path : a file with a suffix of `READERS`, or a folder of such files (see `load_folder`). What has no names of its
+        own, as .npy, audio and raw numbers, is named after its file
     rename : from names in the file to stage names
     axes : from globs of stage names to axes, for tensors whose file declares none
 
     Raises
     ------
     TensorFileError : the file is missing, damaged, or of an unknown kind
-    StageError : a tensor or a name that cannot be a stage, a renaming of something that is not there, axes that
-        do not fit or that contradict the file
+    StageError : a tensor or a name that cannot be a stage, a renaming of something that is not there, axes that do
+        not fit or that contradict the file
     """
     reader = READERS.get(path.suffix.lower())
+    if reader is None and path.is_dir():
+        return declared(load_folder(path), rename, axes, path)
     if reader is None:
         raise TensorFileError(f"{path} is none of the files that can be read: {', '.join(READERS)}")
-    stages = _renamed(reader(path), rename or {}, path)
-    return _declared(stages, axes, path) if axes else stages
+    return declared(reader(path, path.stem), rename, axes, path)
 
 
-def _renamed(stages: list[StageTensor], rename: Mapping[str, str], path: Path) -> list[StageTensor]:
+def load_folder(folder: Path, *, without: Path | None = None) -> list[StageTensor]:
+    """Read every file of a folder and of those in it, in the order of their paths, numbers in these by their value.
+
+    The order of writing would be the data flow, but file systems do not keep it well enough for a golden to be the
+    same bytes each time.
+
+    Parameters
+    ----------
+    folder : its files that begin with a dot do not count. A tensor without a name of its own is named after its path:
+        ``ode/0.npy`` is ``ode/0``
+    without : a file or folder below it that does not count either
+
+    Raises
+    ------
+    TensorFileError, StageError : as `load`; or a file is of an unknown kind
+    """
+    files = (path for path in folder.rglob("*") if path.is_file() and without not in (path, *path.parents))
+    names = [name for name in (path.relative_to(folder) for path in files) if not _is_hidden(name)]
+    sidecars = {sidecar_of(folder / name) for name in names if name.suffix.lower() in RAW}
+    stages = []
+    for name in sorted(names, key=_by_number):
+        if folder / name in sidecars:
+            continue
+        reader = READERS.get(name.suffix.lower())
+        if reader is None:
+            what = "describes no file beside it" if name.suffix == SIDECAR else "is none of the files that can be read"
+            raise TensorFileError(f"{folder / name} {what}: {', '.join(READERS)}")
+        stages += reader(folder / name, name.with_suffix("").as_posix())
+    return stages
+
+
+def load_dump(dump: Path) -> list[StageTensor]:
+    """Read what a program left at a path: a file of any format, told by its content, or a folder; and files beside it.
+
+    Raises
+    ------
+    TensorFileError, StageError : as `load_folder`
+    """
+    stages = []
+    if dump.is_dir():
+        stages = load_folder(dump)
+    elif dump.is_file():
+        stages = READERS[_suffix_of_content(dump)](dump, dump.stem)
+    return stages + load_folder(dump.parent, without=dump)
+
+
+def declared(
+    stages: list[StageTensor], rename: Mapping[str, str] | None, axes: Mapping[str, str] | None, source: object
+) -> list[StageTensor]:
+    """Return stages under their new names and with their axes, each checked to be one; `source` is for messages.
+
+    Raises
+    ------
+    StageError : see `load`
+    """
+    stages = _renamed(stages, rename or {}, source)
+    return _declared(stages, axes, source) if axes else stages
+
+
+def _is_hidden(name: Path) -> bool:
+    return any(part.startswith(".") for part in name.parts)
+
+
+def _by_number(name: Path) -> list[tuple[tuple[int, int | str], ...]]:
+    """Return what sorts paths with their numbers by value: ``ode/2`` before ``ode/10``."""
+    return [
+        tuple((0, int(text)) if text.isdecimal() else (1, text) for text in _DIGITS.split(part)) for part in name.parts
+    ]
+
+
+def _suffix_of_content(path: Path) -> str:
+    with opened(path) as file:
+        start = file.read(max(map(len, _SIGNS)))
+    return next((suffix for sign, suffix in _SIGNS.items() if start.startswith(sign)), ".safetensors")
+
+
+def _renamed(stages: list[StageTensor], rename: Mapping[str, str], path: object) -> list[StageTensor]:
     held = [stage.meta.name for stage in stages]
     unknown = [name for name in rename if name not in held]
     if unknown:
@@ -76,13 +158,13 @@ def _renamed(stages: list[StageTensor], rename: Mapping[str, str], path: Path) -
     return renamed
 
 
-def _declared(stages: list[StageTensor], axes: Mapping[str, str], path: Path) -> list[StageTensor]:
+def _declared(stages: list[StageTensor], axes: Mapping[str, str], path: object) -> list[StageTensor]:
     if (problem := unmatched(axes, [stage.meta.name for stage in stages])) is not None:
         raise StageError(f"{path}: axes={dict(axes)}: {problem}")
     return [_with_axes(stage, axes, path) for stage in stages]
 
 
-def _with_axes(stage: StageTensor, axes: Mapping[str, str], path: Path) -> StageTensor:
+def _with_axes(stage: StageTensor, axes: Mapping[str, str], path: object) -> StageTensor:
     """Declare the axes of the last glob that a stage's name matches."""
     meta = stage.meta
     given = next((letters for glob, letters in reversed(list(axes.items())) if matches(meta.name, glob)), meta.axes)
@@ -100,15 +182,15 @@ def _as_stage(stage: StageTensor, name: str) -> StageTensor:
     return StageTensor(replace(stage.meta, name=name), as_array(stage.array, name))
 
 
-def _safetensors(path: Path) -> list[StageTensor]:
+def _safetensors(path: Path, _: str) -> list[StageTensor]:
     try:
-        return list(Golden(path, way_out=_WAY_OUT))
+        return list(Golden(path, way_out=WAY_OUT))
     except GoldenError as error:
         raise TensorFileError(str(error).removeprefix("golden "), cause=error.cause) from None
 
 
-def _npz(path: Path) -> list[StageTensor]:
-    with _opened(path, _ZIP_START) as file:
+def _npz(path: Path, _: str) -> list[StageTensor]:
+    with opened(path, _ZIP_START) as file:
         try:
             with np.load(file, allow_pickle=False) as archive:
                 return [StageTensor(StageMeta(name), archive[name]) for name in archive.files]
@@ -116,39 +198,29 @@ def _npz(path: Path) -> list[StageTensor]:
             raise _unreadable(path, error) from None
 
 
-def _npy(path: Path) -> list[StageTensor]:
-    _opened(path, _NPY_START).close()
+def _npy(path: Path, name: str) -> list[StageTensor]:
+    opened(path, _NPY_START).close()
     try:
         array: np.memmap[Any, Any] = np.load(path, allow_pickle=False, mmap_mode="r")
     except Exception as error:  # see above
         raise _unreadable(path, error) from None
     rest = path.stat().st_size - array.offset - array.nbytes
     if rest:  # np.save called again on an open file; numpy would read the first array and forget the others
-        raise _error(path, f"goes on for {rest} bytes after its array; save several arrays as .npz")
-    return [StageTensor(StageMeta(path.stem), np.asarray(array))]
-
-
-def _opened(path: Path, start: bytes) -> BinaryIO:
-    """Open a file of its suffix's format; anything else numpy would take for a pickle."""
-    try:
-        file = open_file(path)
-    except TensorFileError as error:
-        raise _error(path, str(error), error.cause) from None
-    if file.read(len(start)) != start:
-        file.close()
-        raise _error(path, f"is not a {path.suffix.lower()} file")
-    file.seek(0)
-    return file
+        raise refusal(path, f"goes on for {rest} bytes after its array; save several arrays as .npz")
+    return [StageTensor(StageMeta(name), np.asarray(array))]
 
 
 def _unreadable(path: Path, error: Exception) -> TensorFileError:
     if "allow_pickle" in str(error) or "Python objects" in str(error):
         return TensorFileError(f"{path} holds Python objects, which are never unpickled; save plain arrays")
-    return _error(path, f"cannot be read: {first_line(error)}")
+    return refusal(path, f"cannot be read: {first_line(error)}")
 
 
-def _error(path: Path, problem: str, cause: str = "damaged") -> TensorFileError:
-    return TensorFileError(f"{path} {problem}; {_WAY_OUT[cause]}", cause=cause)
-
-
-READERS: dict[str, Callable[[Path], list[StageTensor]]] = {".safetensors": _safetensors, ".npz": _npz, ".npy": _npy}
+# Each is given the path and what a tensor is called that has no name in the file.
+READERS: dict[str, Callable[[Path, str], list[StageTensor]]] = {
+    ".safetensors": _safetensors,
+    ".npz": _npz,
+    ".npy": _npy,
+    **dict.fromkeys(AUDIO, read_audio_file),
+    **dict.fromkeys(RAW, read_raw),
+}

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def add_compare(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `compare`."""
     parser.description = (
-        "Compare the stages of two files (.safetensors, .npz, .npy), paired by name; "
+        "Compare the stages of two files, paired by name: .safetensors, .npz, .npy, .wav and other audio without loss, "
+        "raw numbers (.f32 ...) with a .json beside them, or folders of such files; "
         "of two goldens that both hold settings, these as well, exactly."
     )
     parser.add_argument("expected", metavar="EXPECTED", type=Path, help="the reference: a golden or any tensor file")
@@ -132,14 +133,15 @@ def _golden(path: Path) -> Golden | None:
 
 
 def _both_sides(parsed: argparse.Namespace) -> tuple[dict[str, StageTensor], dict[str, StageTensor]]:
-    """Read both files. A .npy file holds one tensor without a name, so two of them pair whatever they are called."""
-    from pytest_audioparity.adapters.dumps import load
+    """Read both files. Two files of one tensor without a name, as .npy and .wav, pair whatever they are called."""
+    from pytest_audioparity.adapters.dumps import NAMELESS, load
 
     rename = dict(_pair("--rename", text) for text in parsed.rename)
-    if parsed.expected.suffix.lower() == parsed.actual.suffix.lower() == ".npy" and not rename:
-        rename = {parsed.actual.stem: parsed.expected.stem}
+    expected = load(parsed.expected)
+    if not rename and {path.suffix.lower() for path in (parsed.expected, parsed.actual)} <= set(NAMELESS):
+        rename = {load(parsed.actual)[0].meta.name: expected[0].meta.name}
     actual = load(parsed.actual, rename, dict(_pair("--axes", text) for text in parsed.axes))
-    return {s.meta.name: s for s in load(parsed.expected)}, {s.meta.name: s for s in actual}
+    return {stage.meta.name: stage for stage in expected}, {stage.meta.name: stage for stage in actual}
 
 
 def _pair(flag: str, text: str) -> tuple[str, str]:

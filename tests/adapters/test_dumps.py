@@ -14,10 +14,11 @@ import ml_dtypes
 import numpy as np
 import pytest
 import safetensors.numpy
+import soundfile
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pytest_audioparity.adapters.dumps import load
+from pytest_audioparity.adapters.dumps import READERS, load, load_dump
 from pytest_audioparity.errors import AudioparityError, StageError, TensorFileError
 from pytest_audioparity.golden.file import write_golden
 from pytest_audioparity.records import StageMeta, StageTensor
@@ -27,8 +28,10 @@ SUFFIXES = (".safetensors", ".npz", ".npy")
 LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
 
 
-def dumped(path, array=MEL):
+def dumped(path, array=MEL, *, parents=False):
     """Write one tensor in the format of the suffix."""
+    if parents:
+        path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".safetensors":
         safetensors.numpy.save_file({"mel": array}, path)
     elif path.suffix == ".npz":
@@ -131,7 +134,7 @@ class TestAllFormats:
     @pytest.mark.parametrize("name", ["x.txt", "x", "x.pt", "x.pkl", "x.safetensors.gz"])
     def test_an_unknown_suffix_names_the_known_ones(self, tmp_path, name):
         (tmp_path / name).write_bytes(b"")
-        assert str(refused(tmp_path / name)).endswith(".safetensors, .npz, .npy")
+        assert str(refused(tmp_path / name)).endswith(", ".join(READERS))
 
     @settings(max_examples=300, deadline=None)
     @given(
@@ -384,3 +387,62 @@ class TestAxes:
         assert load(golden, axes={"mel": "BCT"})[0].meta.axes == "BCT"
         with pytest.raises(StageError, match="itself declares axes='BCT'"):
             load(golden, axes={"mel": "BTC"})
+
+
+class TestFolder:
+    def test_files_come_in_the_order_of_their_paths_with_numbers_by_value(self, tmp_path):
+        for name in ("ode/10", "ode/2", "mel", "ode/2b"):
+            dumped(tmp_path.joinpath(f"dump/{name}.npy"), MEL, parents=True)
+        np.savez(tmp_path / "dump" / "more.npz", z=MEL, a=MEL)
+        names = [stage.meta.name for stage in load(tmp_path / "dump")]
+        assert names == ["mel", "z", "a", "ode/2", "ode/2b", "ode/10"]
+
+    def test_a_text_beside_raw_numbers_is_no_file_of_its_own(self, tmp_path):
+        for name in ("x", "y"):
+            (tmp_path / f"{name}.f32").write_bytes(MEL.tobytes())
+        (tmp_path / "x.f32.json").write_text('{"shape": [24], "name": "noise"}')
+        (tmp_path / "y.json").write_text('{"shape": [4, 6]}')
+        (tmp_path / ".DS_Store").write_bytes(b"what some systems leave in each folder")
+        assert [(one.meta.name, one.array.shape) for one in load(tmp_path)] == [("noise", (24,)), ("y", (4, 6))]
+
+    @pytest.mark.parametrize(
+        ("name", "said"), [("a.log", "none of the files that can be read"), ("a.json", "describes no file beside it")]
+    )
+    def test_a_file_that_cannot_be_read_is_not_passed_over(self, tmp_path, name, said):
+        dumped(tmp_path / "mel.npy")
+        (tmp_path / name).write_text("{}")
+        with pytest.raises(TensorFileError, match=said):
+            load(tmp_path)
+
+    def test_two_tensors_of_one_name_are_refused(self, tmp_path):
+        dumped(tmp_path / "mel.npy")
+        dumped(tmp_path / "x.npz")
+        assert "two tensors would be named 'mel'" in str(refused(tmp_path, StageError))
+
+
+class TestDump:
+    """What a program left at a path, whatever its format."""
+
+    @pytest.mark.parametrize("suffix", [*SUFFIXES, ".wav", ".flac"])
+    def test_a_file_is_told_by_its_content(self, tmp_path, suffix):
+        path = tmp_path / f"mel{suffix}"
+        if suffix in SUFFIXES:
+            dumped(path)
+        else:
+            soundfile.write(path, np.zeros(9), 24000)
+        (stage,) = load_dump(path.rename(tmp_path / "mel.safetensors"))
+        assert stage.meta.name == "mel"
+        assert stage.array.shape == (MEL.shape if suffix in SUFFIXES else (9,))
+
+    def test_a_folder_of_that_name_gives_names_without_it(self, tmp_path):
+        dumped(tmp_path / "dump.safetensors" / "ode" / "0.npy", parents=True)
+        dumped(tmp_path / "mel.npy")
+        assert [stage.meta.name for stage in load_dump(tmp_path / "dump.safetensors")] == ["ode/0", "mel"]
+
+    def test_the_file_itself_comes_before_those_beside_it(self, tmp_path):
+        np.savez(tmp_path / "a.npz", b=MEL)
+        dumped(tmp_path / "dump.safetensors")
+        assert [stage.meta.name for stage in load_dump(tmp_path / "dump.safetensors")] == ["mel", "b"]
+
+    def test_nothing_is_nothing(self, tmp_path):
+        assert load_dump(tmp_path / "dump.safetensors") == []

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from safetensors.numpy import save_file
 
 from pytest_audioparity.cli import main
@@ -80,6 +81,16 @@ def test_only_leaves_other_stages_out_and_a_glob_that_means_none_is_wrong_use(fi
 
 def test_two_npy_files_are_a_pair_whatever_their_names(files, capsys):
     assert run(capsys, "compare", "ref.npy", "port.npy")[0] == 0
+
+
+def test_audio_and_raw_files_are_pairs_whatever_their_names(files, capsys):
+    soundfile.write("ref.wav", MEL[0] / 8, 24000, subtype="FLOAT")
+    soundfile.write("loud.wav", MEL[0] / 4, 24000, subtype="FLOAT")
+    Path("port.f32").write_bytes((MEL[0] / 8).tobytes())
+    Path("port.f32.json").write_text('{"shape": [20], "name": "waveform"}')
+    assert run(capsys, "compare", "ref.wav", "port.f32")[0] == 0
+    assert run(capsys, "compare", "ref.wav", "loud.wav")[0] == 1
+    assert "(waveform, T, 24000 Hz)" in run(capsys, "inspect", "ref.wav")[1]
 
 
 @pytest.mark.parametrize(

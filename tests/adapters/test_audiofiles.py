@@ -1,0 +1,95 @@
+"""Audio files as stages: every sample as it is stored, and what would lose one refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soundfile
+
+from pytest_audioparity.adapters.dumps import load
+from pytest_audioparity.errors import TensorFileError
+from pytest_audioparity.records import StageMeta
+
+RATE = 24_000
+# The least and the largest sample, silence, and one that needs every bit.
+CODES = np.array([-(1 << 15), (1 << 15) - 1, 0, 1, -12345], "int64")
+
+
+def written(path, values, subtype, rate=RATE):
+    soundfile.write(path, values, rate, subtype=subtype)
+    return path
+
+
+def refused(path):
+    with pytest.raises(TensorFileError) as caught:
+        load(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "bits", "dtype"),
+    [(".wav", 16, "float32"), (".wav", 24, "float32"), (".wav", 32, "float64"), (".flac", 16, "float32"),
+     (".flac", 24, "float32"), (".aiff", 16, "float32"), (".w64", 32, "float64")],
+)  # fmt: skip
+def test_integer_samples_are_exact_in_the_smallest_float_that_holds_them(tmp_path, suffix, bits, dtype):
+    codes = CODES << (bits - 16) | np.array([0, (1 << bits - 16) - 1, 0, 1, (1 << bits - 16) - 1])
+    values = (codes << (32 - bits)).astype("int32")
+    (stage,) = load(written(tmp_path / f"take{suffix}", values, f"PCM_{bits}"))
+    assert stage.meta == StageMeta("take", "waveform", "T", sample_rate=RATE)
+    assert stage.array.dtype == dtype
+    assert (stage.array.astype("float64") * 2.0 ** (bits - 1)).tolist() == codes.tolist()
+
+
+@pytest.mark.parametrize(("subtype", "dtype"), [("FLOAT", "float32"), ("DOUBLE", "float64")])
+def test_float_samples_stay_as_they_are_beyond_the_full_scale_too(tmp_path, subtype, dtype):
+    values = np.array([1 / 3, -2.5, 1e-30, np.nan, np.inf], dtype)
+    (stage,) = load(written(tmp_path / "x.wav", values, subtype))
+    assert stage.array.dtype == dtype
+    assert stage.array.tobytes() == values.tobytes()
+
+
+def test_channels_are_the_last_axis(tmp_path):
+    values = np.arange(6, dtype="float32").reshape(3, 2) / 8
+    (stage,) = load(written(tmp_path / "x.wav", values, "FLOAT"))
+    assert stage.meta.axes == "TC"
+    assert stage.array.tolist() == values.tolist()
+
+
+def test_axes_that_contradict_the_file_are_refused(tmp_path):
+    written(tmp_path / "x.wav", np.zeros(3), "FLOAT")
+    with pytest.raises(ValueError, match="itself declares axes='T'"):
+        load(tmp_path / "x.wav", axes={"x": "C"})
+
+
+@pytest.mark.parametrize("subtype", ["IMA_ADPCM", "MS_ADPCM", "GSM610"])
+def test_what_a_lossy_coder_made_is_refused(tmp_path, subtype):
+    message = refused(written(tmp_path / "x.wav", np.zeros(4000), subtype, 8000))
+    assert "loses values; write PCM or float samples" in message
+
+
+@pytest.mark.parametrize(("suffix", "subtype"), [(".wav", "PCM_16"), (".wav", "FLOAT"), (".flac", "PCM_16")])
+def test_a_truncated_file_is_refused_and_not_read_as_far_as_it_goes(tmp_path, suffix, subtype):
+    path = written(tmp_path / f"x{suffix}", np.random.default_rng(0).uniform(-1, 1, 20_000), subtype)
+    content = path.read_bytes()
+    assert load(path)[0].array.shape == (20_000,)
+    for size in (0, 3, 11, 40, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:size])
+        assert "let the program that made it write it again" in refused(path)
+
+
+def test_a_wav_file_from_a_pipe_has_the_samples_that_are_there(tmp_path):
+    path = written(tmp_path / "x.wav", np.arange(5, dtype="int16"), "PCM_16")
+    content = bytearray(path.read_bytes())
+    content[4:8] = b"\xff" * 4
+    path.write_bytes(content)
+    assert load(path)[0].array.shape == (5,)
+
+
+def test_what_is_no_audio_is_refused(tmp_path):
+    (tmp_path / "x.wav").write_bytes(b"RIFF\x04\0\0\0WAVE" + bytes(40))
+    assert "cannot be read as audio" in refused(tmp_path / "x.wav")
+    (tmp_path / "y.wav").write_text("version https://git-lfs.github.com/spec/v1\n")
+    assert "git lfs pull" in refused(tmp_path / "y.wav")
+    assert "does not exist" in refused(tmp_path / "z.wav")
