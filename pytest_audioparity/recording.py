@@ -20,6 +20,7 @@ from pytest_audioparity.forcing import Steps
 from pytest_audioparity.golden.names import shown_path, variant_path
 from pytest_audioparity.golden.shelf import IN_GIT, golden_files, open_golden
 from pytest_audioparity.hearing import must_keep_words, objection
+from pytest_audioparity.inputs import Inputs
 from pytest_audioparity.proposal import Proposal
 from pytest_audioparity.records import DB_PER_UNIT, ParityResult, StageResult, StageTensor
 from pytest_audioparity.variants import distance
@@ -58,6 +59,7 @@ class Recording:
     target : the golden that an update writes
     steps : what tells the faults of steps from those of their inputs
     causes : what tells why stages fail
+    inputs : what the model is given
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Recording:
             self.golden_error = error
         self.steps = Steps(self.golden, self._recorded, self._kept)
         self.causes = Causes(self.golden, self._recorded, self._kept)
+        self.inputs = Inputs(self.golden, self.golden_error, port=spec.port)
         # The shared golden comes first: a variant alone would leave every other platform without any.
         if new_variant is not None and not self.is_new:
             self.target = variant_path(path, new_variant)
@@ -204,7 +207,9 @@ class Recording:
         try:
             for name in golden_order:
                 if self.golden is not None and name not in self._recorded:
-                    results[name] = check_stage(self.golden.read(name), None, self.spec.tolerance(name))
+                    expected = self.golden.read(name)
+                    actual = expected if name in self.inputs.handed else None
+                    results[name] = check_stage(expected, actual, self.spec.tolerance(name))
         except GoldenError as error:
             self.golden_error = self.golden_error or error
         passed = all(result.passed for result in results.values()) and all(setting.passed for setting in settings)
@@ -304,7 +309,7 @@ class Recording:
             self.is_new,
             self._recorded,
             self._kept,
-            gone=tuple(name for name in self._golden_order() if name not in self._recorded),
+            gone=tuple(name for name in self._golden_order() if name not in {*self._recorded, *self.inputs.handed}),
             settings=self._settings if self._has_settings_of_its_own() else None,
         )
 

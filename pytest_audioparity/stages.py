@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.adapters.arrays import as_array, declare
 from pytest_audioparity.adapters.dumps import load
+from pytest_audioparity.adapters.programs import TIMEOUT_SECONDS, Program, stages_of
 from pytest_audioparity.captures import Captures
 from pytest_audioparity.comparison.hyperparameters import merged_settings, plain_settings
 from pytest_audioparity.comparison.tolerances import problem_with, problem_with_kind
 from pytest_audioparity.errors import AudioparityError, StageError
-from pytest_audioparity.records import DECLARED, StageTensor
+from pytest_audioparity.records import DECLARED, INPUT, StageTensor
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from subprocess import CompletedProcess
     from typing import TypeVar
 
     from pytest_audioparity.forcing import Call
     from pytest_audioparity.recording import Recording
 
     T = TypeVar("T")
+
+_OF_GOLDEN: Any = object()  # in place of a value; None would be one that somebody forgot to make
 
 
 class Stages(Captures):
@@ -80,6 +85,46 @@ class Stages(Captures):
         self._take(name, tensor, declared, tolerance)
         return tensor
 
+    def input(
+        self,
+        name: str,
+        value: Any = _OF_GOLDEN,
+        *,
+        kind: str | None = None,
+        axes: str | None = None,
+        unit: str | None = None,
+        sample_rate: float | None = None,
+        frame_rate: float | None = None,
+        **tolerance: Any,
+    ) -> Any:
+        """Record an input of the model, such as the noise that it starts from, and return it.
+
+        The golden marks it as an input, so that ports in any language are given the same numbers: by this method
+        without a value, by `run`, and by `audioparity golden export`.
+
+        Parameters
+        ----------
+        name : the stage's name, printable text; each name once per test
+        value : anything array-like. Without one, the golden's tensor: a read-only numpy array, in the order of `axes`
+            where both declare these. The test that owns the golden always gives it
+        kind, axes, unit, sample_rate, frame_rate, **tolerance : as for `record`
+
+        Returns
+        -------
+        The value as it was given, or the golden's tensor
+
+        Raises
+        ------
+        StageError : as `record`; or there is neither a value nor a golden that has it
+        """
+        __tracebackhide__ = True
+        if value is _OF_GOLDEN:
+            with self._noting_misuse():
+                value = self._recording.inputs.of_golden(name, axes).array
+        declared = dict(zip(DECLARED, (kind, axes, unit, sample_rate, frame_rate), strict=True))
+        self._take(name, value, declared, tolerance, role=INPUT)
+        return value
+
     def step(self, name: str, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         """Run a function, record what it returns as a stage, and return it.
 
@@ -116,17 +161,20 @@ class Stages(Captures):
         declared: Mapping[str, Any],
         tolerance: Mapping[str, Any],
         call: Call | None = None,
+        role: str | None = None,
     ) -> None:
         __tracebackhide__ = True
         with self._noting_misuse():
             if (problem := problem_with(tolerance, also=DECLARED)) is not None:
                 raise StageError(f"stage {name!r}: {problem}")
             array = as_array(tensor, name)
-            meta = declare(name, array, **declared)
+            meta = replace(declare(name, array, **declared), role=role)
             if (problem := problem_with_kind(tolerance, self._recording.kind(meta))) is not None:
                 raise StageError(f"stage {name!r}: {problem}")
             self._recording.take(StageTensor(meta, array), tolerance, call)
             self._recording.steps.note(tensor, meta)
+            if role == INPUT:
+                self._recording.inputs.take(StageTensor(meta, array))
 
     def settings(self, values: Mapping[str, Any] | None = None, /, **more: Any) -> None:
         """Record hyper-parameters, such as ``temperature=0.9, top_k=50``; they are compared exactly with the golden's.
@@ -159,7 +207,9 @@ class Stages(Captures):
 
         Parameters
         ----------
-        path : a .safetensors, .npz or .npy file; declarations in a golden-like .safetensors file count
+        path : a .safetensors, .npz, .npy, .wav or other audio file without loss, raw numbers (.f32, .bf16, .i64 ...)
+            with a .json beside them, or a folder of such files. What a file declares counts; an audio file is a
+            waveform of its sample rate
         rename : from names in the file to stage names
         axes : from globs of stage names to axes, for files that declare none: ``{"mel": "BTC", "ode/*": "BTC"}``
         **tolerance : as for `record`, for all of them
@@ -175,6 +225,50 @@ class Stages(Captures):
                 raise StageError(f"load({str(path)!r}): {problem}")
             for stage in load(Path(path), rename, axes):
                 self._recording.take(stage, tolerance)
+
+    def run(
+        self,
+        command: Sequence[str | os.PathLike[str]],
+        *,
+        timeout: float = TIMEOUT_SECONDS,
+        cwd: str | os.PathLike[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        rename: Mapping[str, str] | None = None,
+        axes: Mapping[str, str] | None = None,
+        **tolerance: Any,
+    ) -> CompletedProcess[str]:
+        """Run a program in whatever language and record every tensor that it writes.
+
+        The environment variable `AUDIOPARITY_DUMP` tells it where: a path of its own at which nothing is yet, for a
+        safetensors, npz, npy or wav file, or for a folder of files that `load` takes. `AUDIOPARITY_INPUTS` is a
+        safetensors file of the model's inputs, those recorded with `input` and the golden's, if there are any.
+
+        Parameters
+        ----------
+        command : the program and its arguments; no shell is involved
+        timeout : seconds after which it is killed with all that it started
+        cwd : its working directory, to which the program's path is relative
+        env : environment variables in addition to those of the tests
+        rename, axes, **tolerance : as for `load`
+
+        Returns
+        -------
+        What it printed: `stdout`, `stderr`
+
+        Raises
+        ------
+        StageError : it cannot be run, fails, takes too long or writes nothing; with the end of its stderr
+        TensorFileError : what it wrote cannot be read
+        """
+        __tracebackhide__ = True
+        with self._noting_misuse():
+            if (problem := problem_with(tolerance, also=("timeout", "cwd", "env", "rename", "axes"))) is not None:
+                raise StageError(f"run: {problem}")
+            program = Program(command, timeout, cwd, env)
+            with stages_of(program, self._recording.inputs.hand_over(), rename=rename, axes=axes) as (done, stages):
+                for stage in stages:
+                    self._recording.take(stage, tolerance)
+            return done
 
     @contextmanager
     def _noting_misuse(self) -> Iterator[None]:
