@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from pytest_audioparity.cli import pruning, review, store
+from pytest_audioparity.cli import exporting, pruning, review, store
 
 _NAME = "a golden or test: its name, path or node id, or a glob of these"
 
@@ -23,6 +23,8 @@ def add_golden(parser: argparse.ArgumentParser) -> None:
     _add_yes(prune)
     prune.add_argument("--json", action="store_true", help="print one JSON document; asks nothing")
     prune.set_defaults(run=pruning.prune)
+    inputs = actions.add_parser("export", parents=[place], help="write a golden's inputs for a port in any language")
+    exporting.add_export(inputs)
     for action, text in (
         ("push", "upload tensors that the store does not have yet"),
         ("pull", "download the tensors of goldens from the store"),

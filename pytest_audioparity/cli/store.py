@@ -43,7 +43,7 @@ def _move(parsed: argparse.Namespace, move: Callable[..., Transfer], past: str) 
     project = find_project(Path.cwd(), root=parsed.root, golden_dir=parsed.golden_dir, store=parsed.store)
     if project.store is None:
         raise AudioparityError("there is no store: set the ini option audioparity_golden_store, or give --store URL")
-    goldens = _chosen(parsed.names, project)
+    goldens = chosen(parsed.names, project)
     progress = Progress()
     try:
         done = move(goldens, Shelf(store=project.store, cache=project.cache), progress)
@@ -68,7 +68,7 @@ def _document(done: Transfer, *, problem: str | None = None) -> dict[str, object
     return {"schema": _SCHEMA, **{key: getattr(done, key) for key in done.__dataclass_fields__}, "problem": problem}
 
 
-def _chosen(names: Sequence[str], project: Project) -> list[Path]:
+def chosen(names: Sequence[str], project: Project) -> list[Path]:
     """Return the goldens that some names mean, all without a name.
 
     Raises
