@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.adapters.arrays import as_array, declare
+from pytest_audioparity.adapters.arrays import as_array
+from pytest_audioparity.adapters.arrays import declare as checked
+from pytest_audioparity.adapters.declaring import Declaring
 from pytest_audioparity.adapters.dumps import load
 from pytest_audioparity.adapters.programs import TIMEOUT_SECONDS, Program, stages_of
 from pytest_audioparity.captures import Captures
@@ -168,7 +170,7 @@ class Stages(Captures):
             if (problem := problem_with(tolerance, also=DECLARED)) is not None:
                 raise StageError(f"stage {name!r}: {problem}")
             array = as_array(tensor, name)
-            meta = replace(declare(name, array, **declared), role=role)
+            meta = replace(checked(name, array, **declared), role=role)
             if (problem := problem_with_kind(tolerance, self._recording.kind(meta))) is not None:
                 raise StageError(f"stage {name!r}: {problem}")
             self._recording.take(StageTensor(meta, array), tolerance, call)
@@ -201,6 +203,7 @@ class Stages(Captures):
         *,
         rename: Mapping[str, str] | None = None,
         axes: Mapping[str, str] | None = None,
+        declare: Mapping[str, Mapping[str, Any]] | None = None,
         **tolerance: Any,
     ) -> None:
         """Record every tensor of a file that another program wrote.
@@ -212,6 +215,7 @@ class Stages(Captures):
             waveform of its sample rate
         rename : from names in the file to stage names
         axes : from globs of stage names to axes, for files that declare none: ``{"mel": "BTC", "ode/*": "BTC"}``
+        declare : the same for all that `record` takes: ``{"mel": {"kind": "log_spectrum", "unit": "ln"}}``
         **tolerance : as for `record`, for all of them
 
         Raises
@@ -223,7 +227,7 @@ class Stages(Captures):
         with self._noting_misuse():
             if (problem := problem_with(tolerance)) is not None:
                 raise StageError(f"load({str(path)!r}): {problem}")
-            for stage in load(Path(path), rename, axes):
+            for stage in load(Path(path), rename, axes, declare):
                 self._recording.take(stage, tolerance)
 
     def run(
@@ -235,6 +239,7 @@ class Stages(Captures):
         env: Mapping[str, str] | None = None,
         rename: Mapping[str, str] | None = None,
         axes: Mapping[str, str] | None = None,
+        declare: Mapping[str, Mapping[str, Any]] | None = None,
         **tolerance: Any,
     ) -> CompletedProcess[str]:
         """Run a program in whatever language and record every tensor that it writes.
@@ -249,7 +254,7 @@ class Stages(Captures):
         timeout : seconds after which it is killed with all that it started
         cwd : its working directory, to which the program's path is relative
         env : environment variables in addition to those of the tests
-        rename, axes, **tolerance : as for `load`
+        rename, axes, declare, **tolerance : as for `load`
 
         Returns
         -------
@@ -262,10 +267,12 @@ class Stages(Captures):
         """
         __tracebackhide__ = True
         with self._noting_misuse():
-            if (problem := problem_with(tolerance, also=("timeout", "cwd", "env", "rename", "axes"))) is not None:
+            if (
+                problem := problem_with(tolerance, also=("timeout", "cwd", "env", "rename", "axes", "declare"))
+            ) is not None:
                 raise StageError(f"run: {problem}")
-            program = Program(command, timeout, cwd, env)
-            with stages_of(program, self._recording.inputs.hand_over(), rename=rename, axes=axes) as (done, stages):
+            program, declaring = Program(command, timeout, cwd, env), Declaring.of(rename, axes, declare)
+            with stages_of(program, self._recording.inputs.hand_over(), declaring) as (done, stages):
                 for stage in stages:
                     self._recording.take(stage, tolerance)
             return done

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.adapters.arrays import as_array, first_line, plain_name
+from pytest_audioparity.adapters.arrays import declare as checked
 from pytest_audioparity.adapters.audiofiles import SUFFIXES as AUDIO
 from pytest_audioparity.adapters.audiofiles import read_audio_file
+from pytest_audioparity.adapters.declaring import Declaring
 from pytest_audioparity.adapters.opening import WAY_OUT, opened, refusal
 from pytest_audioparity.adapters.rawfiles import SIDECAR, read_raw, sidecar_of
 from pytest_audioparity.adapters.rawfiles import SUFFIXES as RAW
-from pytest_audioparity.comparison.tolerances import matches, unmatched
 from pytest_audioparity.errors import GoldenError, StageError, TensorFileError
-from pytest_audioparity.golden.declarations import declaration_problem
 from pytest_audioparity.golden.file import Golden
-from pytest_audioparity.records import StageMeta, StageTensor
+from pytest_audioparity.records import DECLARED, StageMeta, StageTensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,7 +41,10 @@ _DIGITS = re.compile(r"(\d+)")
 
 
 def load(
-    path: Path, rename: Mapping[str, str] | None = None, axes: Mapping[str, str] | None = None
+    path: Path,
+    rename: Mapping[str, str] | None = None,
+    axes: Mapping[str, str] | None = None,
+    declare: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[StageTensor]:
     """Read every tensor of a file, in the file's order, without unpickling anything.
 
@@ -50,7 +53,7 @@ def load(
     path : a file with a suffix of `READERS`, or a folder of such files (see `load_folder`). What has no names of its
         own, as .npy, audio and raw numbers, is named after its file
     rename : from names in the file to stage names
-    axes : from globs of stage names to axes, for tensors whose file declares none
+    axes, declare : declarations by globs of stage names, of what the file does not declare itself
 
     Raises
     ------
@@ -58,12 +61,13 @@ def load(
     StageError : a tensor or a name that cannot be a stage, a renaming of something that is not there, axes that do
         not fit or that contradict the file
     """
+    declaring = Declaring.of(rename, axes, declare)
     reader = READERS.get(path.suffix.lower())
     if reader is None and path.is_dir():
-        return declared(load_folder(path), rename, axes, path)
+        return declared(load_folder(path), declaring, path)
     if reader is None:
         raise TensorFileError(f"{path} is none of the files that can be read: {', '.join(READERS)}")
-    return declared(reader(path, path.stem), rename, axes, path)
+    return declared(reader(path, path.stem), declaring, path)
 
 
 def load_folder(folder: Path, *, without: Path | None = None) -> list[StageTensor]:
@@ -112,17 +116,17 @@ def load_dump(dump: Path) -> list[StageTensor]:
     return stages + load_folder(dump.parent, without=dump)
 
 
-def declared(
-    stages: list[StageTensor], rename: Mapping[str, str] | None, axes: Mapping[str, str] | None, source: object
-) -> list[StageTensor]:
-    """Return stages under their new names and with their axes, each checked to be one; `source` is for messages.
+def declared(stages: list[StageTensor], declaring: Declaring, source: object) -> list[StageTensor]:
+    """Return stages under their new names and with what is declared of them, each checked; `source` is for messages.
 
     Raises
     ------
     StageError : see `load`
     """
-    stages = _renamed(stages, rename or {}, source)
-    return _declared(stages, axes, source) if axes else stages
+    stages = _renamed(stages, declaring.rename, source)
+    if (problem := declaring.unused(stage.meta.name for stage in stages)) is not None:
+        raise StageError(f"{source}: axes= or declare=: {problem}")
+    return [_with_declarations(stage, declaring, source) for stage in stages]
 
 
 def _is_hidden(name: Path) -> bool:
@@ -158,23 +162,21 @@ def _renamed(stages: list[StageTensor], rename: Mapping[str, str], path: object)
     return renamed
 
 
-def _declared(stages: list[StageTensor], axes: Mapping[str, str], path: object) -> list[StageTensor]:
-    if (problem := unmatched(axes, [stage.meta.name for stage in stages])) is not None:
-        raise StageError(f"{path}: axes={dict(axes)}: {problem}")
-    return [_with_axes(stage, axes, path) for stage in stages]
-
-
-def _with_axes(stage: StageTensor, axes: Mapping[str, str], path: object) -> StageTensor:
-    """Declare the axes of the last glob that a stage's name matches."""
+def _with_declarations(stage: StageTensor, declaring: Declaring, source: object) -> StageTensor:
+    """Declare of a stage what its file does not; where both do, they must agree."""
     meta = stage.meta
-    given = next((letters for glob, letters in reversed(list(axes.items())) if matches(meta.name, glob)), meta.axes)
-    if given == meta.axes:
+    given = {key: value for key, value in declaring.declared(meta.name).items() if value is not None}
+    for key, value in given.items():
+        if getattr(meta, key) not in (None, value):
+            said = f"{source} itself declares {key}={getattr(meta, key)!r} of stage {meta.name!r}, not {value!r}"
+            raise StageError(said)
+    if not given:
         return stage
-    if meta.axes is not None:
-        raise StageError(f"{path} itself declares axes={meta.axes!r} of stage {meta.name!r}, not {given!r}")
-    if (problem := declaration_problem(stage.array, {"axes": given})) is not None:
-        raise StageError(f"stage {meta.name!r} of {path}: {problem}")
-    return replace(stage, meta=replace(meta, axes=given))
+    try:
+        declared = checked(meta.name, stage.array, **{key: given.get(key, getattr(meta, key)) for key in DECLARED})
+    except StageError as error:
+        raise StageError(f"{source}: {error}") from None
+    return replace(stage, meta=replace(declared, role=meta.role))
 
 
 def _as_stage(stage: StageTensor, name: str) -> StageTensor:

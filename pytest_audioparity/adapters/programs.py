@@ -27,6 +27,7 @@ from pytest_audioparity.golden.file import write_golden
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from pytest_audioparity.adapters.declaring import Declaring
     from pytest_audioparity.records import StageTensor
 
 DUMP = "AUDIOPARITY_DUMP"
@@ -91,9 +92,7 @@ class Program:
 def stages_of(
     program: Program,
     inputs: Sequence[StageTensor],
-    *,
-    rename: Mapping[str, str] | None,
-    axes: Mapping[str, str] | None,
+    declaring: Declaring,
 ) -> Iterator[tuple[subprocess.CompletedProcess[str], list[StageTensor]]]:
     """Run a program and give what it printed and the stages that it wrote, which are there as long as the context is.
 
@@ -101,7 +100,7 @@ def stages_of(
     ----------
     program : which
     inputs : are written for it to read
-    rename, axes : as for `dumps.load`
+    declaring : other names and declarations, as for `dumps.load`
 
     Raises
     ------
@@ -125,7 +124,7 @@ def stages_of(
             raise StageError(
                 f"{program.shown} wrote no stage; it should write a file to the path in {DUMP}{_ending(done)}"
             )
-        yield done, declared(stages, rename, axes, program.words[0])
+        yield done, declared(stages, declaring, program.words[0])
 
 
 def _run(program: Program, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

@@ -446,3 +446,27 @@ class TestDump:
 
     def test_nothing_is_nothing(self, tmp_path):
         assert load_dump(tmp_path / "dump.safetensors") == []
+
+
+def test_what_a_file_does_not_declare_can_be_declared_by_globs(tmp_path):
+    """Of two globs that match a stage the last counts; what is declared is checked."""
+    path = tmp_path / "dump.npz"
+    np.savez(path, mel=np.ones((1, 4, 3), np.float32), wave=np.ones(16, np.float32))
+    said = {"*": {"kind": "tensor"}, "m?l": {"kind": "log_spectrum", "unit": "ln"}}
+    mel, wave = load(path, {"wave": "waveform"}, {"mel": "BCT"}, {**said, "wave*": {"kind": "waveform"}})
+    assert mel.meta == StageMeta("mel", "log_spectrum", "BCT", "ln")
+    assert wave.meta == StageMeta("waveform", "waveform")
+    with pytest.raises(StageError, match=r"axes= or declare=: 'mell' matches no stage, did you mean 'mel'\?"):
+        load(path, declare={"mell": {"kind": "tensor"}})
+    with pytest.raises(StageError, match="unit='nepers' of a log_spectrum is none of"):
+        load(path, declare={"mel": {"kind": "log_spectrum", "unit": "nepers"}})
+
+
+def test_what_a_file_declares_itself_is_not_overruled(tmp_path):
+    """An audio file knows its rate."""
+    path = tmp_path / "speech.wav"
+    soundfile.write(path, np.zeros(100), 16000)
+    (stage,) = load(path, declare={"*": {"sample_rate": 16000}})
+    assert stage.meta.sample_rate == 16000
+    with pytest.raises(StageError, match="itself declares sample_rate=16000 of stage 'speech', not 24000"):
+        load(path, declare={"*": {"sample_rate": 24000}})
