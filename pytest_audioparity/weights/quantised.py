@@ -60,15 +60,16 @@ def dequantise(values: Array, scale: Array, zero_point: Array | None = None) -> 
     return shifted.astype(np.float32, copy=False)
 
 
-def along(parameter: Array, shape: Sequence[int], axis: int) -> Array:
+def along(parameter: Array, shape: Sequence[int], axis: int, block: int = 0) -> Array:
     """Lay out a scale or zero point so that it broadcasts over values of a shape.
 
     Parameters
     ----------
-    parameter : one number, one number for each index of an axis, or an array of as many dimensions as the values whose
-        lengths divide theirs (blocks)
+    parameter : one number, one number for each index of an axis, or an array of as many dimensions as the values, each
+        of its numbers for one block of them
     shape : of the values
-    axis : the axis of one number each
+    axis : the axis of one number each, or of blocks
+    block : their length where that is known; otherwise they divide the values evenly
 
     Raises
     ------
@@ -76,23 +77,21 @@ def along(parameter: Array, shape: Sequence[int], axis: int) -> Array:
     """
     if parameter.size == 1:
         return parameter.reshape((1,) * len(shape))
-    if parameter.ndim == 1 and -len(shape) <= axis < len(shape) and parameter.size == shape[axis]:
+    known = -len(shape) <= axis < len(shape)
+    if parameter.ndim == 1 and known and parameter.size == shape[axis] and block in (0, 1):
         return parameter.reshape([-1 if i == axis % len(shape) else 1 for i in range(len(shape))])
-    if parameter.ndim == len(shape):
-        return blocks(parameter, shape)
-    raise TensorFileError(f"has a scale of shape {parameter.shape} for values of shape {tuple(shape)}")
-
-
-def blocks(parameter: Array, shape: Sequence[int]) -> Array:
-    """Repeat each number of a parameter over its block of values; the last block of an axis may be shorter.
-
-    Raises
-    ------
-    TensorFileError : its lengths do not divide those of the values
-    """
-    for axis, (length, count) in enumerate(zip(shape, parameter.shape, strict=True)):
+    if parameter.ndim != len(shape) or (block and not known):
+        raise TensorFileError(f"has a scale of shape {parameter.shape} for values of shape {tuple(shape)}")
+    for index, (length, count) in enumerate(zip(shape, parameter.shape, strict=True)):
         if count not in (1, length):
-            if not count or length < count or length % count:
-                raise TensorFileError(f"has blocks of shape {parameter.shape} for values of shape {tuple(shape)}")
-            parameter = np.repeat(parameter, length // count, axis=axis)
+            given = block if block and index == axis % len(shape) else 0
+            parameter = _repeated(parameter, index, length, given or length // max(count, 1))
     return parameter
+
+
+def _repeated(parameter: Array, axis: int, length: int, block: int) -> Array:
+    """Repeat each number over its block; the last block may be shorter."""
+    if block < 1 or -(-length // block) != parameter.shape[axis]:
+        raise TensorFileError(f"has {parameter.shape[axis]} blocks of {block} for an axis of {length} values")
+    places = np.minimum(np.arange(length) // block, parameter.shape[axis] - 1)
+    return parameter.take(places, axis=axis)
