@@ -60,6 +60,9 @@ _INTEGER_AXES = {"MatMulInteger": -1, "ConvInteger": 0}
 # Operations that only move numbers, after which one scale still is that of the tensor.
 _MOVERS = ("Gather", "Transpose", "Reshape")
 
+# The name of integers, the values that they make where that is certain, and the names of their scale and zero point.
+_Made = tuple[str, Weight | None, tuple[str, ...]]
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -92,7 +95,7 @@ def parameters(graph: Graph) -> Iterator[tuple[Graph, str]]:
                 yield owner, name
 
 
-def _of_node(graph: Graph, node: Node) -> Iterator[tuple[str, Weight | None, tuple[str, ...]]]:
+def _of_node(graph: Graph, node: Node) -> Iterator[_Made]:
     for slot in _SLOTS.get(node.op, ()):
         yield _affine(graph, node, slot)
     if node.op == "DequantizeLinear":
@@ -102,20 +105,13 @@ def _of_node(graph: Graph, node: Node) -> Iterator[tuple[str, Weight | None, tup
         yield _recurrent(graph, node, 1, 8, 9)
         yield _recurrent(graph, node, 2, 10, 11)
     elif node.op in _INTEGER_AXES:
-        scale = _scale_of_product(graph, node)
-        zero_point = node.input(3)
-        yield (
-            node.input(1),
-            _made(graph, node.input(1), (scale,), zero_point, _INTEGER_AXES[node.op]),
-            (scale, zero_point),
-        )
+        name, scale, zero_point = node.input(1), _scale_of_product(graph, node), node.input(3)
+        yield name, _made(graph, name, (scale,), zero_point, _INTEGER_AXES[node.op]), (scale, zero_point)
     elif node.op == "MatMulNBits":
         yield node.input(1), _of_bits(graph, node), (node.input(2), node.input(3))
 
 
-def _affine(
-    graph: Graph, node: Node, slot: _Slot, name: str | None = None, block: int = 0
-) -> tuple[str, Weight | None, tuple[str, ...]]:
+def _affine(graph: Graph, node: Node, slot: _Slot, name: str | None = None, block: int = 0) -> _Made:
     name = node.input(slot.values) if name is None else name
     scales = tuple(node.input(index) for index in slot.scales)
     zero_point = "" if slot.zero_point is None else node.input(slot.zero_point)
@@ -180,9 +176,7 @@ def _only_consumer(graph: Graph, name: str, op: str) -> Node | None:
     return consumers[0] if name and len(consumers) == 1 and consumers[0].op == op else None
 
 
-def _recurrent(
-    graph: Graph, node: Node, index: int, scale: int, zero: int
-) -> tuple[str, Weight | None, tuple[str, ...]]:
+def _recurrent(graph: Graph, node: Node, index: int, scale: int, zero: int) -> _Made:
     """Read a weight [directions, inputs, gates] with one scale for each direction, or for each of its gates."""
     name, names = node.input(index), (node.input(scale), node.input(zero))
     values, factor, shift = graph.constant(name), graph.constant(names[0]), graph.constant(names[1])
@@ -197,7 +191,7 @@ def _recurrent(
 
 
 def _of_bits(graph: Graph, node: Node) -> Weight | None:
-    """Read the weight of a MatMulNBits: [outputs, blocks, bytes], lowest bits first, dequantised as [outputs, inputs]."""
+    """Read the weight of a MatMulNBits: [outputs, blocks, bytes] with the lowest bits first, as [outputs, inputs]."""
     rows, columns = node.integer("N", 0), node.integer("K", 0)
     bits, block = node.integer("bits", 4), node.integer("block_size", 0)
     values, scale, zero = (graph.constant(node.input(index)) for index in (1, 2, 3))

@@ -94,4 +94,5 @@ def _repeated(parameter: Array, axis: int, length: int, block: int) -> Array:
     if block < 1 or -(-length // block) != parameter.shape[axis]:
         raise TensorFileError(f"has {parameter.shape[axis]} blocks of {block} for an axis of {length} values")
     places = np.minimum(np.arange(length) // block, parameter.shape[axis] - 1)
-    return parameter.take(places, axis=axis)
+    repeated: Array = parameter.take(places, axis=axis)
+    return repeated
