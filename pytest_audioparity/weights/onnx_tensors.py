@@ -10,6 +10,7 @@ import numpy as np
 from pytest_audioparity.errors import TensorFileError
 from pytest_audioparity.tensorbytes import shown
 from pytest_audioparity.weights.dtypes import dtype_named
+from pytest_audioparity.weights.folders import path_inside
 from pytest_audioparity.weights.mapped import Mapped, span_bytes
 from pytest_audioparity.weights.quantised import unpack
 from pytest_audioparity.weights.records import Weight
@@ -130,12 +131,10 @@ class Tensors:
         return mapped, offset
 
     def _open(self, location: str, name: str) -> Mapped:
-        parts = location.split("/")
-        if not location or set(location) & set("\\:\0") or any(part in ("", "..") for part in parts):
-            raise TensorFileError(f"keeps tensor {shown(name)} in {shown(location)}, which is not in its folder")
+        path = path_inside(self._folder, location)
         if location not in self._outside:
             try:
-                self._outside[location] = Mapped(self._folder.joinpath(*parts))
+                self._outside[location] = Mapped(path)
             except TensorFileError as error:
                 problem = f"keeps tensor {shown(name)} in the file {shown(location)}, which {error}"
                 raise TensorFileError(problem, cause=error.cause) from None
