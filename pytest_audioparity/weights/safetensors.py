@@ -9,6 +9,7 @@ from pytest_audioparity.tensorbytes import shown
 from pytest_audioparity.tensorfile import TensorFile, open_file, parse_json
 from pytest_audioparity.weights.folders import path_inside
 from pytest_audioparity.weights.mapped import Pages
+from pytest_audioparity.weights.mlx_layers import dequantised
 from pytest_audioparity.weights.records import Weight, WeightFile
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def read(path: Path) -> WeightFile:
     TensorFileError : missing or damaged, or an index that does not agree with its shards
     """
     weights = _sharded(path) if path.name.endswith(".json") else _single(path)
-    return WeightFile(path, "safetensors", tuple(weights))
+    weights, notes = dequantised(weights, path)
+    return WeightFile(path, "safetensors", tuple(weights), tuple(notes))
 
 
 def _single(path: Path) -> list[Weight]:
