@@ -59,17 +59,19 @@ def dequantised(weights: Iterable[Weight], path: Path) -> tuple[list[Weight], li
     for layer in layers:
         options = _options(layer, config)
         if len(options) != 1:
-            words = (
-                " or ".join(f"{bits} bits in groups of {layer.product // bits}" for bits in options) or "no known way"
-            )
-            notes.append(
-                f"{layer.name} is quantised by MLX with {words}; it is left as integers, which the config.json of the "
-                "model beside its file would make values"
-            )
+            notes.append(_unknown(layer, options))
             continue
         named[f"{layer.name}.weight"] = _values(layer, options[0])
         del named[layer.scales.name], named[layer.biases.name]
     return list(named.values()), notes
+
+
+def _unknown(layer: _Layer, options: list[int]) -> str:
+    ways = " or ".join(f"{bits} bits in groups of {layer.product // bits}" for bits in options) or "no known way"
+    return (
+        f"{layer.name} is quantised by MLX with {ways}; it is left as integers, which the config.json of the model "
+        "beside its file would make values"
+    )
 
 
 def _layer(named: Mapping[str, Weight], name: str) -> _Layer | None:
@@ -101,7 +103,7 @@ def _config(path: Path) -> Mapping[str, Any]:
     try:
         with open_file(path.with_name(_CONFIG)) as file:
             config = parse_json(file.read(_MOST_CONFIG_BYTES).decode("utf-8"))
-        found = next((config[key] for key in _CONFIG_KEYS if key in config), {})
+        found: Any = next((config[key] for key in _CONFIG_KEYS if key in config), {})
     except (TensorFileError, ValueError, RecursionError, TypeError):
         return {}
     return found if isinstance(found, dict) else {}
