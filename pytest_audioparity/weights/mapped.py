@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
@@ -56,6 +57,13 @@ class Mapped:
 
     def __len__(self) -> int:
         return len(self.data)
+
+    def file(self) -> BinaryIO:
+        """Return the bytes as a file at its start."""
+        if isinstance(self.data, bytes):
+            return io.BytesIO(self.data)
+        self.data.seek(0)
+        return cast("BinaryIO", self.data)
 
     def bytes(self, start: int, stop: int) -> bytes:
         """Return a copy of some bytes."""

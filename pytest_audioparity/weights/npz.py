@@ -11,6 +11,7 @@ from pytest_audioparity.errors import TensorFileError
 from pytest_audioparity.tensorbytes import shown
 from pytest_audioparity.weights.archive import Archive
 from pytest_audioparity.weights.mapped import span_bytes
+from pytest_audioparity.weights.mlx_layers import dequantised
 from pytest_audioparity.weights.records import Weight, WeightFile
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def read(path: Path) -> WeightFile:
             weights.append(found)
         else:
             notes.append(found)
-    return WeightFile(path, "npz", tuple(weights), tuple(notes))
+    weights, more = dequantised(weights, path)
+    return WeightFile(path, "npz", tuple(weights), (*notes, *more))
 
 
 def _weight(archive: Archive, member: str) -> Weight | str:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from pytest_audioparity.errors import TensorFileError
 from pytest_audioparity.tensorbytes import shown
 from pytest_audioparity.tensorfile import TensorFile, open_file, parse_json
+from pytest_audioparity.weights.folders import path_inside
 from pytest_audioparity.weights.mapped import Pages
+from pytest_audioparity.weights.mlx_layers import dequantised
 from pytest_audioparity.weights.records import Weight, WeightFile
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-INDEX_SUFFIX = ".safetensors.index.json"
+_SUFFIX = ".safetensors"
 # An index names each tensor once; one of 100 MB would name a million.
 _MOST_INDEX_BYTES = 100_000_000
 
@@ -30,7 +32,8 @@ def read(path: Path) -> WeightFile:
     TensorFileError : missing or damaged, or an index that does not agree with its shards
     """
     weights = _sharded(path) if path.name.endswith(".json") else _single(path)
-    return WeightFile(path, "safetensors", tuple(weights))
+    weights, notes = dequantised(weights, path)
+    return WeightFile(path, "safetensors", tuple(weights), tuple(notes))
 
 
 def _single(path: Path) -> list[Weight]:
@@ -55,11 +58,11 @@ def _sharded(path: Path) -> list[Weight]:
         text = file.read(_MOST_INDEX_BYTES)
     try:
         places = parse_json(text.decode("utf-8"))["weight_map"].items()
+        shards = {shard for _, shard in places}
     except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
         raise TensorFileError("is not the index of a sharded model: it has no weight_map that can be read") from None
-    shards = {shard for _, shard in places}
-    if wrong := [shard for shard in shards if not _is_beside(shard)]:
-        raise TensorFileError(f"names the shard {shown(wrong[0])}, which is not a file beside it")
+    if wrong := [shard for shard in shards if not isinstance(shard, str) or not shard.endswith(_SUFFIX)]:
+        raise TensorFileError(f"names the shard {shown(wrong[0])}, which is no {_SUFFIX} file")
     weights = {(weight.name, shard): weight for shard in sorted(shards) for weight in _shard(path, shard)}
     for place in places:
         if place not in weights:
@@ -67,12 +70,8 @@ def _sharded(path: Path) -> list[Weight]:
     return list(weights.values())
 
 
-def _is_beside(shard: Any) -> bool:
-    return isinstance(shard, str) and shard.endswith(".safetensors") and not set(shard) & set("/\\:\0")
-
-
 def _shard(path: Path, shard: str) -> list[Weight]:
     try:
-        return _single(path.with_name(shard))
+        return _single(path_inside(path.parent, shard))
     except TensorFileError as error:
         raise TensorFileError(f"names the shard {shown(shard)}, which {error}", cause=error.cause) from None
