@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.weights.labels import is_recurrent, recurrent_family
+from pytest_audioparity.weights.labels import is_recurrent, module_of, recurrent_family
+from pytest_audioparity.weights.layouts import squeezed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pytest_audioparity.weights.records import Weight
 
 # Letters: i input, f forget, g cell (also called c or z), o output; r reset, z update, n new (also called h).
 _ORDERS = {
@@ -25,6 +29,18 @@ _SAID = {"iofg": "iofc", "zrn": "zrh"}
 def order_of(blocks: Sequence[int], reference: str) -> str:
     """Return the order of gates in the candidate, from the order of the reference and how its blocks moved."""
     return "".join(reference[block] for block in blocks)
+
+
+def gate_counts(weights: Sequence[Weight]) -> dict[str, int]:
+    """Return how many gates each recurrent module has, from its recurrent weight: so many times as tall as wide."""
+    counts = {}
+    for weight in weights:
+        shape = squeezed(weight.shape)
+        if re.search(r"weight_hh|Wh$|recurrent_kernel|recurrent_weight", weight.name) and len(shape) == 2:
+            tall, wide = max(shape), min(shape)
+            if tall % wide == 0 and tall // wide in (3, 4):
+                counts[module_of(weight.name)] = tall // wide
+    return counts
 
 
 class Gates:
@@ -49,19 +65,19 @@ class Gates:
         self._other = recurrent_family(other_name, other_format, other_shape)
         self.is_recurrent = is_recurrent(name) or is_recurrent(other_name)
 
-    def judged(self, blocks: Sequence[int] | None, rows: int) -> tuple[bool, dict[str, Any]]:
+    def judged(self, blocks: Sequence[int] | None, count: int) -> tuple[bool, dict[str, Any]]:
         """Return whether the candidate's gates are in the order that its runtime reads them in, and what to say.
 
         Parameters
         ----------
         blocks : how the blocks moved; None where nothing did
-        rows : how many rows the tensor has
+        count : how many gates the layer has, 0 where that is not known
 
         Notes
         -----
         Where nobody knows the candidate's convention, any order that some framework has is good.
         """
-        parts = len(blocks) if blocks and len(blocks) > 1 else self._parts(rows)
+        parts = len(blocks) if blocks and len(blocks) > 1 else count
         if parts not in (3, 4) or not self.is_recurrent:
             return True, {}
         family = self._family or _DEFAULT
@@ -69,15 +85,10 @@ class Gates:
         after = order_of(blocks if blocks and len(blocks) > 1 else range(parts), before)
         said = {"gates": f"{_SAID.get(before, before)} -> {_SAID.get(after, after)}"}
         if self._other is None or self._other == "coreml" or self._family is None:
+            # Core ML names no tensor after the operator that reads it, and a cell that was taken apart keeps its order.
             known = {orders[parts] for orders in _ORDERS.values()}
             return after in known, said if after != before else {}
         wanted = _ORDERS[self._other][parts]
         if after != wanted:
             return False, {**said, "expected_gates": _SAID.get(wanted, wanted), "convention": self._other}
         return True, said if after != before else {}
-
-    def _parts(self, rows: int) -> int:
-        """Return how many gates a tensor that was not reordered must have; 0 where its name does not tell."""
-        if self._other != "onnx" or self._family not in ("torch", "mlx", "keras"):
-            return 0
-        return 4 if rows % 4 == 0 and rows % 3 else 3 if rows % 3 == 0 and rows % 4 else 0

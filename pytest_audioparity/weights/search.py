@@ -10,7 +10,7 @@ import numpy as np
 
 from pytest_audioparity.weights.agreement import Agreement, agreement
 from pytest_audioparity.weights.fingerprints import CLOSE, LOOSE, fingerprint
-from pytest_audioparity.weights.layouts import likely, squeezed
+from pytest_audioparity.weights.layouts import layouts, likely, squeezed
 from pytest_audioparity.weights.rows import among, reordered
 
 if TYPE_CHECKING:
@@ -57,15 +57,19 @@ def find_whole(expected: Array, pool: Pool, places: Iterable[int], *, noise: flo
         actual = pool.read(place)
         for flipped in (False, True) if expected.ndim > 2 else (False,):
             for layout in likely(expected, actual, flipped=flipped)[:_LAYOUTS]:
-                relation = agreement(
-                    *layout.views(expected, actual), noise=noise, stored=pool.weights[place].stored
-                )
+                relation = _related(*layout.views(expected, actual), pool, place, noise)
                 if relation is not None:
-                    return _found_whole(expected, actual, place, layout, relation)
+                    return _found_whole(expected, actual, pool, place, layout, relation)
     return None
 
 
-def _found_whole(expected: Array, actual: Array, place: int, layout: Layout, relation: Agreement) -> Found:
+def _related(expected: Array, actual: Array, pool: Pool, place: int, noise: float) -> Agreement | None:
+    return agreement(expected, actual, noise=noise + pool.noise(place), stored=pool.weights[place].stored)
+
+
+def _found_whole(
+    expected: Array, actual: Array, pool: Pool, place: int, layout: Layout, relation: Agreement
+) -> Found:
     detail = dict(relation.detail)
     has_moved = not layout.is_identity or expected.shape != actual.shape
     if has_moved:
@@ -74,7 +78,9 @@ def _found_whole(expected: Array, actual: Array, place: int, layout: Layout, rel
             detail["values"] = relation.kind
     # A rounding that is coarser than a layout is the news: a quantised tensor is reported as such.
     status = "quantised" if relation.kind == "quantised" else "transposed" if has_moved else relation.kind
-    return Found((place,), status, relation, detail, layout)
+    if place in pool.folds:
+        status, detail = "fused", {**pool.folds[place].detail, **detail}
+    return Found(pool.places(place), status, relation, detail, layout)
 
 
 def find_reordered(expected: Array, pool: Pool, places: Iterable[int], *, noise: float = 0.0) -> Found | None:
@@ -89,7 +95,7 @@ def find_reordered(expected: Array, pool: Pool, places: Iterable[int], *, noise:
             taken = a
             for order in orders:
                 taken = taken.take(order.index, axis=order.axis)
-            relation = agreement(e, taken, noise=noise, stored=pool.weights[place].stored)
+            relation = _related(e, taken, pool, place, noise)
             if relation is not None:
                 detail = {**relation.detail, **orders[0].detail()}
                 if len(orders) > 1:
@@ -98,13 +104,14 @@ def find_reordered(expected: Array, pool: Pool, places: Iterable[int], *, noise:
                     detail |= layout.detail(expected.shape, actual.shape)
                 if relation.kind != "same":
                     detail["values"] = relation.kind
-                return Found((place,), "permuted", relation, detail, layout, orders)
+                if place in pool.folds:
+                    detail = {**pool.folds[place].detail, **detail}
+                status = "fused" if place in pool.folds else "permuted"
+                return Found(pool.places(place), status, relation, detail, layout, orders)
     return None
 
 
 def _same_axes(expected: Array, actual: Array) -> Iterator[Layout]:
-    from pytest_audioparity.weights.layouts import layouts
-
     return itertools.islice(layouts(expected.shape, actual.shape), 24)
 
 
@@ -115,13 +122,13 @@ def find_part(expected: Array, pool: Pool, places: Iterable[int], *, noise: floa
         found = part_of(expected, actual)
         for view_e, view_a, order in found:
             taken = view_a.take(order.index, axis=order.axis)
-            relation = agreement(view_e, taken, noise=noise, stored=pool.weights[place].stored)
+            relation = _related(view_e, taken, pool, place, noise)
             if relation is not None:
                 shapes = [list(expected.shape), list(actual.shape)]
                 detail = {"part_of": pool.weights[place].name, **relation.detail, **order.detail(), "shape": shapes}
                 if relation.kind != "same":
                     detail["values"] = relation.kind
-                return Found((place,), "fused", relation, detail, None, (order,))
+                return Found(pool.places(place), "fused", relation, detail, None, (order,))
     return None
 
 
@@ -160,15 +167,15 @@ def same_content(told: Fingerprint, pool: Pool, size: int, *, limit: float = LOO
     return [*close[:_CANDIDATES], *[place for _, place in near if place not in close][: _CANDIDATES // 3]]
 
 
-def seek(expected: Array, pool: Pool, *, noise: float = 0.0, parts: bool = True) -> Found | None:
+def seek(expected: Array, pool: Pool, *, noise: float = 0.0, told: Fingerprint | None = None) -> Found | None:
     """Return where a tensor's content is, looking for it whole first, then reordered, then in a larger one."""
-    told = fingerprint(expected)
+    told = told or fingerprint(expected)
     if told.is_constant or expected.size < 2:
         places = [p for p in pool.of_size(expected.size) if told.distance(pool.fingerprint(p)) <= CLOSE]
         return find_whole(expected, pool, places, noise=noise)
     places = same_content(told, pool, expected.size)
     found = find_whole(expected, pool, places, noise=noise) or find_reordered(expected, pool, places, noise=noise)
-    if found is not None or not parts or expected.size < LEAST_EVIDENCE:
+    if found is not None or expected.size < LEAST_EVIDENCE:
         return found
     return find_part(expected, pool, larger(expected, pool), noise=noise)
 
