@@ -28,6 +28,8 @@ _LEAST_CORRELATION = 0.85
 SCALED_RESIDUAL = 5e-3
 # A factor is one when it is within this many standard errors, or what sums of float32 leave.
 _ERRORS, _LEAST_GAIN = 4.0, 1e-6
+# Few values are proportional by chance; one always is.
+_LEAST_VALUES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,12 @@ class Difference:
     level_db: float | None
     changed: int
     nonfinite: int
+    count: int
 
     @property
     def is_scaled(self) -> bool:
         """Whether actual is expected times a factor other than 1."""
-        if self.gain is None or self.nonfinite or not self.residual < SCALED_RESIDUAL:
+        if self.gain is None or self.nonfinite or self.count < _LEAST_VALUES or not self.residual < SCALED_RESIDUAL:
             return False
         return abs(self.gain - 1) > max(_ERRORS * self.gain_error, _LEAST_GAIN)
 
@@ -116,6 +119,7 @@ def _from_sums(sums: Array, count: int, changed: int, nonfinite: int) -> Differe
         _finite(ratio_db(aa, ee)),
         changed,
         nonfinite,
+        count,
     )
 
 

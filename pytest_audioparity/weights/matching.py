@@ -13,7 +13,7 @@ from pytest_audioparity.weights.failures import explained
 from pytest_audioparity.weights.folds import foldings, single_folds
 from pytest_audioparity.weights.labels import own_partners
 from pytest_audioparity.weights.layouts import squeezed
-from pytest_audioparity.weights.pool import Pool, size_of
+from pytest_audioparity.weights.pool import Pool, bytes_of, size_of
 from pytest_audioparity.weights.precision import within
 from pytest_audioparity.weights.records import WeightMatch, WeightsResult
 from pytest_audioparity.weights.search import LEAST_EVIDENCE, Found, find_whole, part_of, seek
@@ -72,7 +72,7 @@ class Matching:
         self.own = own_partners(self.reference.names(), self.candidate.names())
         self._found: dict[int, Found] = {}
         self._progress = progress
-        self._total = 2 * sum(size_of(weight.shape) for weight in reference.weights)
+        self._total = sum(map(bytes_of, reference.weights))
         self._done = 0
 
     def found(self) -> dict[int, Found]:
@@ -96,7 +96,8 @@ class Matching:
             other, weight = self.own.get(place), self.reference.weights[place]
             if other is not None and size_of(self.candidate.weights[other].shape) == size_of(weight.shape):
                 self._note(place, find_whole(self.reference.read(place), self.candidate, [other]))
-            self._tell(place)
+            if place in self._found:
+                self._tell(place)
 
     def _by_content(self) -> None:
         for place in self.open():
@@ -156,10 +157,10 @@ class Matching:
             self._found[place] = found
 
     def _tell(self, place: int) -> None:
-        self._done += size_of(self.reference.weights[place].shape)
+        weight = self.reference.weights[place]
+        self._done += bytes_of(weight)
         if self._progress is not None:
-            weight = self.reference.weights[place]
-            self._progress(weight.name, min(self._done, self._total), self._total)
+            self._progress(weight.name, self._done, self._total)
 
 
 def _split(expected: Array, candidate: Pool, places: Sequence[int]) -> Found | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.weights.fingerprints import fingerprint
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from pytest_audioparity.weights.fingerprints import Fingerprint
     from pytest_audioparity.weights.folds import Fold
-    from pytest_audioparity.weights.records import WeightFile
+    from pytest_audioparity.weights.records import Weight, WeightFile
 
     Array = np.ndarray[Any, Any]
 
@@ -75,3 +76,9 @@ def size_of(shape: tuple[int, ...]) -> int:
     for length in shape:
         size *= length
     return size
+
+
+def bytes_of(weight: Weight) -> int:
+    """Return the bytes of a tensor's values, from the width that ends or follows the name of their type."""
+    bits = re.search(r"\d+", weight.dtype)
+    return size_of(weight.shape) * max(1, int(bits[0]) // 8 if bits else 1)
