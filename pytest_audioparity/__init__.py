@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_audioparity.api import assert_parity, compare
+    from pytest_audioparity.api import assert_parity, assert_weights_match, compare, compare_weights
     from pytest_audioparity.audio import Measure, Score, score, score_many
     from pytest_audioparity.audio.gates import check_output
     from pytest_audioparity.audio.recognition import NotRecognisedError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_audioparity.roundtrip.records import RoundtripResult
     from pytest_audioparity.sampling import assert_sampler
     from pytest_audioparity.stages import Stages
+    from pytest_audioparity.weights.records import WeightMatch, WeightsResult
 
 __version__ = "0.1.0"
 
@@ -39,6 +40,8 @@ _HOME = {
     "codec_roundtrip": "marks",
     "compare": "api",
     "assert_parity": "api",
+    "compare_weights": "api",
+    "assert_weights_match": "api",
     "assert_sampler": "sampling",
     "check_output": "audio.gates",
     "check_roundtrip": "roundtrip.judge",
@@ -57,6 +60,8 @@ _HOME = {
     "ParityResult": "records",
     "Roundtrip": "roundtrip.fixture",
     "RoundtripResult": "roundtrip.records",
+    "WeightMatch": "weights.records",
+    "WeightsResult": "weights.records",
     "StageResult": "records",
     "AudioparityError": "errors",
     "GoldenError": "errors",
@@ -83,13 +88,17 @@ __all__ = [
     "StageResult",
     "Stages",
     "TensorFileError",
+    "WeightMatch",
+    "WeightsResult",
     "__version__",
     "assert_parity",
     "assert_sampler",
+    "assert_weights_match",
     "check_output",
     "check_roundtrip",
     "codec_roundtrip",
     "compare",
+    "compare_weights",
     "compare_words",
     "parity",
     "says",

@@ -1,9 +1,11 @@
-"""The same engine as a plain library, for unittest and scripts: `compare` and `assert_parity`."""
+"""The same engine as a plain library, for unittest and scripts: stages and weights, compared and asserted."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from typing import Any, overload
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
 
 from pytest_audioparity.adapters.arrays import as_array, declare
 from pytest_audioparity.check import check_stage, result_of
@@ -19,6 +21,9 @@ from pytest_audioparity.comparison.tolerances import (
 from pytest_audioparity.errors import ParityError, StageError
 from pytest_audioparity.records import DECLARED, ParityResult, StageResult, StageTensor
 from pytest_audioparity.report.terminal import render
+
+if TYPE_CHECKING:
+    from pytest_audioparity.weights.records import WeightFile, WeightsResult
 
 _KNOWN = {**TOLERANCE_KEYWORDS, **STAGES_KEYWORD}
 
@@ -100,3 +105,61 @@ def _tensor(side: Mapping[str, Any], name: str, declared: Mapping[str, Any], axe
         return None
     array = as_array(side[name], name)
     return StageTensor(declare(name, array, **{**declared, "axes": axes or declared["axes"]}), array)
+
+
+def compare_weights(reference: Any, candidate: Any, *, precision: str | None = None) -> WeightsResult:
+    """Say whether a candidate holds the weights of a reference, tensor by tensor, matched by content.
+
+    Parameters
+    ----------
+    reference, candidate : paths of weight files, or mappings from names to tensors: a torch state_dict, arrays of numpy,
+        MLX parameters made flat
+    precision : fp32, fp16, bf16 or int8: what casts and quantisation are held to; None accepts any
+
+    Returns
+    -------
+    WeightsResult : an entry for every tensor of the reference; its `passed` is the verdict
+
+    Raises
+    ------
+    StageError : a value of a mapping is no tensor, or the precision is unknown
+    TensorFileError : a file that cannot be read
+    """
+    from pytest_audioparity.weights.matching import compare_files
+    from pytest_audioparity.weights.precision import PRECISIONS
+
+    if precision is not None and precision not in PRECISIONS:
+        raise StageError(f"compare_weights: precision={precision!r} is none of {', '.join(PRECISIONS)}")
+    return compare_files(_weight_file(reference), _weight_file(candidate), precision=precision)
+
+
+def assert_weights_match(reference: Any, candidate: Any, *, precision: str | None = None) -> None:
+    """Raise when `compare_weights` with the same arguments does not pass.
+
+    Raises
+    ------
+    ParityError : an AssertionError whose message is the whole report
+    StageError, TensorFileError : as `compare_weights`
+    """
+    __tracebackhide__ = True
+    from pytest_audioparity.report.weights import render_weights
+
+    result = compare_weights(reference, candidate, precision=precision)
+    if not result.passed:
+        raise ParityError(render_weights(result))
+
+
+def _weight_file(source: Any) -> WeightFile:
+    """Open a path, or wrap the tensors of a mapping, which are converted when they are read."""
+    from pytest_audioparity.weights.files import open_weights
+    from pytest_audioparity.weights.records import Weight, WeightFile
+
+    if isinstance(source, str | os.PathLike):
+        return open_weights(Path(source))
+    if not isinstance(source, Mapping):
+        raise StageError(f"compare_weights: {type(source).__name__} is neither a path nor a mapping of tensors")
+    weights = []
+    for name, value in source.items():
+        array = as_array(value, str(name))
+        weights.append(Weight(str(name), array.shape, array.dtype.name, lambda array=array: array))
+    return WeightFile(Path("<mapping>"), "mapping", tuple(weights))

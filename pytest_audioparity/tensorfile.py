@@ -80,6 +80,11 @@ class TensorFile:
         return tuple(self._entries)
 
     @property
+    def data(self) -> mmap.mmap | bytes:
+        """The bytes of the file."""
+        return self._data
+
+    @property
     def size_bytes(self) -> int:
         """Size of the file."""
         return len(self._data)
@@ -145,6 +150,12 @@ def contents(path: Path, *, map_from: int = 1) -> tuple[mmap.mmap | bytes, Ident
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), identity(status)
         except OSError as error:
             raise TensorFileError(f"cannot be read: {error.strerror or error}") from None
+
+
+def release_pages(data: mmap.mmap | bytes) -> None:
+    """Let the system take back the pages of a mapped file that were read; views stay valid and read them again."""
+    if isinstance(data, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows, where files are not mapped
+        data.madvise(mmap.MADV_DONTNEED)
 
 
 def _read(file: BinaryIO) -> bytes:

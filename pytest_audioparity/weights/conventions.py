@@ -1,0 +1,169 @@
+"""Whether what moved may move: the orders that runtimes read, and those that break a model.
+
+The values of a transposed square matrix, or of a layer with its rows in another order, are all there, and the model is
+broken all the same unless its runtime reads them so. What decides is said at each rule.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from pytest_audioparity.weights.gates import Gates, gate_counts
+from pytest_audioparity.weights.labels import module_of
+from pytest_audioparity.weights.layouts import squeezed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_audioparity.weights.pool import Pool
+    from pytest_audioparity.weights.rows import RowOrder
+    from pytest_audioparity.weights.search import Found
+
+# Formats whose tensors belong to operators with conventions of their own, whatever their names are.
+_GRAPHS = ("onnx", "mlpackage")
+# Other matrices under the same names that kept their axes, before a lone transposed one is called a fault.
+_KEPT = 2
+
+
+def judged(
+    reference: Pool, candidate: Pool, own: Mapping[int, int], found: Mapping[int, Found]
+) -> dict[int, tuple[str, dict[str, Any]]]:
+    """Return status and detail of each tensor that was found."""
+    rules = _Rules(reference, candidate, own, found)
+    return {place: rules.judge(place) for place in found}
+
+
+class _Rules:
+    def __init__(
+        self, reference: Pool, candidate: Pool, own: Mapping[int, int], found: Mapping[int, Found]
+    ) -> None:
+        self._reference, self._candidate, self._own, self._found = reference, candidate, own, found
+        self._counts = gate_counts(reference.weights)
+        self._moved = self._carriers()
+
+    def judge(self, place: int) -> tuple[str, dict[str, Any]]:
+        """Return what one tensor is called."""
+        one = self._found[place]
+        is_good, said = self._gates(place, one)
+        detail = {**one.detail, **said}
+        if not is_good:
+            return "different", {**detail, "reason": _gates_reason(said)}
+        if "gates" in said:
+            detail.pop("blocks", None)
+            return ("permuted" if one.status in ("same", "cast", "transposed") else one.status), detail
+        reason = self._broken(place, one)
+        return (one.status, detail) if reason is None else ("different", {**detail, "reason": reason})
+
+    def _gates(self, place: int, one: Found) -> tuple[bool, dict[str, Any]]:
+        weight, other = self._reference.weights[place], self._candidate.weights[one.actuals[0]]
+        gates = Gates(
+            weight.name, self._reference.format, weight.shape, other.name, self._candidate.format, other.shape
+        )
+        order = one.orders[0] if one.orders else None
+        if not gates.is_recurrent or (order is not None and order.rotary is not None):
+            return True, {}
+        if order is not None and order.blocks is None and order.is_any:
+            return True, {}
+        return gates.judged(None if order is None else order.blocks, self._counts.get(module_of(weight.name), 0))
+
+    def _broken(self, place: int, one: Found) -> str | None:
+        """Return why values that are all there are not where any runtime would look for them, or None."""
+        for order in one.orders:
+            if (reason := self._order_problem(place, one, order)) is not None:
+                return reason
+        if one.layout is None or one.orders:
+            return None
+        is_own = self._is_own(place, one)
+        if one.layout.flips and is_own and _is_in_place(one):
+            return f"reversed along axis {one.layout.flips[0]} under its own name"
+        if is_own and self._is_lone_transpose(place, one):
+            return "transposed, where the other matrices under their own names are not"
+        return None
+
+    def _is_own(self, place: int, one: Found) -> bool:
+        """Whether the candidate claims the reference's layout: the very name and shape, outside of a graph."""
+        other = self._candidate.weights[one.actuals[0]]
+        weight = self._reference.weights[place]
+        return (
+            len(one.actuals) == 1
+            and weight.name == other.name
+            and weight.shape == other.shape
+            and self._candidate.format not in _GRAPHS
+        )
+
+    def _is_lone_transpose(self, place: int, one: Found) -> bool:
+        """Whether a square matrix alone is transposed. Shapes do not tell there, and a converter would do it to all."""
+        if one.layout is None or one.layout.order != (1, 0):
+            return False
+        kept = 0
+        for other, two in self._found.items():
+            if other == place or two.layout is None or len(two.layout.shape) != 2 or two.orders:
+                continue
+            name = self._reference.weights[other].name
+            if name != self._candidate.weights[two.actuals[0]].name:
+                continue
+            if two.layout.order == (1, 0):
+                return False
+            kept += 1
+        return kept >= _KEPT
+
+    def _order_problem(self, place: int, one: Found, order: RowOrder) -> str | None:
+        if order.rotary is not None:
+            same = [
+                other
+                for other, two in self._found.items()
+                if other != place and any(o.rotary == order.rotary for o in two.orders)
+            ]
+            return None if same else f"rotary halves and pairs exchanged in heads of {order.rotary}, here alone"
+        if order.is_any:
+            return None if self._is_consistent(place, one, order) else "rows in another order"
+        if order.blocks is None or order.blocks == tuple(range(len(order.blocks))):
+            return None
+        if len(order.blocks) == 2:
+            return "its halves are exchanged"
+        if self._is_own(place, one):
+            return f"its {len(order.blocks)} blocks are in another order under its own name"
+        return None
+
+    def _carriers(self) -> dict[bytes, list[tuple[int, int]]]:
+        """Return for every order of rows that is nobody's convention the tensors that have it, and along which axis."""
+        carriers: dict[bytes, list[tuple[int, int]]] = defaultdict(list)
+        for place, one in self._found.items():
+            for order in one.orders:
+                if order.is_any:
+                    carriers[order.index.tobytes()].append((place, _reference_axis(one, order)))
+        return carriers
+
+    def _is_consistent(self, place: int, one: Found, order: RowOrder) -> bool:
+        """Whether what the order disturbs is set right: outputs of one layer, all of its tensors, inputs of the next."""
+        carriers = self._moved[order.index.tobytes()]
+        outputs = {other for other, axis in carriers if axis == 0}
+        inputs = {other for other, axis in carriers if axis > 0}
+        if not outputs or not inputs - ({place} if _reference_axis(one, order) == 0 else set()):
+            return False
+        size = len(order.index)
+        modules = {module_of(self._reference.weights[other].name) for other in outputs}
+        for other, weight in enumerate(self._reference.weights):
+            shape = squeezed(weight.shape)
+            if module_of(weight.name) in modules and shape and shape[0] == size and other not in outputs:
+                if not self._reference.fingerprint(other).is_constant:
+                    return False
+        return True
+
+
+def _reference_axis(one: Found, order: RowOrder) -> int:
+    if one.layout is None or not one.layout.of_reference:
+        return order.axis
+    return one.layout.order[order.axis]
+
+
+def _is_in_place(one: Found) -> bool:
+    return one.layout is not None and one.layout.order == tuple(range(len(one.layout.order)))
+
+
+def _gates_reason(said: Mapping[str, Any]) -> str:
+    wanted = said.get("expected_gates")
+    if wanted is None:
+        return f"gates reordered, {said['gates']}, which no framework expects"
+    return f"gates are {said['gates'].split(' -> ')[1]}, and {said['convention']} reads them as {wanted}"

@@ -1,0 +1,94 @@
+"""Orders of gates: what each framework's recurrent layers expect, and whether a candidate has them so."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from pytest_audioparity.weights.labels import is_recurrent, module_of, recurrent_family
+from pytest_audioparity.weights.layouts import squeezed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_audioparity.weights.records import Weight
+
+# Letters: i input, f forget, g cell (also called c or z), o output; r reset, z update, n new (also called h).
+_ORDERS = {
+    "torch": {4: "ifgo", 3: "rzn"},
+    "mlx": {4: "ifgo", 3: "rzn"},
+    "keras": {4: "ifgo", 3: "zrn"},
+    "onnx": {4: "iofg", 3: "zrn"},
+    "coreml": {4: "ifog", 3: "rzn"},
+}
+_DEFAULT = "torch"
+# What the framework itself calls the order.
+_SAID = {"iofg": "iofc", "zrn": "zrh"}
+
+
+def order_of(blocks: Sequence[int], reference: str) -> str:
+    """Return the order of gates in the candidate, from the order of the reference and how its blocks moved."""
+    return "".join(reference[block] for block in blocks)
+
+
+def gate_counts(weights: Sequence[Weight]) -> dict[str, int]:
+    """Return how many gates each recurrent module has, from its recurrent weight: so many times as tall as wide."""
+    counts = {}
+    for weight in weights:
+        shape = squeezed(weight.shape)
+        if re.search(r"weight_hh|Wh$|recurrent_kernel|recurrent_weight", weight.name) and len(shape) == 2:
+            tall, wide = max(shape), min(shape)
+            if tall % wide == 0 and tall // wide in (3, 4):
+                counts[module_of(weight.name)] = tall // wide
+    return counts
+
+
+class Gates:
+    """What is expected of the gates of one tensor.
+
+    Parameters
+    ----------
+    name, file_format, shape : of the reference's tensor
+    other_name, other_format, other_shape : of the candidate's
+    """
+
+    def __init__(
+        self,
+        name: str,
+        file_format: str,
+        shape: tuple[int, ...],
+        other_name: str,
+        other_format: str,
+        other_shape: tuple[int, ...],
+    ) -> None:
+        self._family = recurrent_family(name, file_format, shape)
+        self._other = recurrent_family(other_name, other_format, other_shape)
+        self.is_recurrent = is_recurrent(name) or is_recurrent(other_name)
+
+    def judged(self, blocks: Sequence[int] | None, count: int) -> tuple[bool, dict[str, Any]]:
+        """Return whether the candidate's gates are in the order that its runtime reads them in, and what to say.
+
+        Parameters
+        ----------
+        blocks : how the blocks moved; None where nothing did
+        count : how many gates the layer has, 0 where that is not known
+
+        Notes
+        -----
+        Where nobody knows the candidate's convention, any order that some framework has is good.
+        """
+        parts = len(blocks) if blocks and len(blocks) > 1 else count
+        if parts not in (3, 4) or not self.is_recurrent:
+            return True, {}
+        family = self._family or _DEFAULT
+        before = _ORDERS[family][parts]
+        after = order_of(blocks if blocks and len(blocks) > 1 else range(parts), before)
+        said = {"gates": f"{_SAID.get(before, before)} -> {_SAID.get(after, after)}"}
+        if self._other is None or self._other == "coreml" or self._family is None:
+            # Core ML names no tensor after the operator that reads it, and a cell that was taken apart keeps its order.
+            known = {orders[parts] for orders in _ORDERS.values()}
+            return after in known, said if after != before else {}
+        wanted = _ORDERS[self._other][parts]
+        if after != wanted:
+            return False, {**said, "expected_gates": _SAID.get(wanted, wanted), "convention": self._other}
+        return True, said if after != before else {}

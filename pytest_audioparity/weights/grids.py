@@ -1,0 +1,189 @@
+"""Whether values lie on a coarse grid, the reference's values rounded to it: int8, int4, palettes.
+
+The grid is found from the values alone, since a file that was dequantised does not state it: of the whole tensor, of
+every index of an axis, or of every so many values in a row. Then every value of the reference must lie within half a
+step of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Array = np.ndarray[Any, Any]
+
+# 8 bits to 2 bits: what is called quantised here.
+_MOST_LEVELS, _LEAST_LEVELS = 256, 4
+# Sizes of the groups that share a scale: MLX, GPTQ, ONNX MatMulNBits, Core ML blocks.
+_GROUPS = (16, 32, 64, 128, 256)
+# Values that the step is estimated from, per group.
+_SAMPLE = 2048
+# A value is on the grid within this share of a step; dequantising in half precision adds up to 256 half units.
+_OFF, _OFF_FP16 = 0.02, 0.145
+# Chance, as a power of ten, that values not made on a grid look as if they were.
+_CERTAIN = -9.0
+# Calibration cuts off this share of the values at most, at the ends of the range.
+_CLIPPED = 1e-3
+# Slack on half a step, for a step that is only estimated and a dequantisation in float32.
+_SLACK = 1.04
+# Tensors beyond this are judged on a palette by their distinct values only after a sample says that there are few.
+_PALETTE_SAMPLE = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Per group of values: where the grid starts and its step; a step of 0 where a group has one value only."""
+
+    start: Array
+    step: Array
+    levels: int
+
+
+def quantised(expected: Array, actual: Array, stored: str | None) -> dict[str, Any] | None:
+    """Return what is known of the grid that actual lies on, expected rounded to it; None if it does not.
+
+    Parameters
+    ----------
+    expected, actual : arrays of one shape, known to be alike
+    stored : how the file holds actual
+    """
+    said = {} if stored is None else {"stored": stored}
+    off = _OFF_FP16 if _is_half(actual) else _OFF
+    for label, axis, width in _groupings(actual):
+        # A few groups first: most groupings are wrong, and the arrays may be large.
+        if _fit(_some(_split(actual, axis, width)), off, is_sample=True) is None:
+            continue
+        a, e = (_flat(_split(side, axis, width)) for side in (actual, expected))
+        grid = _fit(a, off)
+        if grid is not None and _within(e, a, grid, off):
+            step = grid.step[grid.step > 0]
+            return {**said, "grid": label, "step": float(np.median(step)), "bits": _bits(grid.levels)}
+    return _palette(expected, actual, said)
+
+
+def _groupings(array: Array) -> Iterator[tuple[str, int | None, int]]:
+    """Yield what may share a step: label, the axis, and the number of values; 0 where an index is a group."""
+    yield "one for the tensor", None, 0
+    axes = range(array.ndim) if array.ndim > 1 else ()
+    for axis in axes:
+        yield f"one for each index of axis {axis}", axis, 0
+    for axis in range(array.ndim - 1, -1, -1):
+        for width in _GROUPS:
+            if array.shape[axis] > width and array.shape[axis] % width == 0:
+                yield f"one for every {width} values along axis {axis}", axis, width
+
+
+def _split(array: Array, axis: int | None, width: int) -> tuple[Array, int]:
+    """Return a view whose first axes number the groups, and how many of them do."""
+    if axis is None:
+        return array[np.newaxis], 1
+    if not width:
+        return np.moveaxis(array, axis, 0), 1
+    moved = np.moveaxis(array, axis, -1)
+    return moved.reshape(*moved.shape[:-1], moved.shape[-1] // width, width), moved.ndim
+
+
+def _flat(split: tuple[Array, int]) -> Array:
+    """Return one row per group."""
+    view, count = split
+    rows: Array = np.ascontiguousarray(view).reshape(math.prod(view.shape[:count]), -1)
+    return rows
+
+
+def _some(split: tuple[Array, int]) -> Array:
+    """Return a few of the rows, from all over the array."""
+    view, count = split
+    shape = view.shape[:count]
+    chosen = np.unique(np.linspace(0, math.prod(shape) - 1, 8).astype(int))
+    rows = view[np.unravel_index(chosen, shape)]
+    if rows.size > _PALETTE_SAMPLE * len(rows):
+        rows = rows[(slice(None), *(slice(0, max(1, 1 << 8)) for _ in range(rows.ndim - 1)))]
+    flat: Array = np.ascontiguousarray(rows).reshape(len(rows), -1)
+    return flat
+
+
+def _is_half(a: Array) -> bool:
+    with np.errstate(over="ignore"):
+        sample = a[tuple(slice(0, 16) for _ in a.shape)]
+        return a.dtype.name == "float16" or bool((sample.astype(np.float16) == sample).all())
+
+
+def _fit(a: Array, off: float, *, is_sample: bool = False) -> _Grid | None:
+    """Return the grid of every group, or None when some group lies on none, or too little speaks for it."""
+    picked = a[:, np.unique(np.linspace(0, a.shape[1] - 1, min(_SAMPLE, a.shape[1])).astype(int))].astype(np.float64)
+    picked.sort(axis=1)
+    gaps = np.diff(picked, axis=1)
+    span = picked[:, -1] - picked[:, 0]
+    real = gaps > 1e-3 * span[:, None] / _MOST_LEVELS
+    distinct = real.sum(axis=1) + (span >= 0)
+    smallest = np.where(real, gaps, np.inf).min(axis=1, initial=np.inf)
+    varied = np.isfinite(smallest) & (span > 0)
+    if not varied.any():
+        return None
+    start = picked[:, 0].copy()
+    step = np.zeros(len(a))
+    found = ~varied
+    for divisor in (1, 2, 3):
+        count = np.round(np.divide(span * divisor, smallest, out=np.zeros(len(a)), where=varied))
+        tried = np.divide(span, count, out=np.ones(len(a)), where=count > 0)
+        places = (picked - start[:, None]) / tried[:, None]
+        fits = varied & ~found & (count < _MOST_LEVELS) & (np.abs(places - np.round(places)).max(axis=1) <= off)
+        step[fits], found = tried[fits], found | fits
+    if not found.all():
+        return None
+    evidence = float(np.maximum(0, distinct[varied] - 2).sum()) * math.log10(2 * off)
+    if evidence > (_CERTAIN / 3 if is_sample else _CERTAIN):
+        return None
+    levels = int(np.round(np.divide(span, step, out=np.zeros(len(a)), where=step > 0)).max()) + 1
+    return _Grid(start, step, levels)
+
+
+def _within(e: Array, a: Array, grid: _Grid, off: float) -> bool:
+    """Whether all of actual lies on the grid and expected within half a step of it, but for a few clipped values."""
+    rows = max(1, (1 << 18) // a.shape[1])
+    clipped = 0
+    # A group of one value has no step of its own: it may be off as far as the finest of the others.
+    lone = float(grid.step[grid.step > 0].min())
+    for first in range(0, len(a), rows):
+        part = slice(first, first + rows)
+        exact, given = e[part].astype(np.float64), a[part].astype(np.float64)
+        step = np.where(grid.step[part] > 0, grid.step[part], lone)[:, None]
+        places = (given - grid.start[part][:, None]) / step
+        if np.abs(places - np.round(places)).max(initial=0.0) > off:
+            return False
+        far = np.abs(given - exact) > (0.5 * _SLACK + off) * step
+        ends = (given <= given.min(axis=1, keepdims=True)) & (exact < given)
+        ends |= (given >= given.max(axis=1, keepdims=True)) & (exact > given)
+        if (far & ~ends).any():
+            return False
+        clipped += int(np.count_nonzero(far & (np.abs(given - exact) > 1.5 * step)))
+    return clipped <= _CLIPPED * a.size
+
+
+def _palette(expected: Array, actual: Array, said: dict[str, Any]) -> dict[str, Any] | None:
+    """Whether actual has few distinct values and each is the one nearest to its expected value."""
+    flat_a, flat_e = (np.ascontiguousarray(side).reshape(-1) for side in (actual, expected))
+    values = np.unique(flat_a[:_PALETTE_SAMPLE].astype(np.float64))
+    if not _LEAST_LEVELS <= len(values) <= _MOST_LEVELS or 4 * len(values) > flat_a.size:
+        return None
+    values = np.unique(flat_a.astype(np.float64))
+    if len(values) > _MOST_LEVELS or 4 * len(values) > flat_a.size:
+        return None
+    middles = (values[1:] + values[:-1]) / 2
+    for first in range(0, flat_a.size, 1 << 18):
+        exact, given = (side[first : first + (1 << 18)].astype(np.float64) for side in (flat_e, flat_a))
+        nearest = values[np.searchsorted(middles, exact)]
+        error, best = np.abs(given - exact), np.abs(nearest - exact)
+        if (error > best * 1.01 + 1e-6 * float(np.ptp(values))).any():
+            return None
+    return {**said, "grid": "a palette", "values": len(values), "bits": _bits(len(values))}
+
+
+def _bits(levels: int) -> int:
+    return max(1, math.ceil(math.log2(levels)))
