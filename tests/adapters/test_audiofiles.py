@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import wave
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
@@ -10,6 +13,7 @@ from pytest_audioparity.adapters.dumps import load
 from pytest_audioparity.errors import TensorFileError
 from pytest_audioparity.records import StageMeta
 
+SPEECH = Path(__file__).parents[1] / "data" / "speech" / "praatio_mary.wav"
 RATE = 24_000
 # The least and the largest sample, silence, and one that needs every bit.
 CODES = np.array([-(1 << 15), (1 << 15) - 1, 0, 1, -12345], "int64")
@@ -40,6 +44,15 @@ def test_integer_samples_are_exact_in_the_smallest_float_that_holds_them(tmp_pat
     assert stage.meta == StageMeta("take", "waveform", "T", sample_rate=RATE)
     assert stage.array.dtype == dtype
     assert (stage.array.astype("float64") * 2.0 ** (bits - 1)).tolist() == codes.tolist()
+
+
+def test_real_speech_is_what_another_reader_finds(tmp_path):
+    """Python's own module, which knows only integers, finds the same samples and rate."""
+    with wave.open(str(SPEECH)) as file:
+        codes, rate = np.frombuffer(file.readframes(file.getnframes()), "<i2"), file.getframerate()
+    (stage,) = load(SPEECH)
+    assert stage.meta == StageMeta(SPEECH.stem, "waveform", "T", sample_rate=rate)
+    assert (stage.array * 32768).tolist() == codes.tolist()
 
 
 @pytest.mark.parametrize(("subtype", "dtype"), [("FLOAT", "float32"), ("DOUBLE", "float64")])

@@ -19,7 +19,6 @@ from pytest_audioparity.golden.file import write_golden
 from pytest_audioparity.records import StageMeta, StageTensor
 from pytest_audioparity.tensorfile import TensorFile
 
-pytest_plugins = ["pytester"]
 HERE = Path(__file__).parent
 WRITERS = HERE.parents[1] / "docs" / "writers"
 BITS = np.array([0, 0x80000000, 0x3EAAAAAB, 1, 0x7F7FFFFF, 0x7F800000, 0xFF800000, 0x7FC01234], np.uint32)
@@ -80,8 +79,9 @@ def test_what_is_written_is_read_back_to_the_bit(program, tmp_path):
 
 
 @pytest.mark.parametrize("factor", [2, 3])
-def test_a_port_in_the_language_consumes_the_inputs_of_a_golden(program, pytester, factor):
+def test_a_port_in_the_language_consumes_the_inputs_of_a_golden(program, pytester, monkeypatch, factor):
     """A port that makes what the reference makes of the same noise passes to the bit, and fails where it does not."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")  # importing it anew takes a second
     mel = StageTensor(StageMeta("mel", axes="T"), NOISE.array * np.float32(factor))
     write_golden(pytester.path / "golden/test_m/owner.safetensors", [NOISE, mel], settings={}, provenance={})
     pytester.makepyfile(
