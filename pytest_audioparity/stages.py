@@ -210,9 +210,8 @@ class Stages(Captures):
 
         Parameters
         ----------
-        path : a .safetensors, .npz, .npy, .wav or other audio file without loss, raw numbers (.f32, .bf16, .i64 ...)
-            with a .json beside them, or a folder of such files. What a file declares counts; an audio file is a
-            waveform of its sample rate
+        path : a .safetensors, .npz, .npy, .wav or .flac file, raw numbers (.f32, .bf16, .i64 ...) with a .json beside
+            them, or a folder of such files. What a file declares counts; audio is a waveform of its sample rate
         rename : from names in the file to stage names
         axes : from globs of stage names to axes, for files that declare none: ``{"mel": "BTC", "ode/*": "BTC"}``
         declare : the same for all that `record` takes: ``{"mel": {"kind": "log_spectrum", "unit": "ln"}}``

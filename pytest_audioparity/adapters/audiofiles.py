@@ -6,7 +6,7 @@ integers become float64. What a lossy coder made is no tensor to compare: each d
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from pytest_audioparity.adapters.arrays import first_line
 from pytest_audioparity.adapters.opening import opened, refusal
@@ -16,7 +16,9 @@ from pytest_audioparity.records import StageMeta, StageTensor
 if TYPE_CHECKING:
     from pathlib import Path
 
-SUFFIXES = (".wav", ".flac", ".aiff", ".aif", ".au", ".caf", ".w64", ".rf64")
+SUFFIXES = (".wav", ".flac")
+# Of others, libsndfile does not tell whether they were cut off.
+_FORMATS = ("WAV", "WAVEX", "RF64", "FLAC")
 # How libsndfile calls what is stored without loss, and the smallest float that holds every value of it.
 _DTYPES = {
     "PCM_S8": "float32",
@@ -31,6 +33,7 @@ _DTYPES = {
 }
 # A WAV file that was written into a pipe could not be told its length.
 _UNKNOWN_LENGTH = 0xFFFFFFFF
+_ORDERS: dict[bytes, Literal["little", "big"]] = {b"RIFF": "little", b"RIFX": "big"}
 
 
 def read_audio_file(path: Path, name: str) -> list[StageTensor]:
@@ -46,10 +49,7 @@ def read_audio_file(path: Path, name: str) -> list[StageTensor]:
         _check_length(path, file)
         try:
             with soundfile.SoundFile(file) as audio:
-                dtype = _DTYPES.get(audio.subtype)
-                if dtype is None:
-                    said = f"{path} holds {audio.subtype_info}, which loses values; write PCM or float samples"
-                    raise TensorFileError(said)
+                dtype = _dtype(path, audio)
                 samples = audio.read(dtype=dtype)
                 rate, frames = audio.samplerate, audio.frames
         except (OSError, ValueError, soundfile.SoundFileError) as error:
@@ -62,17 +62,47 @@ def read_audio_file(path: Path, name: str) -> list[StageTensor]:
     return [StageTensor(StageMeta(name, "waveform", axes, sample_rate=rate), samples)]
 
 
+def _dtype(path: Path, audio: Any) -> str:
+    if audio.format not in _FORMATS:
+        raise TensorFileError(f"{path} holds {audio.format_info}; write a WAV or FLAC file")
+    if audio.subtype not in _DTYPES:
+        raise TensorFileError(f"{path} holds {audio.subtype_info}, which loses values; write PCM or float samples")
+    return _DTYPES[audio.subtype]
+
+
 def _check_length(path: Path, file: BinaryIO) -> None:
     """Refuse a WAV file that is shorter than it says, of which the library would read what is there."""
-    start = file.read(12)
-    size = file.seek(0, 2)
+    start, size = file.read(28), file.seek(0, 2)
+    if start[:4] == b"RF64" and start[12:16] == b"ds64":
+        needed = 8 + int.from_bytes(start[20:28], "little")
+    elif start[:4] in _ORDERS:
+        needed = _needed(file, _ORDERS[start[:4]], size)
+    else:
+        needed = 0
     file.seek(0)
-    order: dict[bytes, str] = {b"RIFF": "little", b"RIFX": "big"}
-    if (sign := order.get(start[:4])) is None or len(start) < 12:
-        return
-    stated = int.from_bytes(start[4:8], "big" if sign == "big" else "little")
-    if stated != _UNKNOWN_LENGTH and stated + 8 > size:
-        raise refusal(path, f"is truncated: {size} bytes of {stated + 8}")
+    if needed > size:
+        raise refusal(path, f"is truncated: {size} bytes of {needed}")
+    if start[:4] in _ORDERS and start[4:8] == bytes(4):
+        raise refusal(path, "has a header that was not completed")
+
+
+def _needed(file: BinaryIO, order: Literal["little", "big"], size: int) -> int:
+    """Return the size that a WAV file says it has, by its header or by that of its samples if that is more."""
+
+    def number(data: bytes) -> int:
+        stated = int.from_bytes(data, order)
+        return 0 if stated == _UNKNOWN_LENGTH else stated
+
+    file.seek(4)
+    needed = 8 + number(file.read(4))
+    position = 12
+    while position + 8 <= size:
+        file.seek(position)
+        name, length = file.read(4), number(file.read(4))
+        if name == b"data":
+            return max(needed, position + 8 + length)
+        position += 8 + length + length % 2  # chunks begin at even places
+    return needed
 
 
 def _reason(error: Exception) -> str:

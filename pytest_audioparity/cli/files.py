@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def add_compare(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `compare`."""
     parser.description = (
-        "Compare the stages of two files, paired by name: .safetensors, .npz, .npy, .wav and other audio without loss, "
+        "Compare the stages of two files, paired by name: .safetensors, .npz, .npy, .wav, .flac, "
         "raw numbers (.f32 ...) with a .json beside them, or folders of such files; "
         "of two goldens that both hold settings, these as well, exactly."
     )
