@@ -128,7 +128,7 @@ class Steps:
         finally:
             self.is_replaying = False
             self._kept.clear()
-        return replace(result, stages=tuple(replace(stage, own=owned[stage.name]) for stage in result.stages))
+        return replace(result, stages=tuple(_owning(stage, owned[stage.name]) for stage in result.stages))
 
     def _changed(self, arguments: Arguments) -> Iterator[str]:
         """Return the failing stages among the arguments that are not bit by bit what was recorded of them."""
@@ -173,7 +173,7 @@ class Steps:
             return Own(note=_NO_INPUT, as_given=kept.as_given)
         differing = list(dict.fromkeys(one.meta.name for one in inputs if one.array is not None))
         if not differing:
-            return Own(stage, as_given=kept.as_given)
+            return Own(self._with_increment(stage, kept, kept.recorded), as_given=kept.as_given)
         failing = [name for name in differing if (result := self._results.get(name)) is not None and not result.passed]
         # Where the values of an input have the wrong dtype, so may what is made of them, through no fault of the step.
         has_dtype = any(self._has_dtype_of_its_own(name) for name in failing)
@@ -207,7 +207,26 @@ class Steps:
         result = check_stage(golden.read(step.recorded.meta.name), forced, tolerance)
         if result.verdict == NOT_MEASURED:
             raise _UnmeasuredError(f"its output on the golden's inputs: {result.reason}")
-        return result
+        return self._with_increment(result, step, forced)
+
+    def _with_increment(self, result: StageResult, step: _Step, actual: StageTensor) -> StageResult:
+        """Explain a failing output by what the step adds to an input, where no cause explains all of the difference."""
+        golden = self._golden
+        assert golden is not None
+        if result.passed:
+            return result
+        # Imported here: a run in which everything passes needs none of it.
+        from pytest_audioparity.diagnosis.increments import explained_by_increment
+
+        inputs = {one.meta.name: golden.read(one.meta.name).array for one in step.inputs}
+        expected = golden.read(result.name).array
+        return replace(result, findings=explained_by_increment(result.findings, expected, actual.array, inputs))
+
+
+def _owning(stage: StageResult, own: Own | None) -> StageResult:
+    """Return a stage with its own part; where all of it is its own, with the causes of that."""
+    result = None if own is None or own.inherited_from else own.result
+    return replace(stage, own=own, findings=stage.findings if result is None else result.findings)
 
 
 def _run(step: _Step, choose: Callable[[_Input], Array], on: str) -> StageTensor:

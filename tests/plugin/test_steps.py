@@ -621,3 +621,28 @@ def test_a_function_may_have_arguments_called_as_those_of_step(project):
     """)
     assert project.run("--update-golden").parseoutcomes() == {"updated": 1}
     assert project.tensors()["y"].tolist() == [2, 2, 2]
+
+
+SOLVER = """
+from pytest_audioparity import parity
+DATA = np.random.default_rng(0).standard_normal((8, 40))
+def step(x, dt):
+    return x + dt * np.tanh(DATA - x)
+@parity
+def test_model(stages):
+    x = stages.record("noise", np.random.default_rng(1).standard_normal((8, 40)))
+    for i, dt in enumerate({steps}):
+        x = stages.step(f"ode/{{i}}", step, x, dt)
+"""
+
+
+def test_a_step_that_adds_the_right_thing_too_often_is_told_so(project):
+    """Of a solver with other time steps, the first step is off by a factor of what it adds: 0.8 dB that fit nothing."""
+    healthy, faulty = (SOLVER.format(steps=steps) for steps in ([0.01, 0.03], [0.08, 0.24]))
+    document = owned(project, healthy, faulty)
+    assert document["first_divergence"] == "ode/0"
+    first, second = document["stages"]["ode/0"], document["stages"]["ode/1"]
+    assert [finding["code"] for finding in first["findings"]] == ["increment"]
+    assert first["own_findings"] == first["findings"]
+    assert first["findings"][0]["detail"] == pytest.approx({"gain": 8, "input": "noise"})
+    assert second["own_findings"][0]["detail"] == pytest.approx({"gain": 8, "input": "ode/0"})

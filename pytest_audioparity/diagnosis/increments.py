@@ -1,0 +1,90 @@
+"""What a step adds to its input: a solver's step is small beside that, so that the whole says little of a wrong one."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_audioparity.diagnosis.problem import COMPLETE, PARTIAL, SAMPLE, energy, product
+from pytest_audioparity.records import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    Array = np.ndarray[Any, Any]
+
+# One number out of fewer elements than this is no evidence.
+_LEAST = 16
+
+
+def explained_by_increment(
+    findings: tuple[Finding, ...], expected: Array, actual: Array, inputs: Mapping[str, Array]
+) -> tuple[Finding, ...]:
+    """Return findings of a step's output, or what explains more than they do: what the step adds to an input.
+
+    Parameters
+    ----------
+    findings : of the output as it is
+    expected, actual, inputs : as for `find`
+    """
+    known = max((finding.explains or 0.0 for finding in findings), default=0.0)
+    if known >= COMPLETE or (found := find(expected, actual, inputs)) is None or (found.explains or 0.0) <= known:
+        return findings
+    return (*(finding for finding in findings if finding.code == "dtype"), found)
+
+
+def find(expected: Array, actual: Array, inputs: Mapping[str, Array]) -> Finding | None:
+    """Return a finding if actual adds to one of its inputs what expected adds, times a number.
+
+    Parameters
+    ----------
+    expected, actual : output of a step for the same inputs
+    inputs : those inputs, by the names of their stages; of another shape or of integers they are left out
+
+    Returns
+    -------
+    The finding, of the input for which that removes most of the error; None if it removes less than half for each, or
+    leaves more than half of what actual adds, as between two directions that have nothing in common
+    """
+    if expected.shape != actual.shape or expected.size < _LEAST or not _is_real(expected, actual):
+        return None
+    with np.errstate(all="ignore"):  # what is not finite explains nothing
+        found = max(_gains(expected, actual, inputs), default=None)
+    if found is None:
+        return None
+    share, name, gain = found
+    level = f" ({20 * math.log10(abs(gain)):+.2f} dB)" if gain else ""
+    message = (
+        f"what it adds to {name!r} is {gain:.6g} times what is expected{level}; check step sizes, times and guidance "
+        "of a solver, and the scale of a residual"
+    )
+    return Finding("increment", message, explains=share, detail={"gain": gain, "input": name})
+
+
+def _gains(expected: Array, actual: Array, inputs: Mapping[str, Array]) -> Iterator[tuple[float, str, float]]:
+    """Yield of each input that explains something the share of the error removed, its name and the gain."""
+    sides = [_sampled(side) for side in (expected, actual)]
+    error = energy(sides[1] - sides[0])
+    for name, array in inputs.items():
+        if array.shape != expected.shape or not _is_real(array):
+            continue
+        before = _sampled(array)
+        e, a = (side - before for side in sides)
+        power = energy(e)
+        gain = product(e, a) / power if power > 0 else math.nan
+        left = energy(a - gain * e)
+        share = 1 - left / error if error > 0 else math.nan
+        if share >= PARTIAL and left <= PARTIAL * energy(a):
+            yield share, name, gain
+
+
+def _sampled(array: Array) -> Array:
+    """Return evenly spread elements, as many as a diagnosis looks at: enough for one number."""
+    return np.asarray(array.reshape(-1)[:: math.ceil(array.size / SAMPLE)], np.float64)
+
+
+def _is_real(*sides: Array) -> bool:
+    """Whether values have distances: floats of some kind; bfloat16 and float8 are no numpy kinds of their own."""
+    return all(side.dtype.kind in "fV" for side in sides)
