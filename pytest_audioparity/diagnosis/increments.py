@@ -60,7 +60,7 @@ def find(expected: Array, actual: Array, inputs: Mapping[str, Array]) -> Finding
         f"what it adds to {name!r} is {gain:.6g} times what is expected{level}; check step sizes, times and guidance "
         "of a solver, and the scale of a residual"
     )
-    return Finding("increment", message, explains=share, detail={"gain": gain, "input": name})
+    return Finding("gain", message, explains=share, detail={"gain": gain, "input": name})
 
 
 def _gains(expected: Array, actual: Array, inputs: Mapping[str, Array]) -> Iterator[tuple[float, str, float]]:

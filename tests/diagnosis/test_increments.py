@@ -18,7 +18,7 @@ def test_another_step_size_is_named_with_its_factor_and_its_input():
     """8 times a step of a hundredth is a twelfth of the whole, which no gain or offset of the whole describes."""
     found = find(EXPECTED, BEFORE + np.float32(0.08) * UPDATE, {"condition": OTHER, "x": BEFORE})
     assert found is not None
-    assert found.code == "increment"
+    assert found.code == "gain"
     assert found.explains == pytest.approx(1, abs=1e-6)
     assert found.detail["gain"] == pytest.approx(8, rel=1e-4)
     assert found.detail["input"] == "x"
@@ -75,11 +75,11 @@ def test_a_few_numbers_are_no_evidence():
 def test_it_takes_the_place_of_what_says_less_and_of_nothing_else():
     actual = BEFORE + np.float32(0.08) * UPDATE
     most = Finding("channel_gain", "most of it", explains=0.9)
-    assert explained_by_increment((most,), EXPECTED, actual, {"x": BEFORE})[0].code == "increment"
+    assert explained_by_increment((most,), EXPECTED, actual, {"x": BEFORE})[0].code == "gain"
     partly = BEFORE + np.float32(0.005) * (UPDATE + OTHER / 2)
     assert explained_by_increment((most,), EXPECTED, partly, {"x": BEFORE}) == (most,)
     exact, dtype = Finding("gain", "exact", explains=1.0), Finding("dtype", "another dtype")
     assert explained_by_increment((exact,), EXPECTED, actual, {"x": BEFORE}) == (exact,)
     codes = [f.code for f in explained_by_increment((dtype, *UNEXPLAINED), EXPECTED, actual, {"x": BEFORE})]
-    assert codes == ["dtype", "increment"]
+    assert codes == ["dtype", "gain"]
     assert explained_by_increment(UNEXPLAINED, EXPECTED, BEFORE + OTHER, {"x": BEFORE}) == UNEXPLAINED

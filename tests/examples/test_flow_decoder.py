@@ -30,7 +30,7 @@ FAULTS = {
     # It explains 73 % of the error: a shorter way to a place near by.
     "no_guidance": (
         "ode/0",
-        "increment",
+        "gain",
         "what it adds to 'start' is 0.70",
         {},
         SOLVER | RECORDED,
@@ -40,7 +40,7 @@ FAULTS = {
     "midpoint": ("ode/1", "unexplained", "", {}, SOLVER - {"ode/0"} | RECORDED, [("solver", "euler", "midpoint")]),
     "time_steps": (
         "ode/0",
-        "increment",
+        "gain",
         "what it adds to 'start' is 8.12",
         {"gain": 0.1 / (1 - math.cos(math.pi / 20))},  # to 0.1, where the cosine goes to 1 - cos(pi/20)
         SOLVER | RECORDED,

@@ -642,7 +642,7 @@ def test_a_step_that_adds_the_right_thing_too_often_is_told_so(project):
     document = owned(project, healthy, faulty)
     assert document["first_divergence"] == "ode/0"
     first, second = document["stages"]["ode/0"], document["stages"]["ode/1"]
-    assert [finding["code"] for finding in first["findings"]] == ["increment"]
+    assert [finding["code"] for finding in first["findings"]] == ["gain"]
     assert first["own_findings"] == first["findings"]
     assert first["findings"][0]["detail"] == pytest.approx({"gain": 8, "input": "noise"})
     assert second["own_findings"][0]["detail"] == pytest.approx({"gain": 8, "input": "ode/0"})
