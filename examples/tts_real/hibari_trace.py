@@ -106,6 +106,21 @@ _TAPS = (
     _Tap("spectrum/residual_phase_rad", "phi", "tensor", "BCT"),
 )
 
+#: Inside the encoder's first block and first layer, where a cause has its plainest form: a lost 1/sqrt(d) is a gain of
+#: the scores, another GELU a function of each value. What follows them mixes both into something that has no name.
+_INNER_TAPS = (
+    _Tap("encoder/embedding", "/emb/Gather_output_0", "tensor", "BTC", framed=False),
+    _Tap("encoder/conv_norm", "/convs.0/norm/LayerNormalization_output_0", "tensor", "BTC", framed=False),
+    _Tap("encoder/conv_hidden", "/convs.0/pw1/Add_output_0", "tensor", "BTC", framed=False),
+    _Tap("encoder/conv_gelu", "/convs.0/Mul_1_output_0", "tensor", "BTC", framed=False),
+    _Tap("encoder/convolved", "/Transpose_1_output_0", "tensor", "BTC", framed=False),
+    _Tap("encoder/attention_scores", "/Div_2_output_0", "tensor", "BHQK", framed=False),
+    _Tap("encoder/attention_heads", "/Reshape_3_output_0", "tensor", "BTC", framed=False),
+    _Tap("encoder/attention_output", "/Add_2_output_0", "tensor", "BTC", framed=False),
+)
+_FIRST_OF_ENCODER = next(i for i, tap in enumerate(_TAPS) if tap.name.startswith("encoder/"))
+_ALL_TAPS = (*_TAPS[:_FIRST_OF_ENCODER], *_INNER_TAPS, *_TAPS[_FIRST_OF_ENCODER:])
+
 _ATTENTION_SCORES = ("/Div_2_output_0", "/Div_6_output_0", "/Div_10_output_0", "/Div_14_output_0")
 
 #: Planted faults: the graph tensors to scale, and the factor. The gain sits on the last norm
@@ -137,7 +152,7 @@ class _RecordingSession:
         return list(outputs[: self._own_outputs])
 
 
-def trace(text: str, *, seed: int = 0, faults: Collection[str] = ()) -> list[Stage]:
+def trace(text: str, *, seed: int = 0, faults: Collection[str] = (), inner: bool = False) -> list[Stage]:
     """Synthesise one sentence and return its stages in data-flow order.
 
     Parameters
@@ -150,6 +165,8 @@ def trace(text: str, *, seed: int = 0, faults: Collection[str] = ()) -> list[Sta
     faults : collection of str
         Planted bugs, from `FAULTS`, made inside the graph. ``encoder_gain`` multiplies the
         encoder's output by `ENCODER_GAIN`; ``attention_scale`` leaves out the encoder's 1/sqrt(d).
+    inner : bool
+        Whether to return stages from inside the encoder's first layer as well.
 
     Returns
     -------
@@ -169,7 +186,8 @@ def trace(text: str, *, seed: int = 0, faults: Collection[str] = ()) -> list[Sta
     if len(session.calls) != 1:
         raise ValueError(f"text must be exactly one sentence, got {len(session.calls)}: {text!r}")
     tensors = session.calls[0]
-    stages = [Stage(t.name, tensors[t.tensor], t.kind, t.axes, t.unit, None, _frame_rate(t)) for t in _TAPS]
+    taps = _ALL_TAPS if inner else _TAPS
+    stages = [Stage(t.name, tensors[t.tensor], t.kind, t.axes, t.unit, None, _frame_rate(t)) for t in taps]
     return [*stages, Stage("waveform", waveform, "waveform", "T", None, float(SR), None)]
 
 
@@ -205,7 +223,7 @@ def _instrumented_model(faults: frozenset[str]) -> tuple[bytes, int]:
             _insert_gain(graph, tensor, gain)
     known = {value.name for value in (*graph.input, *graph.output)}
     own_outputs = len(graph.output)
-    for tap in _TAPS:
+    for tap in _ALL_TAPS:
         if tap.tensor not in known:
             # Type and shape are left to onnxruntime, which infers them.
             graph.output.append(helper.make_empty_tensor_value_info(tap.tensor))

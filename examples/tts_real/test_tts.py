@@ -3,14 +3,13 @@
 TTS_FAULT=encoder_gain switches on a bug as a port would have it: see demo.py.
 """
 
-import os
-
 import hibari_trace
 import pytest
+from tts_faults import switched_on
 
 from pytest_audioparity import parity
 
-FAULTS = set(filter(None, os.environ.get("TTS_FAULT", "").split(",")))
+FAULTS = switched_on(hibari_trace.FAULTS)
 
 
 @parity(tol_db=0.01)
