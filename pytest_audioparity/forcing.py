@@ -204,7 +204,7 @@ class Steps:
             if not _repeats(step.recorded, again, tolerance):
                 raise _UnmeasuredError(_NO_REPEAT)
             forced = _run(step, teacher, "the golden's inputs")
-        result = check_stage(golden.read(step.recorded.meta.name), forced, tolerance)
+        result = check_stage(golden.read(step.recorded.meta.name), forced, tolerance, others=golden.like(forced))
         if result.verdict == NOT_MEASURED:
             raise _UnmeasuredError(f"its output on the golden's inputs: {result.reason}")
         return self._with_increment(result, step, forced)

@@ -646,3 +646,19 @@ def test_a_step_that_adds_the_right_thing_too_often_is_told_so(project):
     assert first["own_findings"] == first["findings"]
     assert first["findings"][0]["detail"] == pytest.approx({"gain": 8, "input": "noise"})
     assert second["own_findings"][0]["detail"] == pytest.approx({"gain": 8, "input": "ode/0"})
+
+
+def test_an_output_of_the_goldens_inputs_that_is_another_stage_is_called_that(project):
+    """Two parts of a head are exchanged, behind a deviation that the step inherited and that is allowed."""
+    source = """
+    @parity(tol_db=0.5)
+    def test_model(stages):
+        x = stages.record("x", np.random.default_rng(0).standard_normal((2, 8, 50)) * {gain}, axes="BCT")
+        for name, part in {parts}.items():
+            stages.record(name, stages.step(f"{{name}}/raw", lambda x, i: np.sin((i + 1) * x), x, part) * 2)
+    """
+    healthy = source.format(gain=1.0, parts={"low": 0, "mid": 1, "high": 2})
+    faulty = source.format(gain=1.001, parts={"low": 0, "mid": 2, "high": 1})
+    stages = owned(project, healthy, faulty)["stages"]
+    (finding,) = stages["mid/raw"]["own_findings"]
+    assert (finding["code"], finding["detail"]["stage"]) == ("stale", "high/raw")
