@@ -48,6 +48,7 @@ FAULTS = (
     "heads_merged",
     "gelu_tanh",
     "norm_eps",
+    "decoder_layout",
     "swapped_spectra",
     *synthesis.FAULTS,
 )
@@ -131,7 +132,10 @@ class Port:
         curves = np.log(1 + np.maximum(f0_hz, 0)) / LOG_F0_SCALE, energy / ENERGY_SCALE
         x = np.concatenate([frames, *(curve[..., np.newaxis] for curve in curves)], axis=2).astype(np.float32)
         weights = _weights()
-        return np.swapaxes(_windows(x, 7) @ _as_matrix(weights["m.dec_in.weight"]) + weights["m.dec_in.bias"], 1, 2)
+        x = _windows(x, 7) @ _as_matrix(weights["m.dec_in.weight"]) + weights["m.dec_in.bias"]
+        if "decoder_layout" in self.faults:  # [B, frames, C] read as [B, C, frames] without a transpose
+            return x.reshape(x.shape[0], x.shape[2], x.shape[1])
+        return np.swapaxes(x, 1, 2)
 
     def decoder_output(self, x: Array) -> Array:
         """Run the decoder's blocks and its norm: [B, frames, C]."""
