@@ -21,7 +21,7 @@ FIRST = "encoder/output"
 
 def run(title: str, *flags: str, fault: str | None = None) -> tuple[int, str]:
     """Run pytest, showing its output as it comes; return its exit status and output."""
-    command = ["pytest", "examples/tts_real", f"--golden-dir={GOLDENS.relative_to(ROOT)}", *flags]
+    command = ["pytest", "examples/tts_real/test_tts.py", f"--golden-dir={GOLDENS.relative_to(ROOT)}", *flags]
     prefix = f"TTS_FAULT={fault} " if fault else ""
     print(f"\n=== {title}\n$ {prefix}{' '.join(command)}\n", flush=True)
     # A demonstration is a person at a desk, wherever it runs: in CI an update would be refused.

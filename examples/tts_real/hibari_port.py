@@ -2,8 +2,8 @@
 
 It reads the weights out of the package's own .onnx file, turns them from int8 into floats, and computes in float32.
 The package computes in int8: before each matrix product it rounds the activations to 256 steps between their smallest
-and their largest. ``Port(activations="int8")`` rounds them too; what is left then is what float32 sums leave, which shows
-that all of the distance between the float port and the package is that rounding.
+and their largest. ``Port(activations="int8")`` rounds them too; what is left then is what float32 sums leave, which
+shows that all of the distance between the float port and the package is that rounding.
 
 Prosody (durations, F0, energy) is not ported: the reference gives it, as it does while a port is being made.
 """

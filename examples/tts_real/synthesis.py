@@ -41,7 +41,9 @@ def synthesise(
     """
     window = hann(symmetric="hann_symmetric" in faults)
     drawn = np.random.default_rng(seed).standard_normal((harmonic.shape[0], 2 * harmonic.shape[1]), dtype=np.float32)
-    spectrum = _magnitude(harmonic) * np.exp(1j * np.pi * np.tanh(theta)) * _stft(_pulses(f0_hz), harmonic.shape[1], window)
+    spectrum = (
+        _magnitude(harmonic) * np.exp(1j * np.pi * np.tanh(theta)) * _stft(_pulses(f0_hz), harmonic.shape[1], window)
+    )
     spectrum += _magnitude(noise) * drawn.view(np.complex64)
     spectrum += _magnitude(residual) * np.exp(1j * phi)
     return _inverse_stft(spectrum.astype(np.complex64), window, normalised="overlap_norm" not in faults)

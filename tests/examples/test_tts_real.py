@@ -10,6 +10,7 @@ import hibari_trace  # noqa: F401
 import pytest
 
 import pytest_audioparity.diagnosis.judge
+import pytest_audioparity.recording
 import pytest_audioparity.repeating
 import pytest_audioparity.session
 import pytest_audioparity.stages
