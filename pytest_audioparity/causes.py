@@ -74,5 +74,5 @@ class Causes:
         return judged
 
     def neighbours(self, actual: StageTensor) -> Iterator[StageTensor]:
-        """Return the golden's stages of one shape, the nearest first: a buffer that is used again holds one of these."""
+        """Return the golden's stages of one shape, nearest first: a buffer that is used again holds one of these."""
         return iter(()) if self._golden is None else self._golden.like(actual)

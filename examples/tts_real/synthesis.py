@@ -1,7 +1,7 @@
 """hibari-tts's synthesis in numpy: F0 and five spectra of 12.5 ms frames to a waveform.
 
-A pulse train with every harmonic of F0 is analysed, filtered by the harmonic spectrum, and joined by shaped noise and by
-a residual with a phase of its own; the sum goes through an inverse STFT.
+A pulse train with every harmonic of F0 is analysed, filtered by the harmonic spectrum, and joined by shaped noise and
+by a residual with a phase of its own; the sum goes through an inverse STFT.
 
     S = exp(h) · e^(iπ·tanh(θ)) · STFT(pulses) + exp(n) · Z + exp(r) · e^(iφ)
 """

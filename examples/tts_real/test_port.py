@@ -18,7 +18,7 @@ GIVEN = ("phoneme_ids", "prosody/")  # not ported: the package computes them
 SPECTRA = tuple(f"spectrum/{name}" for name in hibari_port.SPECTRA)
 
 # Before the first product of rounded activations, and in constants, there is nothing that could differ.
-EXACT = dict.fromkeys(("encoder/embedding", "encoder/conv_norm", "synthesis/window"), {"tol_db": 0.001})
+EXACT = {name: {"tol_db": 0.001} for name in ("encoder/embedding", "encoder/conv_norm", "synthesis/window")}
 # What the package's rounding of activations moves; twice what was measured: 0.12 dB inside the encoder, 0.16 in the
 # decoder, 0.34 in the spectra, 0.27 in the waveform; single elements by 0.5, 1.1, 2.7 and 2.5 dB.
 ROUNDING = {

@@ -14,7 +14,7 @@ import pytest_audioparity.recording
 import pytest_audioparity.repeating
 import pytest_audioparity.session
 import pytest_audioparity.stages
-import pytest_audioparity.trial
+import pytest_audioparity.trial  # noqa: F401
 from pytest_audioparity.golden.pending import read_pending
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "tts_real"
