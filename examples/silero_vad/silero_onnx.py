@@ -66,19 +66,22 @@ def chunks(audio: Array) -> Array:
 def trace(audio: Array) -> dict[str, Array]:
     """Run the reference over float32 audio [T] at 16 kHz and return its stages in data-flow order."""
     results = _run(_session(REFERENCE, traced=True), audio)
-    joined = {name: np.concatenate([result[tensor] for result in results], axis=2) for name, (tensor, _) in _TAPS.items()}
+    joined = {
+        name: np.concatenate([result[tensor] for result in results], axis=2) for name, (tensor, _) in _TAPS.items()
+    }
     logit = joined.pop("speech_logit")
     hidden, cell = np.stack([result["stateN"] for result in results], axis=-1)
-    return {**joined, "lstm/hidden": hidden, "lstm/cell": cell, "speech_logit": logit, **_probability(results)}
+    recurrent = {"lstm/hidden": hidden, "lstm/cell": cell}
+    return {**joined, **recurrent, "speech_logit": logit, "probability": _probability(results)}
 
 
-def probability(audio: Array, name: str) -> dict[str, Array]:
-    """Run another ONNX file of the package and return its only stage."""
+def probability(audio: Array, name: str) -> Array:
+    """Run another ONNX file of the package and return the probability of speech: [B, T]."""
     return _probability(_run(_session(name), audio))
 
 
-def _probability(results: list[dict[str, Array]]) -> dict[str, Array]:
-    return {"probability": np.concatenate([result["output"] for result in results], axis=1)}
+def _probability(results: list[dict[str, Array]]) -> Array:
+    return np.concatenate([result["output"] for result in results], axis=1)
 
 
 def _run(session: Any, audio: Array) -> list[dict[str, Array]]:

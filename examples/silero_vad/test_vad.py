@@ -19,13 +19,13 @@ FAULTS = vad_ports.switched_on()
 
 
 def run_onnx(stages, audio):
-    """The reference: the package's model with its inner tensors."""
+    """Run the reference: the package's model with its inner tensors."""
     for name, value in silero_onnx.trace(audio).items():
         stages.record(name, value, **silero_onnx.declared(name))
 
 
 def run_numpy(stages, audio):
-    """The golden's own layout, and steps: what is a stage's own is told from what it inherited."""
+    """Keep the golden's layout, in steps: what is a stage's own is told from what it inherited."""
     port = vad_ports.NumpyVad(vad_ports.weights(FAULTS), FAULTS)
     x = stages.step("stft_magnitude", port.stft_magnitude, audio)
     for index, name in enumerate(LAYERS):
@@ -37,7 +37,7 @@ def run_numpy(stages, audio):
 
 
 def run_mlx(stages, audio, dtype="float32"):
-    """Frames before channels: [B, T, C], declared, so that it is compared as the golden's [B, C, T]."""
+    """Put frames before channels, [B, T, C]: declared, it is compared as the golden's [B, C, T]."""
     mx = pytest.importorskip("mlx.core", reason="left out for lack of mlx")
     weights = {name: mx.array(value).astype(getattr(mx, dtype)) for name, value in vad_ports.weights(FAULTS).items()}
     port = vad_ports.MlxVad(weights, FAULTS)
@@ -55,9 +55,9 @@ def run_mlx_fp16(stages, audio):
 
 
 def run_onnx_full(stages, audio):
-    """The file that the package itself loads, which gives the probability alone."""
-    for name, value in silero_onnx.probability(audio, silero_onnx.HALF if "half" in FAULTS else silero_onnx.FULL).items():
-        stages.record(name, value, axes="BT")
+    """Run the file that the package itself loads, which gives the probability alone."""
+    name = silero_onnx.HALF if "half" in FAULTS else silero_onnx.FULL
+    stages.record("probability", silero_onnx.probability(audio, name), axes="BT")
 
 
 def run_torch(stages, audio):
