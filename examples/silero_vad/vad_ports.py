@@ -10,6 +10,7 @@ import difflib
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,10 +46,14 @@ def switched_on() -> frozenset[str]:
     return named
 
 
+def weights_file(faults: Collection[str] = ()) -> Path:
+    """Return the file that the ports take their weights from."""
+    return silero_onnx.data(next((_FILES[fault] for fault in faults if fault in _FILES), silero_onnx.REFERENCE))
+
+
 def weights(faults: Collection[str] = ()) -> dict[str, Array]:
     """Read the weights by the names of the ONNX files."""
-    name = next((_FILES[fault] for fault in faults if fault in _FILES), silero_onnx.REFERENCE)
-    path = silero_onnx.data(name)
+    path = weights_file(faults)
     if path.suffix == ".safetensors":
         held = load_file(path)
         return {ours: held[theirs] for ours, theirs in _RENAMED.items()}

@@ -6,9 +6,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy.fft  # noqa: F401
 import pytest
+import scipy.optimize
+import scipy.signal  # noqa: F401
+import soundfile  # noqa: F401
+import soxr  # noqa: F401
+import xxhash  # noqa: F401
 
-# What an inner run imports first, pytester drops with it, and what is kept between runs with that.
+# What an inner run imports first, pytester drops with it; extension modules load once, and caches go with their module.
 import pytest_audioparity.diagnosis.judge
 import pytest_audioparity.recording
 import pytest_audioparity.repeating
