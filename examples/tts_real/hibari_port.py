@@ -5,7 +5,7 @@ The package computes in int8: before each matrix product it rounds the activatio
 and their largest. ``Port(activations="int8")`` rounds them too; what is left then is what float32 sums leave, which
 shows that all of the distance between the float port and the package is that rounding.
 
-Prosody (durations, F0, energy) is not ported: the reference gives it, as it does while a port is being made.
+Prosody (durations, F0, energy) is not ported: the golden gives it, as it does while a port is being made.
 """
 
 from __future__ import annotations
@@ -156,9 +156,9 @@ class Port:
         """Return the window of the synthesis."""
         return synthesis.hann(symmetric="hann_symmetric" in self.faults)
 
-    def synthesise(self, *spectra_and_f0: Array, seed: int) -> Array:
-        """Turn the five spectra and F0, of a batch of one, into the waveform."""
-        return synthesis.synthesise(*(x[0] for x in spectra_and_f0), seed=seed, faults=self.faults)
+    def synthesise(self, *spectra_and_f0: Array, noise: Array) -> Array:
+        """Turn the five spectra and F0, of a batch of one, and noise into the waveform."""
+        return synthesis.synthesise(*(x[0] for x in spectra_and_f0), noise, faults=self.faults)
 
     def _projections(self, x: Array) -> list[Array]:
         """Norm and project to query, key and value: [B, heads, T, C / heads] each."""

@@ -31,22 +31,23 @@ def synthesise(
     residual: Array,
     phi: Array,
     f0_hz: Array,
+    drawn: Array,
     *,
-    seed: int,
     faults: Collection[str] = (),
 ) -> Array:
-    """Return the waveform [frames · 300] of spectra [601, frames] and F0 [frames].
-
-    The noise is drawn as the package draws it, from numpy's generator: the same seed gives the same noise.
-    """
+    """Return the waveform [frames · 300] of spectra [601, frames], F0 [frames] and noise [601, 2 · frames]."""
     window = hann(symmetric="hann_symmetric" in faults)
-    drawn = np.random.default_rng(seed).standard_normal((harmonic.shape[0], 2 * harmonic.shape[1]), dtype=np.float32)
     spectrum = (
         _magnitude(harmonic) * np.exp(1j * np.pi * np.tanh(theta)) * _stft(_pulses(f0_hz), harmonic.shape[1], window)
     )
-    spectrum += _magnitude(noise) * drawn.view(np.complex64)
+    spectrum += _magnitude(noise) * np.ascontiguousarray(drawn).view(np.complex64)
     spectrum += _magnitude(residual) * np.exp(1j * phi)
     return _inverse_stft(spectrum.astype(np.complex64), window, normalised="overlap_norm" not in faults)
+
+
+def draw_noise(frames: int, seed: int) -> Array:
+    """Draw the noise as the package draws it: real and imaginary parts by turns, [601, 2 · frames]."""
+    return np.random.default_rng(seed).standard_normal((N_FFT // 2 + 1, 2 * frames), dtype=np.float32)
 
 
 def _magnitude(logarithm: Array) -> Array:
