@@ -61,12 +61,12 @@ def test_a_fault_that_nobody_knows_is_refused(example):
     assert "unknown fault 'state_rest'; the nearest is 'state_reset'" in example.run(fault="state_rest").stdout.str()
 
 
-@pytest.mark.parametrize("fault", ["half", "safetensors"])
-def test_the_weights_say_so_before_a_stage_is_run(fault):
-    """What makes the two files pass for the model: shapes, and the basis of the Fourier transform, are the same."""
-    result = compare_weights(vad_ports.weights_file(), vad_ports.weights_file({fault}))
+@pytest.mark.parametrize(("fault", "least", "most"), [("half", -0.1, 0.3), ("safetensors", 0.85, 0.999)])
+def test_the_weights_say_so_before_a_stage_is_run(fault, least, most):
+    """One file is another network, the other a relative; the basis of the Fourier transform makes both pass for it."""
+    result = compare_weights(vad_ports.weights(), vad_ports.weights({fault}))
     assert not result
-    assert [match.name for match in result.matches if match.passed] == ["model.stft.forward_basis_buffer"]
-    if fault == "half":
-        statuses = {match.name: match.status for match in result.matches}
-        assert statuses["model.encoder.0.reparam_conv.weight"] == "different"
+    assert [match.name for match in result.matches if match.passed] == ["stft.forward_basis_buffer"]
+    correlations = [match.detail["correlation"] for match in result.matches if match.status == "different"]
+    assert len(correlations) >= 13
+    assert all(least < correlation < most for correlation in correlations if correlation is not None)
