@@ -43,6 +43,8 @@ class Example:
         target.parent.mkdir(parents=True)
         shutil.copy(ROOT / self._file, target)
         pytester.makeini("[pytest]\n")
+        for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):  # the inner run is nobody's worker
+            monkeypatch.delenv(name, raising=False)
         # Its plugin imports hypothesis anew in every inner run, which takes a second.
         monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")
 
