@@ -77,10 +77,10 @@ def _uncorrelated(problem: Problem, share: float) -> Finding:
         said = (
             f" and {abs(level):.1f} dB {'quieter' if level < 0 else 'louder'} (no gain: a gain would keep the pattern)"
         )
-    message = (
-        f"actual is unrelated to expected (correlation {math.sqrt(share):.2f}){said}; check that the weights were "
-        "loaded (random or another checkpoint's), and that the input is the same"
-    )
+    check = "check that the weights were loaded (random or another checkpoint's), and that the input is the same"
+    if problem.is_codes:
+        check += "; codes that are fed back are unrelated behind the first that differs"
+    message = f"actual is unrelated to expected (correlation {math.sqrt(share):.2f}){said}; {check}"
     return Finding("uncorrelated", message, detail={"correlation": math.sqrt(share), "level_db": level})
 
 

@@ -120,7 +120,10 @@ def _length(
     else:
         where, at = "start", 0
         word = f", {abs(lag)} of them {'added' if lag > 0 else 'cut'} at the start"
-    message = f"{said}{word}; check padding, trimming, centring, and the last (partial) chunk"
+    check = "check padding, trimming, centring, and the last (partial) chunk"
+    if meta.kind == "codes" and where == "end" and np.array_equal(e[:n], a[:n]):
+        check = "up to there all codes are equal; check when generation ends: the end token, and of which codebooks"
+    message = f"{said}{word}; {check}"
     detail = {"axis": label, "difference": more, "where": where, "at": at, "shift": lag}
     findings = [Finding("length", message, explains=None, detail=detail)]
     if lag is None or where == "inside":

@@ -157,3 +157,27 @@ def test_whatever_two_arrays_are_like_the_diagnosis_comes_to_an_end():
         actual = (moved if rng.random() < 0.5 else turned).reshape(shape) + int(rng.integers(0, 2))
         result = compare(expected, actual)
         assert result.passed or result.findings, (shape, expected.dtype)
+
+
+def of_codes(expected, actual):
+    sides = [StageTensor(StageMeta("x", kind="codes", axes="CT"), side) for side in (expected, actual)]
+    return check_stage(*sides, layered([], "x")).findings[0]
+
+
+def test_codes_that_end_early_and_agree_until_then_ask_for_the_end_token():
+    """A common prefix of codes points to the test that ends generation, not to padding."""
+    expected = np.random.default_rng(3).integers(1024, size=(8, 120))
+    found = of_codes(expected, expected[:, :23])
+    assert found.code == "length"
+    assert "97 frames shorter along T, at the end; up to there all codes are equal; check when" in found.message
+    changed = expected[:, :23].copy()
+    changed[0, 0] += 1
+    assert "all codes" not in of_codes(expected, changed).message
+
+
+def test_unrelated_codes_may_have_been_fed_back():
+    """After the first code that differs, those of a model that reads its own output are unrelated."""
+    expected, actual = np.random.default_rng(3).integers(1024, size=(2, 8, 120))
+    found = of_codes(expected, actual)
+    assert found.code == "uncorrelated"
+    assert found.message.endswith("codes that are fed back are unrelated behind the first that differs")
