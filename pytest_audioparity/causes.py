@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_audioparity.check import explained, listened
 from pytest_audioparity.errors import GoldenError
+from pytest_audioparity.golden.nearby import alike, sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, MutableMapping
@@ -54,7 +55,8 @@ class Causes:
             self._explained.add(name)
             actual = self._kept[name]
             with suppress(GoldenError):  # a golden that was altered has its own report
-                self._recorded[name] = explained(judged, self._golden.read(name), actual, self.neighbours(actual))
+                others = sources(self._golden, actual)
+                self._recorded[name] = explained(judged, self._golden.read(name), actual, others)
         for name in [name for name in self._kept if self._is_waveform(name)][:_LISTENED]:
             self.listened(name)
         stages = ((self._recorded.get(stage.name), stage) for stage in result.stages)
@@ -74,5 +76,5 @@ class Causes:
         return judged
 
     def neighbours(self, actual: StageTensor) -> Iterator[StageTensor]:
-        """Return the golden's stages of one shape, nearest first: a buffer that is used again holds one of these."""
-        return iter(()) if self._golden is None else self._golden.like(actual)
+        """Return the golden's stages of one shape, the nearest first."""
+        return iter(()) if self._golden is None else alike(self._golden, actual)

@@ -18,6 +18,7 @@ from pytest_audioparity.adapters.surroundings import noted_modes, own_generator,
 from pytest_audioparity.arguments import Arguments, Recorded, leaves
 from pytest_audioparity.check import check_stage
 from pytest_audioparity.errors import AudioparityError
+from pytest_audioparity.golden.nearby import sources
 from pytest_audioparity.records import FAIL, NOT_MEASURED, Own, StageTensor, shape_text
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ class Steps:
             if not _repeats(step.recorded, again, tolerance):
                 raise _UnmeasuredError(_NO_REPEAT)
             forced = _run(step, teacher, "the golden's inputs")
-        result = check_stage(golden.read(step.recorded.meta.name), forced, tolerance, others=golden.like(forced))
+        result = check_stage(golden.read(step.recorded.meta.name), forced, tolerance, others=sources(golden, forced))
         if result.verdict == NOT_MEASURED:
             raise _UnmeasuredError(f"its output on the golden's inputs: {result.reason}")
         return self._with_increment(result, step, forced)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.comparison.tolerances import PRESET_DB
-from pytest_audioparity.diagnosis import codes, degenerate
+from pytest_audioparity.diagnosis import codes, degenerate, draws
 from pytest_audioparity.diagnosis.problem import pose
 from pytest_audioparity.diagnosis.search import explain
 from pytest_audioparity.diagnosis.shapes import MOST_ELEMENTS, explain_shapes
@@ -71,10 +71,13 @@ def _explained(
             return ()
         wide = [np.asarray(side, np.float64) for side in (expected, actual)]
         return tuple(explain_shapes(wide[0], wide[1], meta, allowed))
+    others = list(itertools.islice(others, _OTHERS))
     if (finding := _stale(expected, actual, meta, others)) is not None:
         return (finding,)
-    if meta.kind == "codes" and (finding := codes.find(expected, actual)) is not None:
-        return (finding,)
+    if meta.kind == "codes":
+        finding = codes.find(expected, actual) or draws.find(expected, actual, meta, others)
+        if finding is not None:
+            return (finding,)
     problem = pose(expected, actual, meta, allowed, worst)
     if problem.error == 0:
         return ()
@@ -108,7 +111,7 @@ def _spread(array: Array) -> Array:
 
 def _stale(expected: Array, actual: Array, meta: StageMeta, others: Iterable[StageTensor]) -> Finding | None:
     """Say that actual is another stage of the golden."""
-    for other in itertools.islice(others, _OTHERS):
+    for other in others:
         if (
             other.meta.name == meta.name
             or other.array.shape != actual.shape

@@ -39,8 +39,6 @@ WAY_OUT = {
     "newer_format": "install a newer pytest-audioparity: pip install -U pytest-audioparity",
     "missing": "create it with: pytest --update-golden",
 }
-# Stages around another one of which a buffer that is used again may hold one.
-_LIKE = 16
 
 
 class Source(Protocol):
@@ -185,16 +183,6 @@ class Golden:
                 raise self._error(str(error), error.cause) from None
             stage = self._stages[name] = StageTensor(self._outlines[name].meta, array)
         return stage
-
-    def like(self, stage: StageTensor) -> Iterator[StageTensor]:
-        """Yield the other stages of a stage's shape, the nearest first, which it may be by mistake."""
-        held, name = [other.name for other in self.stages], stage.meta.name
-        at = held.index(name) if name in held else len(held)
-        shapes = {other.meta.name: other.array.shape for other in self.outlines}
-        near = sorted((abs(i - at), other) for i, other in enumerate(held) if other != name)
-        same = [other for _, other in near if shapes[other] == stage.array.shape]
-        for other in same[:_LIKE]:
-            yield self.read(other)
 
     def hash_of(self, name: str) -> str:
         """Return the ``xxh3:`` hash of a tensor as stated, or computed where it is not."""

@@ -100,7 +100,13 @@ def _said(one: WeightMatch) -> str:
 def _correlation(value: float) -> str:
     """Write a correlation that says 1 only where it is."""
     text = f"{value:.4f}"
-    return text if abs(value) == 1 or abs(float(text)) < 1 else f"1 - {1 - value:.1e}" if value > 0 else f"-1 + {1 + value:.1e}"
+    return (
+        text
+        if abs(value) == 1 or abs(float(text)) < 1
+        else f"1 - {1 - value:.1e}"
+        if value > 0
+        else f"-1 + {1 + value:.1e}"
+    )
 
 
 def _passing(matches: Sequence[WeightMatch]) -> Iterator[str]:

@@ -80,7 +80,9 @@ def agreement(expected: Array, actual: Array, *, noise: float = 0.0, stored: str
         if _every(expected, actual, lambda e, a, dtype=dtype: _rounded(e, a, dtype, noise)):
             return Agreement("cast", dtype.name, _cast_detail(expected, actual, dtype))
     if _every(expected, actual, _truncated) and actual.dtype.name == "bfloat16":
-        return Agreement("cast", "bfloat16", {**_cast_detail(expected, actual, actual.dtype), "rounding": "toward zero"})
+        return Agreement(
+            "cast", "bfloat16", {**_cast_detail(expected, actual, actual.dtype), "rounding": "toward zero"}
+        )
     if expected.dtype.kind not in "fV" or not _alike(expected, actual):
         return None
     grid = quantised(expected, actual, stored)

@@ -35,9 +35,7 @@ def judged(
 
 
 class _Rules:
-    def __init__(
-        self, reference: Pool, candidate: Pool, own: Mapping[int, int], found: Mapping[int, Found]
-    ) -> None:
+    def __init__(self, reference: Pool, candidate: Pool, own: Mapping[int, int], found: Mapping[int, Found]) -> None:
         self._reference, self._candidate, self._own, self._found = reference, candidate, own, found
         self._counts = gate_counts(reference.weights)
         self._moved = self._carriers()

@@ -42,17 +42,13 @@ def explained(
 ) -> tuple[list[WeightMatch], list[str], set[int]]:
     """Return an entry for every tensor of the reference in its order, notes on all, and the tensors spoken of."""
     told = _Failures(reference, candidate, own, found)
-    entries = [
-        matches[place] if place in matches else told.entry(place) for place in range(reference.real)
-    ]
+    entries = [matches[place] if place in matches else told.entry(place) for place in range(reference.real)]
     entries, notes = mistakes(entries, told.ranges)
     return entries, notes, told.spoken_of
 
 
 class _Failures:
-    def __init__(
-        self, reference: Pool, candidate: Pool, own: Mapping[int, int], found: Mapping[int, Found]
-    ) -> None:
+    def __init__(self, reference: Pool, candidate: Pool, own: Mapping[int, int], found: Mapping[int, Found]) -> None:
         self._reference, self._candidate, self._own, self._found = reference, candidate, own, found
         self._used = {actual for one in found.values() for actual in one.actuals}
         self.spoken_of: set[int] = set()
@@ -73,7 +69,9 @@ class _Failures:
         if other is not None:
             self.spoken_of.add(other)
             return self._against(place, expected, other)
-        return self._scaled_elsewhere(place, expected) or self._random_elsewhere(place, expected) or self._missing(place)
+        return (
+            self._scaled_elsewhere(place, expected) or self._random_elsewhere(place, expected) or self._missing(place)
+        )
 
     def _against(self, place: int, expected: Array, other: int) -> WeightMatch:
         """Compare a tensor with its namesake, which it is not."""

@@ -80,9 +80,7 @@ def noise_of(values: Array, *sources: Weight) -> float:
     return relative * float(np.abs(values).max(initial=0.0))
 
 
-def _weight_norm(
-    weights: Sequence[Weight], places: Mapping[str, int], name: str, place: int
-) -> Iterator[Folding]:
+def _weight_norm(weights: Sequence[Weight], places: Mapping[str, int], name: str, place: int) -> Iterator[Folding]:
     matched = _MAGNITUDE.match(name)
     if matched is None:
         return

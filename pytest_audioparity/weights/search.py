@@ -67,9 +67,7 @@ def _related(expected: Array, actual: Array, pool: Pool, place: int, noise: floa
     return agreement(expected, actual, noise=noise + pool.noise(place), stored=pool.weights[place].stored)
 
 
-def _found_whole(
-    expected: Array, actual: Array, pool: Pool, place: int, layout: Layout, relation: Agreement
-) -> Found:
+def _found_whole(expected: Array, actual: Array, pool: Pool, place: int, layout: Layout, relation: Agreement) -> Found:
     detail = dict(relation.detail)
     has_moved = not layout.is_identity or expected.shape != actual.shape
     if has_moved:
