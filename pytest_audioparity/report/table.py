@@ -76,6 +76,7 @@ def _side_cells(side: Side) -> str:
 
 def _judged_cells(stage: StageResult, *, is_owned: bool) -> str:
     value, last = _judged(stage)
+    value = value[: 2 * _JUDGED - 1]  # a code may be as long as both columns, and must not touch the number before
     if is_owned:
         last = "" if stage.passed or not stage.has_both_sides else own_cell(stage.own)
         if len(value) >= _JUDGED:

@@ -135,6 +135,14 @@ def test_a_dtype_stands_in_the_table_and_says_what_would_allow_it():
     assert "precision='fp16'" in text
 
 
+def test_a_long_code_in_the_table_does_not_touch_the_number_before_it():
+    """missing_channels is as long as the two columns that it takes."""
+    random = np.random.default_rng(0).standard_normal((8, 40))
+    row = next(line for line in render(compare({"mel": random}, {"mel": random[:5]})).splitlines() if "FAIL<" in line)
+    assert " missing_channel FAIL<" in row
+    assert len(row) <= WIDTH
+
+
 def test_a_silent_reference_is_met_with_the_way_to_judge_it():
     text = render(compare({"mask": np.zeros(9)}, {"mask": np.full(9, 1e-9)}))
     assert "expected is silent" in text
