@@ -103,7 +103,8 @@ def shelf(tmp_path_factory):
 def project(pytester, monkeypatch, shelf):
     """Give the example as a repository of its own, with its golden."""
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:xdist")
-    monkeypatch.delenv("TTS_FAULT", raising=False)
+    for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "TTS_FAULT", "TTS_RUNTIME"):
+        monkeypatch.delenv(name, raising=False)
     folder = pytester.path / "examples" / "token_tts"
     folder.mkdir(parents=True)
     for test in EXAMPLE.glob("test_*.py"):
