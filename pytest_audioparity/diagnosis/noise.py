@@ -77,7 +77,10 @@ def _uncorrelated(problem: Problem, share: float) -> Finding:
         said = (
             f" and {abs(level):.1f} dB {'quieter' if level < 0 else 'louder'} (no gain: a gain would keep the pattern)"
         )
-    check = "check that the weights were loaded (random or another checkpoint's), and that the input is the same"
+    check = (
+        "check that the weights were loaded (random or another checkpoint's), that their rows are in the order of this "
+        "runtime (gates of an LSTM), and that the input is the same"
+    )
     if problem.is_codes:
         check += "; codes that are fed back are unrelated behind the first that differs"
     message = f"actual is unrelated to expected (correlation {math.sqrt(share):.2f}){said}; {check}"

@@ -53,6 +53,29 @@ def test_an_encoder_with_random_weights_is_no_gain():
     assert "weights" in first.message
 
 
+def recurrent(x, rows, order):
+    """Return the hidden states of an LSTM whose rows of gates, of inputs and state together, are in some order."""
+    width = len(rows) // 4
+    hidden = cell = np.zeros(width)
+    states = []
+    for frame in x:
+        gate = dict(zip(order, np.split(rows @ [*frame, *hidden], 4), strict=True))
+        opened = {name: 1 / (1 + np.exp(-gate[name])) for name in "ifo"}
+        cell = opened["f"] * cell + opened["i"] * np.tanh(gate["g"])
+        hidden = opened["o"] * np.tanh(cell)
+        states.append(hidden)
+    return np.stack(states)
+
+
+def test_an_lstm_whose_gates_are_in_the_order_of_another_runtime():
+    """Its output is unrelated too, and the report says that the weights may be right and their rows not."""
+    rows = np.random.default_rng(5).standard_normal((4 * 64, 40 + 64)) * np.repeat([1, 2, 0.5, 1], 64)[:, None]
+    x = HIDDEN[0, :40].T
+    (first,) = findings(recurrent(x, rows, "ifgo"), recurrent(x, rows, "iofg"), axes="TC")
+    assert first.code == "uncorrelated"
+    assert "gates of an LSTM" in first.message
+
+
 def test_a_decoder_whose_state_was_reset_after_the_first_chunk():
     """Equal up to a frame, wrong from there on."""
     actual = HIDDEN.copy()
