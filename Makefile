@@ -47,7 +47,7 @@ $(VENV)/.demo: $(VENV)/.base pyproject.toml
 
 $(VENV)/.test: $(VENV)/.base pyproject.toml
 	$(PIP) --editable '.[pesq]' --group test
-	$(PIP) --no-deps silero-vad==6.2.3  # its dependencies include torch; its ONNX file needs none of them
+	$(PIP) --no-deps silero-vad==6.2.3 Resemblyzer==0.1.4  # for the models in them; they would bring torch and more
 	touch $@
 
 $(VENV)/.torch: $(VENV)/.test
