@@ -76,7 +76,7 @@ def _said(one: WeightMatch) -> str:
         parts.append(f"is under the name {detail['is_under']}; its own name holds {detail['name_holds']}")
     if "holds" in detail:
         parts.append(f"the candidate's holds {detail['holds']}")
-    if "gates" in detail:
+    if "gates" in detail and "reason" not in detail:
         parts.append(f"gates {detail['gates']}")
     if detail.get("correlation") is not None and one.status != "scaled":
         parts.append(f"correlation {_correlation(detail['correlation'])}")

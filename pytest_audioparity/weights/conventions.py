@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.weights.gates import Gates, gate_counts
+from pytest_audioparity.weights.gates import Gates, families, gate_counts
 from pytest_audioparity.weights.labels import module_of
 from pytest_audioparity.weights.layouts import squeezed
+from pytest_audioparity.weights.pool import GRAPHS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from pytest_audioparity.weights.rows import RowOrder
     from pytest_audioparity.weights.search import Found
 
-# Formats whose tensors belong to operators with conventions of their own, whatever their names are.
-_GRAPHS = ("onnx", "mlpackage")
 # Other matrices under the same names that kept their axes, before a lone transposed one is called a fault.
 _KEPT = 2
 
@@ -40,6 +39,7 @@ class _Rules:
     ) -> None:
         self._reference, self._candidate, self._own, self._found = reference, candidate, own, found
         self._counts = gate_counts(reference.weights)
+        self._families = tuple(families(pool.weights, pool.format) for pool in (reference, candidate))
         self._moved = self._carriers()
 
     def judge(self, place: int) -> tuple[str, dict[str, Any]]:
@@ -57,9 +57,8 @@ class _Rules:
 
     def _gates(self, place: int, one: Found) -> tuple[bool, dict[str, Any]]:
         weight, other = self._reference.weights[place], self._candidate.weights[one.actuals[0]]
-        gates = Gates(
-            weight.name, self._reference.format, weight.shape, other.name, self._candidate.format, other.shape
-        )
+        own, others = self._families
+        gates = Gates(own.get(weight.name), others.get(other.name), weight.name, other.name)
         order = one.orders[0] if one.orders else None
         if not gates.is_recurrent or (order is not None and order.rotary is not None):
             return True, {}
@@ -89,7 +88,7 @@ class _Rules:
             len(one.actuals) == 1
             and weight.name == other.name
             and weight.shape == other.shape
-            and self._candidate.format not in _GRAPHS
+            and self._candidate.format not in GRAPHS
         )
 
     def _is_lone_transpose(self, place: int, one: Found) -> bool:

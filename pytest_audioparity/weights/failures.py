@@ -14,7 +14,7 @@ from pytest_audioparity.weights.initialisers import initialiser
 from pytest_audioparity.weights.labels import module_of, shared_words
 from pytest_audioparity.weights.layouts import is_reshaped, likely, layouts, squeezed
 from pytest_audioparity.weights.mistakes import mistakes
-from pytest_audioparity.weights.pool import size_of
+from pytest_audioparity.weights.pool import GRAPHS, size_of
 from pytest_audioparity.weights.records import WeightMatch
 from pytest_audioparity.weights.unused import unused_reason
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _ERRORS, _UNRELATED = 5.0, 0.1
 # Layouts that are measured in full for the report on a tensor that is none of them.
 _LAYOUTS = 6
+# Biases that ONNX keeps in one: two of every direction.
+_MOST_PARTS = 4
 
 
 def explained(
@@ -64,7 +66,8 @@ class _Failures:
         weight = self._reference.weights[place]
         expected = self._reference.read(place)
         other = self._own.get(place)
-        unused = unused_reason(weight.name, expected, is_absent=other is None)
+        is_graph = self._reference.format in GRAPHS
+        unused = unused_reason(weight.name, expected, is_absent=other is None, is_graph=is_graph)
         if unused is not None:
             if other is not None:
                 self.spoken_of.add(other)
@@ -73,7 +76,12 @@ class _Failures:
         if other is not None:
             self.spoken_of.add(other)
             return self._against(place, expected, other)
-        return self._scaled_elsewhere(place, expected) or self._random_elsewhere(place, expected) or self._missing(place)
+        return (
+            self._scaled_elsewhere(place, expected)
+            or self._random_elsewhere(place, expected)
+            or self._random_among(place)
+            or self._missing(place)
+        )
 
     def _against(self, place: int, expected: Array, other: int) -> WeightMatch:
         """Compare a tensor with its namesake, which it is not."""
@@ -207,6 +215,21 @@ class _Failures:
         if alike:
             detail["unmatched_of_its_size"] = alike[:3]
         return WeightMatch(weight.name, None, "missing", detail)
+
+    def _random_among(self, place: int) -> WeightMatch | None:
+        """Return the entry of a vector in whose stead the candidate has several in one, untrained ones."""
+        weight, size = self._reference.weights[place], size_of(self._reference.weights[place].shape)
+        if len(squeezed(weight.shape)) != 1:
+            return None
+        for other, partner in enumerate(self._candidate.weights[: self._candidate.real]):
+            parts, left = divmod(size_of(partner.shape), size)
+            if other in self._used or left or not 2 <= parts <= _MOST_PARTS or len(squeezed(partner.shape)) > 1:
+                continue
+            looks = initialiser(self._candidate.read(other), self._shapes(place, self._reference.read(place)))
+            if looks is not None and "ks" in looks:
+                self.spoken_of.add(other)
+                return WeightMatch(weight.name, partner.name, "random_init", {**looks, "by": "size"})
+        return None
 
 
 def _factor(measured: Difference, shape: tuple[int, ...]) -> dict[str, Any]:

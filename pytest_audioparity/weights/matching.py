@@ -174,7 +174,7 @@ def _split(expected: Array, candidate: Pool, places: Sequence[int]) -> Found | N
             taken = large.take(order.index, axis=order.axis)
             relation = agreement(taken, small, stored=candidate.weights[place].stored)
             if relation is not None:
-                parts.setdefault((order.axis, large.shape), []).append((place, order, relation))
+                parts.setdefault((order.axis, large.shape), []).append((place, order.turned(), relation))
                 break
     for (axis, shape), some in parts.items():
         rows = sorted(int(row) for _, order, _ in some for row in order.index)

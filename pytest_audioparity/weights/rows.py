@@ -7,7 +7,7 @@ whoever asked. Orders that frameworks use are tried before any order at all.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,6 +59,10 @@ class RowOrder:
     def is_any(self) -> bool:
         """Whether this is an order that no framework has."""
         return self.blocks is None and self.rotary is None and not _is_strided(self.index)
+
+    def turned(self) -> RowOrder:
+        """Return the order told from the other side: the same rows, the blocks by their place in actual."""
+        return self if self.blocks is None else replace(self, blocks=tuple(int(b) for b in np.argsort(self.blocks)))
 
     def detail(self) -> dict[str, Any]:
         """Say which rows."""

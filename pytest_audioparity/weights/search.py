@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _LAYOUTS, _CANDIDATES = 4, 12
 # Fewer distinct values than this say nothing about where they came from.
 LEAST_EVIDENCE = 16
+_MOST_STACKED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,9 @@ def find_whole(expected: Array, pool: Pool, places: Iterable[int], *, noise: flo
 
 
 def _related(expected: Array, actual: Array, pool: Pool, place: int, noise: float) -> Agreement | None:
-    return agreement(expected, actual, noise=noise + pool.noise(place), stored=pool.weights[place].stored)
+    if place in pool.folds:  # what is computed is exact, and what is stored was rounded: here it is the reference
+        return agreement(actual, expected, noise=noise + pool.noise(place))
+    return agreement(expected, actual, noise=noise, stored=pool.weights[place].stored)
 
 
 def _found_whole(
@@ -152,10 +155,12 @@ def _merged(array: Array, axes: int) -> Iterator[Array]:
     plain = np.ascontiguousarray(array).reshape(squeezed(array.shape))
     if plain.ndim == axes:
         yield plain
+    # Vectors are stacked by direction or by Q, K and V; those of a matrix in general are no vectors.
+    if plain.ndim != axes + 1 or (axes == 1 and plain.shape[0] > _MOST_STACKED):
+        return
     for first in range(plain.ndim - 1):
-        if plain.ndim == axes + 1:
-            shape = plain.shape
-            yield plain.reshape(*shape[:first], shape[first] * shape[first + 1], *shape[first + 2 :])
+        shape = plain.shape
+        yield plain.reshape(*shape[:first], shape[first] * shape[first + 1], *shape[first + 2 :])
 
 
 def same_content(told: Fingerprint, pool: Pool, size: int, *, limit: float = LOOSE) -> list[int]:
