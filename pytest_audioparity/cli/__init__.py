@@ -57,7 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     files.add_compare(commands.add_parser("compare", help="compare the stages of two files"))
     files.add_inspect(commands.add_parser("inspect", help="show what a golden or tensor file holds"))
     scores.add_score(commands.add_parser("score", help="say whether audio is still speech, of files or folders"))
-    weights.add_weights(commands.add_parser("weights", help="say whether a converted model has its reference's weights"))
+    weights.add_weights(
+        commands.add_parser("weights", help="say whether a converted model has its reference's weights")
+    )
     goldens.add_golden(commands.add_parser("golden", help="review, prune and store goldens"))
     runs.add_run(commands.add_parser("run", help="put records of runs together, judge them again"))
     return parser

@@ -34,9 +34,7 @@ def judged(
 
 
 class _Rules:
-    def __init__(
-        self, reference: Pool, candidate: Pool, own: Mapping[int, int], found: Mapping[int, Found]
-    ) -> None:
+    def __init__(self, reference: Pool, candidate: Pool, own: Mapping[int, int], found: Mapping[int, Found]) -> None:
         self._reference, self._candidate, self._own, self._found = reference, candidate, own, found
         self._counts = gate_counts(reference.weights)
         self._families = tuple(families(pool.weights, pool.format) for pool in (reference, candidate))
@@ -135,7 +133,7 @@ class _Rules:
         return carriers
 
     def _is_consistent(self, place: int, one: Found, order: RowOrder) -> bool:
-        """Whether what the order disturbs is set right: outputs of one layer, all of its tensors, inputs of the next."""
+        """Whether what the order disturbs is set right: all outputs of a layer, and the inputs of the next."""
         carriers = self._moved[order.index.tobytes()]
         outputs = {other for other, axis in carriers if axis == 0}
         inputs = {other for other, axis in carriers if axis > 0}
@@ -143,12 +141,12 @@ class _Rules:
             return False
         size = len(order.index)
         modules = {module_of(self._reference.weights[other].name) for other in outputs}
-        for other, weight in enumerate(self._reference.weights):
-            shape = squeezed(weight.shape)
-            if module_of(weight.name) in modules and shape and shape[0] == size and other not in outputs:
-                if not self._reference.fingerprint(other).is_constant:
-                    return False
-        return True
+        left = [
+            other
+            for other, weight in enumerate(self._reference.weights)
+            if module_of(weight.name) in modules and squeezed(weight.shape)[:1] == (size,) and other not in outputs
+        ]
+        return all(self._reference.fingerprint(other).is_constant for other in left)
 
 
 def _reference_axis(one: Found, order: RowOrder) -> int:

@@ -14,12 +14,11 @@ if TYPE_CHECKING:
     from pytest_audioparity.weights.pool import Pool
 
 
-
 def extras(reference: Pool, candidate: Pool, used: Collection[int]) -> tuple[list[str], list[str]]:
     """Return the names of the tensors that match none of the reference, and notes on those that are not listed.
 
-    Constants of a graph that are no weights (shapes, scalars, initial states of zeros) are counted instead, and so are copies of tensors
-    that were matched already.
+    Constants of a graph that are no weights (shapes, scalars, initial states of zeros) are counted instead, and so are
+    copies of tensors that were matched already.
     """
     names, constants, copies = [], 0, 0
     for place, weight in enumerate(candidate.weights[: candidate.real]):
@@ -46,7 +45,7 @@ def extras(reference: Pool, candidate: Pool, used: Collection[int]) -> tuple[lis
 def _is_copy(reference: Pool, candidate: Pool, place: int) -> bool:
     told = candidate.fingerprint(place)
     for other in reference.of_size(told.size):
-        if reference.fingerprint(other).distance(told) <= CLOSE:
-            if find_whole(reference.read(other), candidate, [place]) is not None:
-                return True
+        is_near = reference.fingerprint(other).distance(told) <= CLOSE
+        if is_near and find_whole(reference.read(other), candidate, [place]) is not None:
+            return True
     return False

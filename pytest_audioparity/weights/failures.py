@@ -12,7 +12,7 @@ from pytest_audioparity.weights.agreement import difference
 from pytest_audioparity.weights.fingerprints import CLOSE
 from pytest_audioparity.weights.initialisers import initialiser
 from pytest_audioparity.weights.labels import module_of, shared_words
-from pytest_audioparity.weights.layouts import is_reshaped, likely, layouts, squeezed
+from pytest_audioparity.weights.layouts import is_reshaped, layouts, likely, squeezed
 from pytest_audioparity.weights.mistakes import mistakes
 from pytest_audioparity.weights.pool import GRAPHS, size_of
 from pytest_audioparity.weights.records import WeightMatch
@@ -44,17 +44,13 @@ def explained(
 ) -> tuple[list[WeightMatch], list[str], set[int]]:
     """Return an entry for every tensor of the reference in its order, notes on all, and the tensors spoken of."""
     told = _Failures(reference, candidate, own, found)
-    entries = [
-        matches[place] if place in matches else told.entry(place) for place in range(reference.real)
-    ]
+    entries = [matches[place] if place in matches else told.entry(place) for place in range(reference.real)]
     entries, notes = mistakes(entries, told.ranges)
     return entries, notes, told.spoken_of
 
 
 class _Failures:
-    def __init__(
-        self, reference: Pool, candidate: Pool, own: Mapping[int, int], found: Mapping[int, Found]
-    ) -> None:
+    def __init__(self, reference: Pool, candidate: Pool, own: Mapping[int, int], found: Mapping[int, Found]) -> None:
         self._reference, self._candidate, self._own, self._found = reference, candidate, own, found
         self._used = {actual for one in found.values() for actual in one.actuals}
         self.spoken_of: set[int] = set()

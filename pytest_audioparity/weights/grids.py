@@ -103,7 +103,7 @@ def _some(split: tuple[Array, int]) -> Array:
     chosen = np.unique(np.linspace(0, math.prod(shape) - 1, 8).astype(int))
     rows = view[np.unravel_index(chosen, shape)]
     if rows.size > _PALETTE_SAMPLE * len(rows):
-        rows = rows[(slice(None), *(slice(0, max(1, 1 << 8)) for _ in range(rows.ndim - 1)))]
+        rows = rows[(slice(None),) + (slice(0, 256),) * (rows.ndim - 1)]
     flat: Array = np.ascontiguousarray(rows).reshape(len(rows), -1)
     return flat
 

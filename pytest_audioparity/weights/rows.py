@@ -217,7 +217,7 @@ def _neighbours(e: Array, a: Array) -> tuple[Array, Array]:
 def _loneliness(e: Array, a: Array) -> float:
     """Return how far a typical row of a sample is from its neighbour."""
     some = e[np.unique(np.linspace(0, len(e) - 1, 64).astype(int))]
-    return float(np.median(_neighbours(some, a)[1])) / e.shape[1]
+    return float(np.median(_neighbours(some, a)[1])) / float(e.shape[1])
 
 
 def _is_strided(index: Array) -> str:

@@ -1,4 +1,4 @@
-"""Where the content of one tensor is in the candidate: as it is, in another layout, in another order, in a larger one."""
+"""Where the content of one tensor is in the candidate: in another layout, in another order, in a larger one."""
 
 from __future__ import annotations
 
@@ -70,9 +70,7 @@ def _related(expected: Array, actual: Array, pool: Pool, place: int, noise: floa
     return agreement(expected, actual, noise=noise, stored=pool.weights[place].stored)
 
 
-def _found_whole(
-    expected: Array, actual: Array, pool: Pool, place: int, layout: Layout, relation: Agreement
-) -> Found:
+def _found_whole(expected: Array, actual: Array, pool: Pool, place: int, layout: Layout, relation: Agreement) -> Found:
     detail = dict(relation.detail)
     has_moved = not layout.is_identity or expected.shape != actual.shape
     if has_moved:
@@ -152,15 +150,14 @@ def part_of(small: Array, large: Array) -> Iterator[tuple[Array, Array, RowOrder
 
 def _merged(array: Array, axes: int) -> Iterator[Array]:
     """Yield an array with so many axes: neighbours merged, those of length one left out."""
-    plain = np.ascontiguousarray(array).reshape(squeezed(array.shape))
-    if plain.ndim == axes:
-        yield plain
+    shape = squeezed(array.shape)
+    if len(shape) == axes:
+        yield array.reshape(shape)
     # Vectors are stacked by direction or by Q, K and V; those of a matrix in general are no vectors.
-    if plain.ndim != axes + 1 or (axes == 1 and plain.shape[0] > _MOST_STACKED):
+    if len(shape) != axes + 1 or (axes == 1 and shape[0] > _MOST_STACKED):
         return
-    for first in range(plain.ndim - 1):
-        shape = plain.shape
-        yield plain.reshape(*shape[:first], shape[first] * shape[first + 1], *shape[first + 2 :])
+    for first in range(axes):
+        yield array.reshape(*shape[:first], shape[first] * shape[first + 1], *shape[first + 2 :])
 
 
 def same_content(told: Fingerprint, pool: Pool, size: int, *, limit: float = LOOSE) -> list[int]:
