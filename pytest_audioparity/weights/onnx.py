@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_audioparity.errors import TensorFileError
+from pytest_audioparity.tensorbytes import shown
 from pytest_audioparity.weights.dtypes import dtype_named
 from pytest_audioparity.weights.mapped import Mapped
 from pytest_audioparity.weights.onnx_graphs import function_of, graph_of
@@ -83,6 +84,6 @@ def _unambiguous(found: Iterable[Found]) -> tuple[dict[tuple[int, str], Weight],
         key = (id(one.graph), one.name)
         if made.setdefault(key, one).parameters != one.parameters:
             if not unclear[key]:
-                notes.append(f"{one.name} is used with several scales and is given as integers")
+                notes.append(f"{shown(one.name)} is used with several scales and is given as integers")
             unclear[key] += 1
     return {key: one.weight for key, one in made.items() if key not in unclear}, notes

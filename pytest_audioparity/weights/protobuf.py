@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.errors import TensorFileError
+from pytest_audioparity.tensorbytes import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,6 +80,16 @@ class Message:
     def numbers(self) -> tuple[int, ...]:
         """The fields that it has."""
         return tuple(self._values)
+
+    def check_holds(self, name: str, count: int) -> None:
+        """Refuse a message that claims more numbers than it has bytes; each takes one at least.
+
+        Raises
+        ------
+        TensorFileError : it does
+        """
+        if count > self.span[1] - self.span[0]:
+            raise TensorFileError(f"claims more values for tensor {shown(name)} than it holds")
 
     def integer(self, number: int) -> int:
         """Return a varint; the last one counts."""

@@ -116,6 +116,8 @@ def _rebuild_quantised(arguments: tuple[Any, ...]) -> Any:
     if scheme.name not in ("torch.per_tensor_affine", "torch.per_channel_affine"):
         raise TensorFileError(f"holds a tensor quantised as {shown(scheme.name)}, which is not read")
     affine = (scale, zero_point, axis[0] if axis else 0)
+    if not all(isinstance(one, int | float | StoredTensor) for one in affine) or not isinstance(affine[2], int):
+        raise TensorFileError("holds a quantised tensor whose scale is no number and no tensor")
     return _tensor(storage, storage.dtype, offset, shape, strides, affine)
 
 

@@ -47,7 +47,7 @@ class Tree:
         if isinstance(value, StoredTensor):
             yield name or "tensor", value
         elif isinstance(value, dict) and value.keys() >= _OPTIMISER:
-            self.notes.append(f"{name or 'it'} is the state of an optimiser and is left out")
+            self.notes.append(f"{shown(name)} is the state of an optimiser and is left out")
         else:
             for key, item in self._parts(value, name):
                 yield from self.tensors(item, ".".join(filter(None, (name, key))), depth + 1)
