@@ -70,8 +70,8 @@ def dequantised(weights: Iterable[Weight], path: Path) -> tuple[list[Weight], li
 def _unknown(layer: _Layer, options: list[int]) -> str:
     ways = " or ".join(f"{bits} bits in groups of {layer.product // bits}" for bits in options) or "no known way"
     return (
-        f"{shown(layer.name)} is quantised by MLX with {ways}; it is left as integers, which the config.json of the model "
-        "beside its file would make values"
+        f"{shown(layer.name)} is quantised by MLX with {ways}; it is left as integers, which the config.json of "
+        "the model beside its file would make values"
     )
 
 

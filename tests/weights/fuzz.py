@@ -57,9 +57,11 @@ def check(path: Path) -> bool:
             values = weight.read()
             assert (values.shape, values.dtype.name) == (weight.shape, weight.dtype), weight
     except TensorFileError as error:
-        assert len(str(error).splitlines()) == 1, error
-        return False
-    return True
+        problem = str(error)
+    else:
+        return True
+    assert len(problem.splitlines()) == 1, problem
+    return False
 
 
 def fuzz(name: str, folder: Path, seed: int, turns: int) -> int:
@@ -87,6 +89,6 @@ if __name__ == "__main__":
             try:
                 count = fuzz(name, Path(folder), seed, int(sys.argv[1]))
             except BaseException:
-                print(f"{name}, seed {seed}")
+                print(f"{name}, seed {seed}")  # noqa: T201 - its job
                 raise
-        print(f"{name}: {count} of {sys.argv[1]} could be read, {time.perf_counter() - start:.1f} s")
+        print(f"{name}: {count} of {sys.argv[1]} could be read, {time.perf_counter() - start:.1f} s")  # noqa: T201

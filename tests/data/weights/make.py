@@ -14,7 +14,7 @@ from pathlib import Path
 import coremltools as ct
 import numpy as np
 import torch
-from coremltools.converters.mil import Builder as mb
+from coremltools.converters.mil import Builder
 from coremltools.converters.mil.frontend.milproto.load import load
 from coremltools.converters.mil.mil import types
 from coremltools.models import neural_network
@@ -70,14 +70,14 @@ def as_numpy(tensor: torch.Tensor) -> np.ndarray:
 def program(target: ct.target, weights: dict) -> ct.models.MLModel:
     """Make a program that adds up what each constant gives, so that none of them is removed."""
 
-    @mb.program(input_specs=[mb.TensorSpec(shape=(1,))], opset_version=target)
+    @Builder.program(input_specs=[Builder.TensorSpec(shape=(1,))], opset_version=target)
     def total(x):
         sum_ = x
         for make in weights.values():
             value = make()
-            factor = mb.cast(x=x, dtype="fp16") if value.dtype == types.fp16 else x
-            part = mb.reduce_sum(x=mb.mul(x=factor, y=value), keep_dims=False)
-            sum_ = mb.add(x=sum_, y=mb.cast(x=part, dtype="fp32"))
+            factor = Builder.cast(x=x, dtype="fp16") if value.dtype == types.fp16 else x
+            part = Builder.reduce_sum(x=Builder.mul(x=factor, y=value), keep_dims=False)
+            sum_ = Builder.add(x=sum_, y=Builder.cast(x=part, dtype="fp32"))
         return sum_
 
     passes = ct.PassPipeline.EMPTY
@@ -93,47 +93,49 @@ def integers(low: int, high: int, shape: tuple[int, ...], dtype: object) -> np.n
 def write_coreml() -> dict[str, np.ndarray]:
     lit = random.random(24) < 0.5
     ios16 = {
-        "float32": lambda: mb.const(val=normal(4, 3), name="float32"),
-        "float16": lambda: mb.const(val=normal(5, 4).astype(np.float16), name="float16"),
-        "short": lambda: mb.const(val=normal(3), name="short"),
-        "affine": lambda: mb.constexpr_affine_dequantize(
+        "float32": lambda: Builder.const(val=normal(4, 3), name="float32"),
+        "float16": lambda: Builder.const(val=normal(5, 4).astype(np.float16), name="float16"),
+        "short": lambda: Builder.const(val=normal(3), name="short"),
+        "affine": lambda: Builder.constexpr_affine_dequantize(
             quantized_data=integers(-128, 128, (4, 6), types.int8),
             zero_point=np.arange(4).astype(np.int8),
             scale=np.abs(normal(4)),
             axis=0,
             name="affine",
         ),
-        "palette": lambda: mb.constexpr_lut_to_dense(
+        "palette": lambda: Builder.constexpr_lut_to_dense(
             indices=random.integers(0, 256, 18).astype(np.uint8),  # 24 indices of 6 bits
             lut=normal(64),
             shape=np.array([4, 6], np.uint32),
             name="palette",
         ),
-        "sparse": lambda: mb.constexpr_sparse_to_dense(
+        "sparse": lambda: Builder.constexpr_sparse_to_dense(
             nonzero_data=normal(int(lit.sum())),
             mask=np.packbits(lit, bitorder="little"),
             shape=np.array([4, 6], np.uint32),
             name="sparse",
         ),
-        "cast": lambda: mb.constexpr_cast(source_val=normal(4, 6).astype(np.float16), output_dtype="fp32", name="cast"),
+        "cast": lambda: Builder.constexpr_cast(
+            source_val=normal(4, 6).astype(np.float16), output_dtype="fp32", name="cast"
+        ),
     }
     ios18 = {
-        "blocks": lambda: mb.constexpr_blockwise_shift_scale(
+        "blocks": lambda: Builder.constexpr_blockwise_shift_scale(
             data=integers(-8, 8, (4, 8), types.int4), scale=np.abs(normal(4, 2)), name="blocks"
         ),
-        "shifted": lambda: mb.constexpr_blockwise_shift_scale(
+        "shifted": lambda: Builder.constexpr_blockwise_shift_scale(
             data=integers(0, 256, (4, 8), types.uint8),
             scale=np.abs(normal(1, 8)),
             offset=integers(0, 256, (1, 8), types.uint8),
             name="shifted",
         ),
-        "grouped": lambda: mb.constexpr_lut_to_dense(
+        "grouped": lambda: Builder.constexpr_lut_to_dense(
             indices=integers(0, 8, (4, 6), types.uint3), lut=normal(2, 1, 8, 1), name="grouped"
         ),
-        "vectors": lambda: mb.constexpr_lut_to_dense(
+        "vectors": lambda: Builder.constexpr_lut_to_dense(
             indices=integers(0, 4, (4, 6), types.uint2), lut=normal(1, 1, 4, 2), vector_axis=np.int32(0), name="vectors"
         ),
-        "masked": lambda: mb.constexpr_sparse_to_dense(
+        "masked": lambda: Builder.constexpr_sparse_to_dense(
             nonzero_data=normal(int(lit.sum())), mask=lit.reshape(4, 6).astype(types.np_uint1_dtype), name="masked"
         ),
     }
