@@ -174,6 +174,7 @@ def _fields(document: Document, span: Span) -> Iterator[tuple[int, int, Any]]:
             length, position = _varint(data, position, stop)
             value = (position, position + length)
             position += length
+            document.mapped.skip(length)
         elif wire in _FIXED_BYTES:
             position += _FIXED_BYTES[wire]
         else:

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
 # Containers that hold one another many times over would be walked for ever; a checkpoint nests about ten deep.
 _MOST_DEPTH = 100
-_MOST_VISITS = 2_000_000
+MOST_VISITS = 500_000
 _OPTIMISER = frozenset(("state", "param_groups"))
 # Where a pickled torch.nn.Module keeps its tensors and parts, which belong to no name.
 _MODULE_PARTS = ("_parameters", "_buffers", "_modules")
 _ARRAY_MAKERS = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct")
 _SEARCHED_DEPTH = 4
+# Anything else is a setting.
+_HOLDERS = (StoredTensor, dict, list, tuple, Opaque)
 
 
 class Tree:
@@ -42,7 +44,7 @@ class Tree:
         TensorFileError : containers hold themselves, or too many
         """
         self._visits += 1
-        if depth > _MOST_DEPTH or self._visits > _MOST_VISITS:
+        if depth > _MOST_DEPTH or self._visits > MOST_VISITS:
             raise TensorFileError("nests its tensors too deep, or in containers that hold themselves")
         if isinstance(value, StoredTensor):
             yield name or "tensor", value
@@ -50,7 +52,8 @@ class Tree:
             self.notes.append(f"{shown(name)} is the state of an optimiser and is left out")
         else:
             for key, item in self._parts(value, name):
-                yield from self.tensors(item, ".".join(filter(None, (name, key))), depth + 1)
+                if isinstance(item, _HOLDERS):
+                    yield from self.tensors(item, ".".join(filter(None, (name, key))), depth + 1)
 
     def _parts(self, value: Any, name: str) -> Iterable[tuple[str, Any]]:
         if isinstance(value, dict):
