@@ -7,7 +7,7 @@ import pytest
 from tests.weights.fuzz import fuzz
 from tests.weights.samples import WRITERS
 
-TURNS = 250
+TURNS = 200
 
 
 @pytest.mark.parametrize("name", WRITERS)
