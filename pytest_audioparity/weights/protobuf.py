@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# A large graph has a million fields; a hostile file of a gigabyte could have a billion, which would take hours.
-MOST_FIELDS = 5_000_000
+# A graph of 50 000 operations has a million fields; a hostile file could have a billion, for hours of work.
+MOST_FIELDS = 2_000_000
 _MOST_VARINT_BYTES = 10
 _VARINT, _FIXED64, _SPAN, _FIXED32 = 0, 1, 2, 5
 _FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}

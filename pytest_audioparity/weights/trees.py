@@ -20,6 +20,8 @@ _OPTIMISER = frozenset(("state", "param_groups"))
 _MODULE_PARTS = ("_parameters", "_buffers", "_modules")
 _ARRAY_MAKERS = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct")
 _SEARCHED_DEPTH = 4
+# Characters of a name of the file that are shown.
+_MOST_WORD = 80
 # Anything else is a setting.
 _HOLDERS = (StoredTensor, dict, list, tuple, Opaque)
 
@@ -68,7 +70,9 @@ class Tree:
         if isinstance(value.state, dict) and value.state.keys() >= set(_MODULE_PARTS):
             return (part for key in _MODULE_PARTS for part in self._parts(value.state[key], name))
         if value.maker in _ARRAY_MAKERS or _holds_tensor(value.arguments):
-            self.notes.append(f"{shown(name)} is made by {value.maker}, which is never called, and is left out")
+            self.notes.append(
+                f"{shown(name)} is made by {value.maker[:_MOST_WORD]}, which is never called, and is left out"
+            )
             return ()
         return self._parts(value.state, name)
 

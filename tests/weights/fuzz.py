@@ -7,7 +7,6 @@ another seed each time, within a limit on memory, and prints the seed of what we
 from __future__ import annotations
 
 import math
-import resource
 import sys
 import tempfile
 import time
@@ -82,6 +81,8 @@ def fuzz(name: str, folder: Path, seed: int, turns: int) -> int:
 
 
 if __name__ == "__main__":
+    import resource  # not on Windows
+
     resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
     for name in WRITERS:
         seed, start = time.time_ns() % 2**32, time.perf_counter()

@@ -173,6 +173,11 @@ def test_a_tensor_that_only_a_call_would_make_is_left_out_and_said(tmp_path):
         (tensor(0, (6,), (1,), extra=plain({"conj": True})), "conjugate or negative"),
         (b"]q\x00h\x00a", "hold themselves"),
         (b"]" + b"2" * 3 + b"a" * 3, "hold themselves"),
+        (b")" + b"2\x86" * 60 + b"Q", "refers to a storage in a way that is not read"),
+        (
+            b"ccollections\nOrderedDict\n]q\x00)" + b"2\x86" * 60 + b"N\x86a\x85R" + tensor(0, (7,), (1,)) + b"\x86",
+            "beyond",
+        ),
         (b"(", "damaged pickle"),
         (b"h\x07", "damaged pickle"),
         (b"cos\nsystem\nb", "damaged pickle"),
