@@ -1,7 +1,7 @@
 """Valid weight files, damaged at random: what the readers make of them is weights or a TensorFileError.
 
 The suite damages each a few hundred times; ``python -m tests.weights.fuzz 10000`` does so as often as asked, from
-another seed each time, within a limit on memory, and prints the seed of what went wrong.
+another seed each time, within a limit on memory, and prints the seed of what went wrong; names choose among the files.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ if __name__ == "__main__":
     import resource  # not on Windows
 
     resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
-    for name in WRITERS:
+    for name in sys.argv[2:] or WRITERS:
         seed, start = time.time_ns() % 2**32, time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
             try:

@@ -211,6 +211,43 @@ def test_a_product_with_blocks_of_few_bits_has_the_weight_that_the_runtime_compu
     np.testing.assert_allclose(found["w"].read(), weight, rtol=1e-4, atol=1e-3)
 
 
+BYTES, INTEGERS, FLOATS = TensorProto.UINT8, TensorProto.INT8, TensorProto.FLOAT
+ONE, NONE, STEP, MIDDLE = np.float32(1), np.uint8(0), np.float32(0.25), np.uint8(128)
+# Operations of integers, and what each is given beside its weight [6, 5]: an identity matrix gives the weight back.
+PRODUCTS = {
+    "MatMulIntegerToFloat": (("x", "w", ONE, "s", NONE, "z"), BYTES, FLOATS),
+    "DynamicQuantizeMatMul": (("x", "w", "s", "z"), FLOATS, FLOATS),
+    "QLinearMatMul": (("x", ONE, NONE, "w", "s", "z", STEP, MIDDLE), BYTES, BYTES),
+    "QLinearConv": (("x", ONE, NONE, "w", "s", "z", STEP, MIDDLE), BYTES, BYTES),
+}
+
+
+@pytest.mark.parametrize("op", PRODUCTS)
+def test_operations_of_integers_have_the_weight_that_the_runtime_computes_with(tmp_path, op):
+    """A scale for each output; what the runtime rounds to steps of its output is compared to half a step."""
+    inputs, kind, result = PRODUCTS[op]
+    convolution = op == "QLinearConv"
+    weight, zero = integers(-20, 20, 6, 5), integers(-9, 9, 5)
+    weight, zero = (weight.T[..., None], zero * 0) if convolution else (weight, zero)
+    arrays = {"w": weight, "s": scales(5), "z": zero}
+    arrays |= {str(index): one for index, one in enumerate(inputs) if not isinstance(one, str)}
+    given = [numpy_helper.from_array(np.ascontiguousarray(array), name) for name, array in arrays.items()]
+    names = [one if isinstance(one, str) else str(index) for index, one in enumerate(inputs)]
+    domain = "" if op.startswith("QLinear") else "com.microsoft"
+    save(
+        tmp_path / "a.onnx", [helper.make_node(op, names, ["y"], domain=domain)], given, [("x", kind)], [("y", result)]
+    )
+    found = weights_of(tmp_path / "a.onnx")
+    assert {name: one.stored for name, one in found.items()} == {"w": "int8"}
+    identity = np.eye(6, dtype=helper.tensor_dtype_to_np_dtype(kind))
+    made = ran(tmp_path / "a.onnx", x=identity[..., None] if convolution else identity)
+    if result == BYTES:
+        made = (made.astype(np.float32) - MIDDLE) * STEP
+    values = found["w"].read()
+    wanted = values[..., 0].T if convolution else values
+    np.testing.assert_allclose(made.reshape(6, 5), wanted, atol=0.51 * STEP if result == BYTES else 1e-4)
+
+
 def test_dynamic_quantisation_of_any_layer_gives_back_the_weights(tmp_path):
     """The runtime's own tool quantises a product, a convolution and a recurrent layer; half a step is lost."""
     from onnxruntime.quantization import QuantType, quantize_dynamic

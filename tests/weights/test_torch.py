@@ -89,6 +89,22 @@ def test_a_pickled_module_has_the_names_of_its_state(needs, tmp_path, zipped):
     assert [weight.name for weight in open_weights(tmp_path / "a.pt").weights] == list(module.state_dict())
 
 
+@pytest.mark.filterwarnings("ignore:.*deprecated")
+def test_packed_parameters_of_a_quantised_archive_are_read(needs, tmp_path):
+    needs("torch")
+    import torch
+
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(8, 4)).eval()
+    quantised = torch.ao.quantization.quantize_dynamic(module, {torch.nn.Linear}, dtype=torch.qint8)
+    torch.jit.script(quantised).save(str(tmp_path / "a.pt"))
+    weight, bias = weights_of(tmp_path / "a.pt").values()
+    assert weight.stored == "qint8"
+    original = module[0].weight.detach().numpy()
+    np.testing.assert_allclose(weight.read(), original, atol=2 * np.abs(original).max() / 254)
+    np.testing.assert_array_equal(bias.read(), module[0].bias.detach().numpy())
+
+
 # Pickles by hand, as their opcodes.
 def plain(value):
     return pickle.dumps(value, 2)[2:-1]
