@@ -97,11 +97,18 @@ def test_constants_bodies_and_sparse_tensors_are_read(tmp_path):
 
 def test_shapes_indices_and_single_numbers_are_left_out_and_counted(tmp_path):
     given = [numpy_helper.from_array(np.array([2, 3]), "shape"), numpy_helper.from_array(np.float32(2.0), "gain")]
-    nodes = [helper.make_node("Constant", [], ["half"], value=numpy_helper.from_array(np.float32(0.5)))]
+    given += [
+        numpy_helper.from_array(np.float32([1, 1, 2, 2]), "scales"),
+        numpy_helper.from_array(np.float32([]), "roi"),
+    ]
+    nodes = [
+        helper.make_node("Constant", [], ["half"], value=numpy_helper.from_array(np.float32(0.5))),
+        helper.make_node("Resize", ["x", "roi", "scales"], ["y"]),
+    ]
     save(tmp_path / "a.onnx", nodes, given)
     file = open_weights(tmp_path / "a.onnx")
     assert [weight.name for weight in file.weights] == ["gain"]
-    assert file.notes == ("2 constants that are shapes, indices or single numbers are left out",)
+    assert file.notes == ("4 constants that are shapes, indices or single numbers are left out",)
 
 
 @pytest.fixture
