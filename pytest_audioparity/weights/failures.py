@@ -87,9 +87,11 @@ class _Failures:
             detail: dict[str, Any] = {"shape": [list(expected.shape), list(actual.shape)], "reason": "another shape"}
             return WeightMatch(weight.name, partner.name, "different", detail)
         measured, detail = self._measured(expected, actual)
-        if measured is None:
+        if is_reshaped(expected, actual):
             reason = "reshaped, not transposed: the values are in the same order of memory under other axes"
-            detail["reason"] = reason if is_reshaped(expected, actual) else "another shape"
+            return WeightMatch(weight.name, partner.name, "different", {**detail, "reason": reason})
+        if measured is None:
+            detail["reason"] = "another shape"
             return WeightMatch(weight.name, partner.name, "different", detail)
         if measured.is_scaled:
             return WeightMatch(weight.name, partner.name, "scaled", detail | _factor(measured, expected.shape))

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# Gates of LSTM, gates of GRU and the parts of QKV, halves of a gated unit.
-_BLOCKS = (4, 3, 2)
+# Halves of a gated unit, gates of GRU and the parts of QKV, gates of LSTM.
+_BLOCKS = (2, 3, 4)
 # Sizes of heads that published models have.
 _HEADS = (4, 8, 16, 24, 32, 40, 48, 64, 72, 80, 96, 112, 128, 160, 192, 256)
 # Rows are the same when their numbers are this close beside the spread between rows: int8 leaves a few percent.
