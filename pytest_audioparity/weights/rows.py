@@ -82,7 +82,7 @@ def reordered(expected: Array, actual: Array) -> Iterator[RowOrder]:
     """Yield the orders of rows along any axis that would make two views of one shape equal, likely ones only."""
     for axis in range(expected.ndim):
         e, a = (_order_free(side, axis) for side in (expected, actual))
-        if len(e) < 2 or _far(e, a) < _CLOSE / 100:
+        if len(e) < 2 or _far(e, a) < _CLOSE:  # in order, as far as rows can be told apart
             continue
         if _far(np.sort(e, axis=0), np.sort(a, axis=0)) > _CLOSE:  # not the same rows, in whatever order
             return

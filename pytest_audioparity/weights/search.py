@@ -160,13 +160,12 @@ def _merged(array: Array, axes: int) -> Iterator[Array]:
         yield array.reshape(*shape[:first], shape[first] * shape[first + 1], *shape[first + 2 :])
 
 
-def same_content(told: Fingerprint, pool: Pool, size: int, *, limit: float = LOOSE) -> list[int]:
-    """Return the tensors whose fingerprint is near, nearest first."""
+def same_content(told: Fingerprint, pool: Pool, size: int) -> tuple[list[int], list[int]]:
+    """Return the tensors whose fingerprint is near, nearest first, and a few that only int4 would explain."""
     far = [(told.distance(pool.fingerprint(place)), place) for place in pool.of_size(size)]
-    near = sorted((distance, place) for distance, place in far if distance <= limit)
-    # Beyond the close ones stand those that only int4 would explain: a few of them are tried.
+    near = sorted((distance, place) for distance, place in far if distance <= LOOSE)
     close = [place for distance, place in near if distance <= CLOSE]
-    return [*close[:_CANDIDATES], *[place for _, place in near if place not in close][: _CANDIDATES // 3]]
+    return close[:_CANDIDATES], [place for _, place in near[len(close) :]][: _CANDIDATES // 3]
 
 
 def seek(expected: Array, pool: Pool, *, noise: float = 0.0, told: Fingerprint | None = None) -> Found | None:
@@ -175,8 +174,9 @@ def seek(expected: Array, pool: Pool, *, noise: float = 0.0, told: Fingerprint |
     if told.is_constant or expected.size < 2:
         places = [p for p in pool.of_size(expected.size) if told.distance(pool.fingerprint(p)) <= CLOSE]
         return find_whole(expected, pool, places, noise=noise)
-    places = same_content(told, pool, expected.size)
-    found = find_whole(expected, pool, places, noise=noise) or find_reordered(expected, pool, places, noise=noise)
+    close, loose = same_content(told, pool, expected.size)
+    found = find_whole(expected, pool, [*close, *loose], noise=noise)
+    found = found or find_reordered(expected, pool, close, noise=noise)
     if found is not None or expected.size < LEAST_EVIDENCE:
         return found
     return find_part(expected, pool, larger(expected, pool), noise=noise)
