@@ -6,13 +6,14 @@ broken all the same unless its runtime reads them so. What decides is said at ea
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.weights.gates import Gates, families, gate_counts
 from pytest_audioparity.weights.labels import module_of
 from pytest_audioparity.weights.layouts import squeezed
-from pytest_audioparity.weights.pool import GRAPHS
+from pytest_audioparity.weights.pool import GRAPHS, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from pytest_audioparity.weights.rows import RowOrder
     from pytest_audioparity.weights.search import Found
 
+_ATTENTION = re.compile(r"(^|[._])([qkv])(_?proj|_?lin|[._]|$)", flags=re.IGNORECASE)
+_STACKED = re.compile(r"in_proj|qkv", flags=re.IGNORECASE)
 # Other matrices under the same names that kept their axes, before a lone transposed one is called a fault.
 _KEPT = 2
 
@@ -66,6 +69,8 @@ class _Rules:
 
     def _broken(self, place: int, one: Found) -> str | None:
         """Return why values that are all there are not where any runtime would look for them, or None."""
+        if (reason := self._stack_problem(place, one)) is not None:
+            return reason
         for order in one.orders:
             if (reason := self._order_problem(place, one, order)) is not None:
                 return reason
@@ -77,6 +82,22 @@ class _Rules:
         if is_own and self._is_lone_transpose(place, one):
             return "transposed, where the other matrices under their own names are not"
         return None
+
+    def _stack_problem(self, place: int, one: Found) -> str | None:
+        """Return that Q, K or V is not at its place in a tensor whose name promises their order."""
+        letter = _ATTENTION.search(self._reference.weights[place].name)
+        other = self._candidate.weights[one.actuals[0]]
+        if letter is None or len(one.actuals) > 1 or len(one.orders) != 1 or not _STACKED.search(other.name):
+            return None
+        rows, start = len(one.orders[0].index), int(one.orders[0].index.min())
+        wanted = "qkv".index(letter[2].lower()) * rows
+        if (
+            not one.orders[0].is_contiguous
+            or start == wanted
+            or size_of(other.shape) != 3 * size_of(self._reference.weights[place].shape)
+        ):
+            return None
+        return f"stands at row {start} of {other.name}, where {'qkv'[start // rows].upper()} belongs"
 
     def _is_own(self, place: int, one: Found) -> bool:
         """Whether the candidate claims the reference's layout: the very name and shape, outside of a graph."""

@@ -141,6 +141,8 @@ class Matching:
         first = pieces[0]
         others = [self.reference.weights[place].name for place in folding.sources]
         detail = {**folding.detail, "from": others, **first.detail}
+        if first.agreement.dtype == "float32":  # what is computed in float64 is always rounded
+            detail.pop("dtype", None)
         for place in folding.sources:
             if place not in self._found:
                 self._found[place] = replace(first, actuals=actuals, status="fused", detail=detail)

@@ -176,7 +176,9 @@ def seek(expected: Array, pool: Pool, *, noise: float = 0.0, told: Fingerprint |
         return find_whole(expected, pool, places, noise=noise)
     close, loose = same_content(told, pool, expected.size)
     found = find_whole(expected, pool, [*close, *loose], noise=noise)
-    found = found or find_reordered(expected, pool, close, noise=noise)
+    # Coarse storage moves the largest value further than other orders of rows are looked for otherwise.
+    coarse = [place for place in loose if pool.weights[place].stored is not None]
+    found = found or find_reordered(expected, pool, [*close, *coarse], noise=noise)
     if found is not None or expected.size < LEAST_EVIDENCE:
         return found
     return find_part(expected, pool, larger(expected, pool), noise=noise)

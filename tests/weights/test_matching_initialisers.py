@@ -37,6 +37,7 @@ def normal(shape, sigma):
         (normal((64, 48), math.sqrt(2 / 112)), "Glorot normal"),
         (np.clip(normal((1, 64), 0), 0, 0), "zeros"),
         (np.ones(64, np.float32), "ones"),
+        (uniform(96, 24**-0.5) + uniform(96, 24**-0.5), "two added, of U(±1/sqrt(24))"),
     ],
 )
 def test_each_initialiser_is_named_in_single_and_half_precision(values, name):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pytest_audioparity import compare_weights
+from pytest_audioparity.weights.initialisers import initialiser
 from tests.weights.test_matching_rows import IOFC, gates
 
 
@@ -81,6 +82,12 @@ def test_an_lstm_passes_in_onnx_with_its_gates_reordered_and_back(encoder):
     assert result.passed
     assert {one.detail["gates"] for one in result.matches if "lstm" in one.name} == {"ifgo -> iofc"}
     assert compare_weights(exported, state).passed
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_no_tensor_of_a_trained_encoder_looks_untrained(encoder):
+    for name, values in encoder[0].items():
+        assert initialiser(values.numpy(), [tuple(values.shape), (1024, 256), (1024, 40)]) is None, name
 
 
 @pytest.mark.filterwarnings("ignore")

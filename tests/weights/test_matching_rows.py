@@ -106,6 +106,15 @@ def test_a_fused_tensor_with_one_wrong_value_or_part_does_not_pass():
     assert statuses({"qkv": joined}, parts) == {"qkv": "missing"}
 
 
+def test_q_k_and_v_must_stand_in_the_order_that_the_name_promises():
+    parts = {f"attn.{name}_proj.weight": heavy((32, 48), seed) for seed, name in enumerate("qkv")}
+    q, k, v = parts.values()
+    assert set(statuses(parts, {"attn.in_proj_weight": np.concatenate([q, k, v])}).values()) == {"fused"}
+    told = list(statuses(parts, {"attn.in_proj_weight": np.concatenate([k, q, v])}).values())
+    assert told == ["different", "different", "fused"]
+    assert set(statuses(parts, {"attn.kqv": np.concatenate([k, q, v])}).values()) == {"fused"}
+
+
 def test_blocks_in_another_order_pass_under_another_name_only():
     weight = {"in_proj_weight": heavy((96, 48), 1), "w.weight": heavy((8, 8), 2)}
     moved = gates(weight["in_proj_weight"], (1, 0, 2))
