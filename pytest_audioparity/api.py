@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -112,7 +113,7 @@ def compare_weights(reference: Any, candidate: Any, *, precision: str | None = N
 
     Parameters
     ----------
-    reference, candidate : paths of weight files, or mappings from names to tensors: a torch state_dict, arrays of numpy,
+    reference, candidate : paths of weight files, or mappings from names to tensors: a torch state_dict, numpy arrays,
         MLX parameters made flat
     precision : fp32, fp16, bf16 or int8: what casts and quantisation are held to; None accepts any
 
@@ -151,6 +152,8 @@ def assert_weights_match(reference: Any, candidate: Any, *, precision: str | Non
 
 def _weight_file(source: Any) -> WeightFile:
     """Open a path, or wrap the tensors of a mapping, which are converted when they are read."""
+    import numpy as np
+
     from pytest_audioparity.weights.files import open_weights
     from pytest_audioparity.weights.records import Weight, WeightFile
 
@@ -161,5 +164,5 @@ def _weight_file(source: Any) -> WeightFile:
     weights = []
     for name, value in source.items():
         array = as_array(value, str(name))
-        weights.append(Weight(str(name), array.shape, array.dtype.name, lambda array=array: array))
+        weights.append(Weight(str(name), array.shape, array.dtype.name, partial(np.asarray, array)))
     return WeightFile(Path("<mapping>"), "mapping", tuple(weights))

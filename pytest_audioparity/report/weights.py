@@ -68,6 +68,8 @@ def _said(one: WeightMatch) -> str:
     """Return the numbers and words behind a failing status, the telling ones first."""
     detail = one.detail
     parts = [str(detail[key]) for key in ("reason", "initialiser") if key in detail]
+    if detail.get("reason") == "another shape":
+        parts.append(" against ".join(str(shape) for shape in detail["shape"]))
     if "factor" in detail:
         named = f" ({detail['constant']})" if "constant" in detail else ""
         parts.append(f"times {detail['factor']:.6g}{named}")
@@ -76,25 +78,25 @@ def _said(one: WeightMatch) -> str:
         parts.append(f"is under the name {detail['is_under']}; its own name holds {detail['name_holds']}")
     if "holds" in detail:
         parts.append(f"the candidate's holds {detail['holds']}")
-    if "gates" in detail:
-        parts.append(f"gates {detail['gates']}")
-    if detail.get("correlation") is not None and one.status != "scaled":
-        parts.append(f"correlation {_correlation(detail['correlation'])}")
-    if detail.get("deviation_db") is not None and one.status == "different":
-        parts.append(f"{decibel(detail['deviation_db'])} dB off")
-        if "changed" in detail:
-            parts.append(f"{detail['changed']} of {detail['of']} values changed")
-    if detail.get("level_db") is not None:
-        parts.append(f"level {detail['level_db']:+.2f} dB")
-    if detail.get("ks") is not None:
-        parts.append(f"KS {short(detail['ks'])} of {short(detail['ks_limit'])} with n = {detail['values']}")
     if one.status == "missing":
         parts.append(f"shape {detail.get('shape')}")
-        if "unmatched_of_its_size" in detail:
-            parts.append(f"unmatched there: {', '.join(detail['unmatched_of_its_size'])}")
-    elif detail.get("reason") == "another shape":
-        parts.append(" against ".join(str(shape) for shape in detail["shape"]))
-    return "; ".join(parts)
+        parts += [f"unmatched there: {', '.join(names)}" for names in [detail.get("unmatched_of_its_size")] if names]
+    return "; ".join([*parts, *_numbers(one)])
+
+
+def _numbers(one: WeightMatch) -> Iterator[str]:
+    detail = one.detail
+    if detail.get("correlation") is not None and one.status != "scaled":
+        yield f"correlation {_correlation(detail['correlation'])}"
+    if one.status == "different":
+        if detail.get("deviation_db") is not None:
+            yield f"{decibel(detail['deviation_db'])} dB off"
+        if "changed" in detail:
+            yield f"{detail['changed']} of {detail['of']} values changed"
+    if detail.get("level_db") is not None:
+        yield f"level {detail['level_db']:+.2f} dB"
+    if detail.get("ks") is not None:
+        yield f"KS {short(detail['ks'])} of {short(detail['ks_limit'])} with n = {detail['values']}"
 
 
 def _correlation(value: float) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,7 +78,7 @@ def agreement(expected: Array, actual: Array, *, noise: float = 0.0, stored: str
         detail = {"dtype": f"{expected.dtype.name} -> {actual.dtype.name}", "lossless": True} if is_cast else {}
         return Agreement("cast" if is_cast else "same", None, detail)
     for dtype in _types_to_try(expected, actual):
-        if _every(expected, actual, lambda e, a, dtype=dtype: _rounded(e, a, dtype, noise)):
+        if _every(expected, actual, partial(_rounded, dtype=dtype, noise=noise)):
             return Agreement("cast", dtype.name, _cast_detail(expected, actual, dtype))
     if _every(expected, actual, _truncated) and actual.dtype.name == "bfloat16":
         return Agreement(
@@ -143,7 +144,7 @@ def _equal(e: Array, a: Array) -> bool:
     if equal.all():
         return True
     with np.errstate(invalid="ignore"):
-        return bool((equal | ((e != e) & (a != a))).all())  # noqa: PLR0124 - NaN is what differs from itself
+        return bool((equal | ((e != e) & (a != a))).all())
 
 
 def _types_to_try(expected: Array, actual: Array) -> list[np.dtype[Any]]:
@@ -167,7 +168,7 @@ def _dtype(name: str) -> np.dtype[Any]:
     return np.dtype(name) if name in ("float16", "float32") else np.dtype(getattr(ml_dtypes, name))
 
 
-def _rounded(e: Array, a: Array, dtype: np.dtype[Any], noise: float) -> bool:
+def _rounded(e: Array, a: Array, *, dtype: np.dtype[Any], noise: float) -> bool:
     """Whether actual is the value of a type that is nearest to expected, either one of two that are equally near."""
     with np.errstate(over="ignore", invalid="ignore"):
         nearest = e.astype(dtype)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -133,7 +134,7 @@ def _folding(reference: Pool, place: int, bias: int | None, axis: int, norm: _No
     largest = np.abs(reference.read(place)).max() * np.abs(factor).max()
     pieces = (
         Fold(weight.name, sources, weight.shape, folded, noise_of(np.asarray([largest]), weight), detail),
-        Fold("bias", sources, shift.shape, lambda: shift, noise_of(terms, weight), detail),
+        Fold("bias", sources, shift.shape, partial(np.asarray, shift), noise_of(terms, weight), detail),
     )
     return Folding(pieces, sources, detail)
 
@@ -144,7 +145,7 @@ def _kept(norm: _Norm) -> Iterator[Folding]:
         detail = {"folded": "batch norm into a factor and a shift", "eps": eps}
         noise = noise_of(np.maximum(np.abs(norm.mean * factor), np.abs(norm.beta)))
         pieces = (
-            Fold("factor", norm.places, factor.shape, lambda factor=factor: factor, noise_of(factor), detail),
-            Fold("shift", norm.places, shift.shape, lambda shift=shift: shift, noise, detail),
+            Fold("factor", norm.places, factor.shape, partial(np.asarray, factor), noise_of(factor), detail),
+            Fold("shift", norm.places, shift.shape, partial(np.asarray, shift), noise, detail),
         )
         yield Folding(pieces, norm.places, detail)

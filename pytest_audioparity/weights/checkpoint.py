@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 _PICKLE = "data.pkl"
+# The tensors are beside the pickle, which is a few hundred bytes for each.
+_MOST_PICKLE_BYTES = 200_000_000
 
 
 class ArchivedStorages:
@@ -91,4 +93,6 @@ def unpickled(archive: Archive, member: str) -> Any:
     ------
     TensorFileError : it is damaged
     """
+    if archive.size(member) > _MOST_PICKLE_BYTES:
+        raise TensorFileError(f"holds a pickle of {archive.size(member)} bytes")
     return Interpreter(CALLS, storage_from_id).run(archive.view(member).tobytes())

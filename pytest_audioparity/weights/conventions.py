@@ -6,12 +6,14 @@ broken all the same unless its runtime reads them so. What decides is said at ea
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.weights.gates import Gates, gate_counts
+from pytest_audioparity.weights.gates import Gates, families, gate_counts
 from pytest_audioparity.weights.labels import module_of
 from pytest_audioparity.weights.layouts import squeezed
+from pytest_audioparity.weights.pool import GRAPHS, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
     from pytest_audioparity.weights.rows import RowOrder
     from pytest_audioparity.weights.search import Found
 
-# Formats whose tensors belong to operators with conventions of their own, whatever their names are.
-_GRAPHS = ("onnx", "mlpackage")
+_ATTENTION = re.compile(r"(^|[._])([qkv])(_?proj|_?lin|[._]|$)", flags=re.IGNORECASE)
+_STACKED = re.compile(r"in_proj|qkv", flags=re.IGNORECASE)
 # Other matrices under the same names that kept their axes, before a lone transposed one is called a fault.
 _KEPT = 2
 
@@ -38,6 +40,7 @@ class _Rules:
     def __init__(self, reference: Pool, candidate: Pool, own: Mapping[int, int], found: Mapping[int, Found]) -> None:
         self._reference, self._candidate, self._own, self._found = reference, candidate, own, found
         self._counts = gate_counts(reference.weights)
+        self._families = tuple(families(pool.weights, pool.format) for pool in (reference, candidate))
         self._moved = self._carriers()
 
     def judge(self, place: int) -> tuple[str, dict[str, Any]]:
@@ -55,9 +58,8 @@ class _Rules:
 
     def _gates(self, place: int, one: Found) -> tuple[bool, dict[str, Any]]:
         weight, other = self._reference.weights[place], self._candidate.weights[one.actuals[0]]
-        gates = Gates(
-            weight.name, self._reference.format, weight.shape, other.name, self._candidate.format, other.shape
-        )
+        own, others = self._families
+        gates = Gates(own.get(weight.name), others.get(other.name), weight.name, other.name)
         order = one.orders[0] if one.orders else None
         if not gates.is_recurrent or (order is not None and order.rotary is not None):
             return True, {}
@@ -67,6 +69,8 @@ class _Rules:
 
     def _broken(self, place: int, one: Found) -> str | None:
         """Return why values that are all there are not where any runtime would look for them, or None."""
+        if (reason := self._stack_problem(place, one)) is not None:
+            return reason
         for order in one.orders:
             if (reason := self._order_problem(place, one, order)) is not None:
                 return reason
@@ -79,6 +83,22 @@ class _Rules:
             return "transposed, where the other matrices under their own names are not"
         return None
 
+    def _stack_problem(self, place: int, one: Found) -> str | None:
+        """Return that Q, K or V is not at its place in a tensor whose name promises their order."""
+        letter = _ATTENTION.search(self._reference.weights[place].name)
+        other = self._candidate.weights[one.actuals[0]]
+        if letter is None or len(one.actuals) > 1 or len(one.orders) != 1 or not _STACKED.search(other.name):
+            return None
+        rows, start = len(one.orders[0].index), int(one.orders[0].index.min())
+        wanted = "qkv".index(letter[2].lower()) * rows
+        if (
+            not one.orders[0].is_contiguous
+            or start == wanted
+            or size_of(other.shape) != 3 * size_of(self._reference.weights[place].shape)
+        ):
+            return None
+        return f"stands at row {start} of {other.name}, where {'qkv'[start // rows].upper()} belongs"
+
     def _is_own(self, place: int, one: Found) -> bool:
         """Whether the candidate claims the reference's layout: the very name and shape, outside of a graph."""
         other = self._candidate.weights[one.actuals[0]]
@@ -87,7 +107,7 @@ class _Rules:
             len(one.actuals) == 1
             and weight.name == other.name
             and weight.shape == other.shape
-            and self._candidate.format not in _GRAPHS
+            and self._candidate.format not in GRAPHS
         )
 
     def _is_lone_transpose(self, place: int, one: Found) -> bool:
@@ -134,7 +154,7 @@ class _Rules:
         return carriers
 
     def _is_consistent(self, place: int, one: Found, order: RowOrder) -> bool:
-        """Whether what the order disturbs is set right: outputs of one layer, all of its tensors, inputs of the next."""
+        """Whether what the order disturbs is set right: all outputs of a layer, and the inputs of the next."""
         carriers = self._moved[order.index.tobytes()]
         outputs = {other for other, axis in carriers if axis == 0}
         inputs = {other for other, axis in carriers if axis > 0}
@@ -142,12 +162,12 @@ class _Rules:
             return False
         size = len(order.index)
         modules = {module_of(self._reference.weights[other].name) for other in outputs}
-        for other, weight in enumerate(self._reference.weights):
-            shape = squeezed(weight.shape)
-            if module_of(weight.name) in modules and shape and shape[0] == size and other not in outputs:
-                if not self._reference.fingerprint(other).is_constant:
-                    return False
-        return True
+        left = [
+            other
+            for other, weight in enumerate(self._reference.weights)
+            if module_of(weight.name) in modules and squeezed(weight.shape)[:1] == (size,) and other not in outputs
+        ]
+        return all(self._reference.fingerprint(other).is_constant for other in left)
 
 
 def _reference_axis(one: Found, order: RowOrder) -> int:

@@ -27,6 +27,7 @@ _NAME = 1
 _FIRST_LAYER = 100
 # Fields of WeightParams and of what it holds.
 _FLOATS, _HALVES, _RAW, _QUANTISATION = 1, 2, 30, 40
+_FORMS = frozenset((_FLOATS, _HALVES, _RAW, 31))
 _BITS, _LINEAR, _PALETTE = 1, 101, 102
 _SCALE, _BIAS = 1, 2
 
@@ -113,11 +114,12 @@ def _layer_weights(layer: Message, name: str, parts: Any, holder: int, notes: li
     for index, held in enumerate(holders):
         inner = f"{name}.{index}" if len(holders) > 1 else name
         for number, part, shape in parts(layer):
-            if number in held:
-                weight = _weight(f"{inner}.{part}", held.message(number), shape)
+            params = held.message(number)
+            if not _FORMS.isdisjoint(params.numbers):
+                weight = _weight(f"{inner}.{part}", params, shape)
                 if weight is None:
                     notes.append(f"{shown(f'{inner}.{part}')} is stored in a form that is not read, and is left out")
-                elif 0 not in weight.shape:
+                else:
                     yield weight
 
 
@@ -131,12 +133,13 @@ def _is_heavy(layer: Message) -> bool:
 
 def _weight(name: str, params: Message, shape: Shape) -> Weight | None:
     span_bytes(name, np.dtype("<f4"), shape)
+    params.check_holds(name, math.prod(shape))
     if _FLOATS in params:
         return Weight(name, shape, "float32", lambda: params.numbers_of(_FLOATS, np.dtype("<f4"), shape))
     if _HALVES in params:
         return Weight(name, shape, "float16", lambda: params.numbers_of(_HALVES, np.dtype("<f2"), shape))
     if _RAW not in params:
-        return Weight(name, (0,), "float32", lambda: np.zeros(0, np.float32))
+        return None
     quantisation = params.message(_QUANTISATION)
     if quantisation.integer(_BITS) != 8:  # fewer bits are packed in an order that coremltools does not document
         return None
@@ -155,6 +158,8 @@ def _weight(name: str, params: Message, shape: Shape) -> Weight | None:
             return chosen
         linear = quantisation.message(_LINEAR)
         scale, bias = (along(linear.numbers_of(number, np.dtype("<f4")), shape, 0) for number in (_SCALE, _BIAS))
-        return dequantise(integers, scale) + bias
+        values = dequantise(integers, scale)
+        with np.errstate(all="ignore"):  # see dequantise
+            return values + bias
 
     return Weight(name, shape, "float32", read, "lut8" if _PALETTE in quantisation else "uint8")

@@ -104,7 +104,7 @@ class Program:
     def _keep(self, weights: list[Weight], prefix: str) -> None:
         for weight in weights:
             integers = weight.stored is None and dtype_named(weight.dtype).kind in _INTEGERS
-            if not weight.shape or (integers and len(weight.shape) == 1):
+            if not weight.shape or 0 in weight.shape or (integers and len(weight.shape) == 1):
                 self.small += 1
             else:
                 name, stored = f"{prefix}{weight.name}", weight.stored

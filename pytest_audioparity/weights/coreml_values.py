@@ -88,6 +88,7 @@ class Values:
         if place is not None:
             mapped, start = place
             return Weight(name, shape, dtype.name, lambda: mapped.array(name, dtype, shape, start))
+        value.check_holds(name, math.prod(shape))
         return Weight(name, shape, dtype.name, lambda: _immediate(value, dtype, shape))
 
     def _packed(self, name: str, value: Message, shape: tuple[int, ...], stored: str, bits: int) -> Weight:
@@ -97,6 +98,8 @@ class Values:
         count = math.prod(shape)
         size_bytes = -(-count * bits // 8)
         place = self._place(name, value, size_bytes)
+        if place is None:
+            value.check_holds(name, size_bytes)
 
         def read() -> Array:
             mapped, start = place or _immediate_place(value, size_bytes)

@@ -12,9 +12,9 @@ from pytest_audioparity.weights.agreement import difference
 from pytest_audioparity.weights.fingerprints import CLOSE
 from pytest_audioparity.weights.initialisers import initialiser
 from pytest_audioparity.weights.labels import module_of, shared_words
-from pytest_audioparity.weights.layouts import is_reshaped, likely, layouts, squeezed
+from pytest_audioparity.weights.layouts import is_reshaped, layouts, likely, squeezed
 from pytest_audioparity.weights.mistakes import mistakes
-from pytest_audioparity.weights.pool import size_of
+from pytest_audioparity.weights.pool import GRAPHS, size_of
 from pytest_audioparity.weights.records import WeightMatch
 from pytest_audioparity.weights.unused import unused_reason
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _ERRORS, _UNRELATED = 5.0, 0.1
 # Layouts that are measured in full for the report on a tensor that is none of them.
 _LAYOUTS = 6
+# Biases that ONNX keeps in one: two of every direction.
+_MOST_PARTS = 4
 
 
 def explained(
@@ -60,7 +62,8 @@ class _Failures:
         weight = self._reference.weights[place]
         expected = self._reference.read(place)
         other = self._own.get(place)
-        unused = unused_reason(weight.name, expected, is_absent=other is None)
+        is_graph = self._reference.format in GRAPHS
+        unused = unused_reason(weight.name, expected, is_absent=other is None, is_graph=is_graph)
         if unused is not None:
             if other is not None:
                 self.spoken_of.add(other)
@@ -70,7 +73,10 @@ class _Failures:
             self.spoken_of.add(other)
             return self._against(place, expected, other)
         return (
-            self._scaled_elsewhere(place, expected) or self._random_elsewhere(place, expected) or self._missing(place)
+            self._scaled_elsewhere(place, expected)
+            or self._random_elsewhere(place, expected)
+            or self._random_among(place)
+            or self._missing(place)
         )
 
     def _against(self, place: int, expected: Array, other: int) -> WeightMatch:
@@ -81,9 +87,11 @@ class _Failures:
             detail: dict[str, Any] = {"shape": [list(expected.shape), list(actual.shape)], "reason": "another shape"}
             return WeightMatch(weight.name, partner.name, "different", detail)
         measured, detail = self._measured(expected, actual)
-        if measured is None:
+        if is_reshaped(expected, actual):
             reason = "reshaped, not transposed: the values are in the same order of memory under other axes"
-            detail["reason"] = reason if is_reshaped(expected, actual) else "another shape"
+            return WeightMatch(weight.name, partner.name, "different", {**detail, "reason": reason})
+        if measured is None:
+            detail["reason"] = "another shape"
             return WeightMatch(weight.name, partner.name, "different", detail)
         if measured.is_scaled:
             return WeightMatch(weight.name, partner.name, "scaled", detail | _factor(measured, expected.shape))
@@ -179,15 +187,18 @@ class _Failures:
             other
             for other in self._candidate.of_size(expected.size)
             if other < self._candidate.real
-            and other not in self._used | self.spoken_of
+            and other not in self._used
             and sorted(squeezed(self._candidate.weights[other].shape)) == shape
         ]
         options.sort(key=lambda other: -shared_words(weight.name, self._candidate.weights[other].name))
+        # One tensor may stand for two only where it is the sum of both.
+        options.sort(key=lambda other: other in self.spoken_of)
         for other in options:
             actual = self._candidate.read(other)
             measured, detail = self._measured(expected, actual)
             looks = None if measured is None else self._random(place, actual, measured)
-            if looks is not None and "ks" in looks:
+            is_taken = other in self.spoken_of and not (looks or {}).get("initialiser", "").startswith("two added")
+            if looks is not None and "ks" in looks and not is_taken:
                 self.spoken_of.add(other)
                 return WeightMatch(
                     weight.name, self._candidate.weights[other].name, "random_init", {**detail, **looks, "by": "shape"}
@@ -205,6 +216,21 @@ class _Failures:
         if alike:
             detail["unmatched_of_its_size"] = alike[:3]
         return WeightMatch(weight.name, None, "missing", detail)
+
+    def _random_among(self, place: int) -> WeightMatch | None:
+        """Return the entry of a vector in whose stead the candidate has several in one, untrained ones."""
+        weight, size = self._reference.weights[place], size_of(self._reference.weights[place].shape)
+        if len(squeezed(weight.shape)) != 1:
+            return None
+        for other, partner in enumerate(self._candidate.weights[: self._candidate.real]):
+            parts, left = divmod(size_of(partner.shape), size)
+            if other in self._used or left or not 2 <= parts <= _MOST_PARTS or len(squeezed(partner.shape)) > 1:
+                continue
+            looks = initialiser(self._candidate.read(other), self._shapes(place, self._reference.read(place)))
+            if looks is not None and "ks" in looks:
+                self.spoken_of.add(other)
+                return WeightMatch(weight.name, partner.name, "random_init", {**looks, "by": "size"})
+        return None
 
 
 def _factor(measured: Difference, shape: tuple[int, ...]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# What float32 arithmetic may leave of a product, a norm of some thousand values or a difference, beside the largest term.
+# What float32 may leave of a product, a norm of some thousand values or a difference, beside the largest term.
 _NOISE = 4e-6
 # The same beside the unit of a narrower type that the converter computed in.
 _HALF_NOISE = {"float16": 2.0**-9, "bfloat16": 2.0**-6}
@@ -117,7 +117,7 @@ def _two_biases(weights: Sequence[Weight], places: Mapping[str, int], name: str,
     shape = one.shape
 
     def added() -> Array:
-        return one.read().astype(np.float64) + two.read().astype(np.float64)
+        return np.asarray(one.read().astype(np.float64) + two.read().astype(np.float64))
 
     noise = noise_of(np.abs(one.read()).astype(np.float64) + np.abs(two.read()).astype(np.float64), one, two)
     detail = {"folded": "the two biases added"}
@@ -128,7 +128,7 @@ def _two_biases(weights: Sequence[Weight], places: Mapping[str, int], name: str,
         def added_but_last() -> Array:
             kept = two.read().astype(np.float64).copy()
             kept[new:] = 0
-            return one.read().astype(np.float64) + kept
+            return np.asarray(one.read().astype(np.float64) + kept)
 
         def last() -> Array:
             return two.read().astype(np.float64)[new:]

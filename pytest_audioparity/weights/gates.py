@@ -43,26 +43,25 @@ def gate_counts(weights: Sequence[Weight]) -> dict[str, int]:
     return counts
 
 
+def families(weights: Sequence[Weight], file_format: str) -> dict[str, str]:
+    """Return whose order the tensors of recurrent layers must have; a plain `bias` is what its module is."""
+    told = {weight.name: recurrent_family(weight.name, file_format, weight.shape) for weight in weights}
+    by_module = {module_of(name): family for name, family in told.items() if family is not None}
+    known = {name: family or by_module.get(module_of(name)) for name, family in told.items()}
+    return {name: family for name, family in known.items() if family is not None}
+
+
 class Gates:
     """What is expected of the gates of one tensor.
 
     Parameters
     ----------
-    name, file_format, shape : of the reference's tensor
-    other_name, other_format, other_shape : of the candidate's
+    family, other_family : whose order either side must have, None where that is not known
+    name, other_name : of both tensors
     """
 
-    def __init__(
-        self,
-        name: str,
-        file_format: str,
-        shape: tuple[int, ...],
-        other_name: str,
-        other_format: str,
-        other_shape: tuple[int, ...],
-    ) -> None:
-        self._family = recurrent_family(name, file_format, shape)
-        self._other = recurrent_family(other_name, other_format, other_shape)
+    def __init__(self, family: str | None, other_family: str | None, name: str, other_name: str) -> None:
+        self._family, self._other = family, other_family
         self.is_recurrent = is_recurrent(name) or is_recurrent(other_name)
 
     def judged(self, blocks: Sequence[int] | None, count: int) -> tuple[bool, dict[str, Any]]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # 8 bits to 2 bits: what is called quantised here.
 _MOST_LEVELS, _LEAST_LEVELS = 256, 4
 # Sizes of the groups that share a scale: MLX, GPTQ, ONNX MatMulNBits, Core ML blocks.
-_GROUPS = (16, 32, 64, 128, 256)
+_GROUPS = (256, 128, 64, 32, 16)
 # Values that the step is estimated from, per group.
 _SAMPLE = 2048
 # A value is on the grid within this share of a step; dequantising in half precision adds up to 256 half units.
@@ -103,7 +103,7 @@ def _some(split: tuple[Array, int]) -> Array:
     chosen = np.unique(np.linspace(0, math.prod(shape) - 1, 8).astype(int))
     rows = view[np.unravel_index(chosen, shape)]
     if rows.size > _PALETTE_SAMPLE * len(rows):
-        rows = rows[(slice(None), *(slice(0, max(1, 1 << 8)) for _ in range(rows.ndim - 1)))]
+        rows = rows[(slice(None),) + (slice(0, 256),) * (rows.ndim - 1)]
     flat: Array = np.ascontiguousarray(rows).reshape(len(rows), -1)
     return flat
 

@@ -7,6 +7,7 @@ distance. Only the ranges and spreads that initialisers really use are tried, so
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,7 +53,7 @@ def initialiser(array: Array, shapes: Iterable[tuple[int, ...]]) -> dict[str, An
         return None if constant is None else {"initialiser": constant, "values": values.size}
     slack = _ROUNDING.get(array.dtype.name, _rounding_of(values))
     known = list(shapes)
-    return _uniform(values, known, slack) or _normal(values, known)
+    return _uniform(values, known, slack) or _two_added(values, known, slack) or _normal(values, known)
 
 
 def _rounding_of(values: Array) -> float:
@@ -72,6 +73,26 @@ def _uniform(values: Array, shapes: list[tuple[int, ...]], slack: float) -> dict
         if distance is not None:
             return {"initialiser": name, "range": bound, "values": values.size, **distance}
     return None
+
+
+def _two_added(values: Array, shapes: list[tuple[int, ...]], slack: float) -> dict[str, Any] | None:
+    """Recognise the sum of two uniform vectors, which converters make of the two biases of a recurrent layer."""
+    if values.size < LEAST_UNIFORM:
+        return None
+    largest = float(np.abs(values).max())
+    for name, bound in _recurrent_bounds(shapes):
+        # The density falls to 0 at the ends: the largest of n lies below 1 - x of the range by a chance of exp(-n·x²).
+        if not 2 * bound * (1 - math.sqrt(_RANGE / values.size)) <= largest <= 2 * bound * (1 + slack):
+            continue
+        distance = _distance(values, partial(_triangular_cdf, bound=bound))
+        if distance is not None:
+            return {"initialiser": f"two added, of {name}", "range": 2 * bound, "values": values.size, **distance}
+    return None
+
+
+def _triangular_cdf(x: Array, *, bound: float) -> Array:
+    tail = (1 - np.minimum(np.abs(x) / (2 * bound), 1)) ** 2 / 2
+    return np.asarray(np.where(x >= 0, 1 - tail, tail))
 
 
 def _normal(values: Array, shapes: list[tuple[int, ...]]) -> dict[str, Any] | None:
@@ -109,14 +130,18 @@ def _bounds(shapes: list[tuple[int, ...]]) -> list[tuple[str, float]]:
             (f"He uniform, U(±sqrt(6/{fan_in}))", math.sqrt(6 / fan_in)),
             (f"LeCun uniform, U(±sqrt(3/{fan_in}))", math.sqrt(3 / fan_in)),
         ]
-    for shape in shapes:
-        told += [
-            (f"U(±1/sqrt({rows // gates})), the default of recurrent layers", 1 / math.sqrt(rows // gates))
-            for rows in dict.fromkeys(shape)
-            for gates in (4, 3, 1)
-            if rows % gates == 0 and rows >= 2 * gates
-        ]
+    told += _recurrent_bounds(shapes)
     return list({round(bound, 12): (name, bound) for name, bound in reversed(told)}.values())[::-1]
+
+
+def _recurrent_bounds(shapes: list[tuple[int, ...]]) -> list[tuple[str, float]]:
+    return [
+        (f"U(±1/sqrt({rows // gates})), the default of recurrent layers", 1 / math.sqrt(rows // gates))
+        for shape in shapes
+        for rows in dict.fromkeys(shape)
+        for gates in (4, 3, 1)
+        if rows % gates == 0 and rows >= 2 * gates
+    ]
 
 
 def _spreads(shapes: list[tuple[int, ...]]) -> list[tuple[str, float, bool]]:

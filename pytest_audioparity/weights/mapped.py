@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+# A look at one byte may bring in so many around it: Linux maps the large pages of its cache whole.
+_PAGE_BYTES = 1 << 21
 # Pages read so far are given back each time so many bytes were asked for: a mapped gigabyte that is read once from end
 # to end would otherwise count as a gigabyte of memory. Views stay valid; what is read again comes from the page cache.
 _KEPT_BYTES = 1 << 26
@@ -68,6 +70,10 @@ class Mapped:
     def bytes(self, start: int, stop: int) -> bytes:
         """Return a copy of some bytes."""
         return self.data[start:stop]
+
+    def skip(self, size_bytes: int) -> None:
+        """Take account of what a look behind so many skipped bytes brings in."""
+        self._pages.ask(min(size_bytes, _PAGE_BYTES))
 
     def view(self, start: int, size_bytes: int) -> Array:
         """Return some bytes as a read-only array of uint8, without copying.

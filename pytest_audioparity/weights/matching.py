@@ -51,6 +51,7 @@ def compare_files(
     matches = _matches(matching, found, precision)
     used = {place for one in found.values() for place in one.actuals}
     entries, notes, partners = explained(matching.reference, matching.candidate, matching.own, found, matches)
+    notes += _left_names(matching, found, used)
     extra, more = extras(matching.reference, matching.candidate, used | partners)
     return WeightsResult(
         reference, candidate, tuple(entries), tuple(extra), (*reference.notes, *candidate.notes, *notes, *more)
@@ -140,6 +141,8 @@ class Matching:
         first = pieces[0]
         others = [self.reference.weights[place].name for place in folding.sources]
         detail = {**folding.detail, "from": others, **first.detail}
+        if first.agreement.dtype == "float32":  # what is computed in float64 is always rounded
+            detail.pop("dtype", None)
         for place in folding.sources:
             if place not in self._found:
                 self._found[place] = replace(first, actuals=actuals, status="fused", detail=detail)
@@ -174,7 +177,7 @@ def _split(expected: Array, candidate: Pool, places: Sequence[int]) -> Found | N
             taken = large.take(order.index, axis=order.axis)
             relation = agreement(taken, small, stored=candidate.weights[place].stored)
             if relation is not None:
-                parts.setdefault((order.axis, large.shape), []).append((place, order, relation))
+                parts.setdefault((order.axis, large.shape), []).append((place, order.turned(), relation))
                 break
     for (axis, shape), some in parts.items():
         rows = sorted(int(row) for _, order, _ in some for row in order.index)
@@ -184,6 +187,18 @@ def _split(expected: Array, candidate: Pool, places: Sequence[int]) -> Found | N
             orders = tuple(order for _, order, _ in some)
             return Found(tuple(place for place, _, _ in some), "fused", relation, detail, None, orders)
     return None
+
+
+def _left_names(matching: Matching, found: dict[int, Found], used: set[int]) -> list[str]:
+    """Say where a tensor was found under another name while its own holds values of no tensor of the reference."""
+    notes = []
+    for place, one in found.items():
+        other, weight = matching.own.get(place), matching.reference.weights[place]
+        if other is None or other in used or matching.candidate.weights[other].shape != weight.shape:
+            continue
+        elsewhere = matching.candidate.weights[one.actuals[0]].name
+        notes.append(f"{weight.name} was found as {elsewhere}; under its own name the candidate holds other values")
+    return notes
 
 
 def _matches(matching: Matching, found: dict[int, Found], precision: str | None) -> dict[int, WeightMatch]:

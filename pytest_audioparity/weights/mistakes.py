@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_audioparity.weights.initialisers import LEAST_UNIFORM
 from pytest_audioparity.weights.labels import module_of
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from pytest_audioparity.weights.records import WeightMatch
 
+# A few values of the same range correlate by chance, but not so much.
 _UNRELATED = 0.9
 
 
@@ -43,12 +44,13 @@ def _with_their_module(
     told = []
     for entry in entries:
         bound, largest = bounds.get(module_of(entry.name)), ranges.get(entry.name)
-        if entry.status == "different" and bound is not None and largest is not None and largest[2] < 48:
-            if largest[0] <= bound[0] * (1 + 2.0**-8) and abs(largest[1]) < _UNRELATED:
-                detail = {**entry.detail, "range": bound[0], "as": bound[1], "initialiser": "as the tensor beside it"}
-                told.append(replace(entry, status="random_init", detail=detail))
-                continue
-        told.append(entry)
+        if entry.status != "different" or bound is None or largest is None or largest[2] >= LEAST_UNIFORM:
+            told.append(entry)
+        elif largest[0] <= bound[0] * (1 + 2.0**-8) and abs(largest[1]) < _UNRELATED:
+            detail = {**entry.detail, "range": bound[0], "as": bound[1], "initialiser": "as the tensor beside it"}
+            told.append(replace(entry, status="random_init", detail=detail))
+        else:
+            told.append(entry)
     return told
 
 
@@ -62,11 +64,21 @@ def _mistake(random: list[str], entries: Sequence[WeightMatch]) -> str:
             f"{count}, and nothing of the reference's training is in the candidate: its state was never loaded before "
             "the conversion, or loaded with strict=False under other names; check what load_state_dict returns"
         )
-    prefix = os.path.commonprefix(random) if len(random) > 1 else module_of(random[0])
-    prefix = prefix.rpartition(".")[0] if len(random) > 1 else prefix
+    prefix = _common_part(random)
     if prefix and not any(name.startswith(prefix + ".") for name in trained):
         return (
             f"{count}, all of them under {prefix!r}: that part was not loaded (strict=False passes over other names), "
             "or another instance of it was converted"
         )
     return f"{count}: these were not loaded; check the names that strict=False passed over"
+
+
+def _common_part(names: Sequence[str]) -> str:
+    """Return the innermost part of the model that all tensors are in."""
+    split = [module_of(name).split(".") for name in names]
+    shared = []
+    for words in zip(*split, strict=False):
+        if len(set(words)) > 1:
+            break
+        shared.append(words[0])
+    return ".".join(shared)

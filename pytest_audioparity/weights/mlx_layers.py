@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.errors import TensorFileError
+from pytest_audioparity.tensorbytes import shown
 from pytest_audioparity.tensorfile import open_file, parse_json
 from pytest_audioparity.weights.quantised import unpack
 from pytest_audioparity.weights.records import Weight
@@ -69,8 +70,8 @@ def dequantised(weights: Iterable[Weight], path: Path) -> tuple[list[Weight], li
 def _unknown(layer: _Layer, options: list[int]) -> str:
     ways = " or ".join(f"{bits} bits in groups of {layer.product // bits}" for bits in options) or "no known way"
     return (
-        f"{layer.name} is quantised by MLX with {ways}; it is left as integers, which the config.json of the model "
-        "beside its file would make values"
+        f"{shown(layer.name)} is quantised by MLX with {ways}; it is left as integers, which the config.json of "
+        "the model beside its file would make values"
     )
 
 
@@ -118,7 +119,8 @@ def _values(layer: _Layer, bits: int) -> Weight:
         groups = (*rows, layer.scales.shape[-1])
         integers = unpack(packed, bits, int(np.prod(shape))).reshape(*groups, layer.product // bits)
         scale, bias = (one.read().astype(np.float32)[..., None] for one in (layer.scales, layer.biases))
-        values: Array = (integers * scale + bias).reshape(shape)
+        with np.errstate(all="ignore"):  # see dequantise
+            values: Array = (integers * scale + bias).reshape(shape)
         return values
 
     return Weight(layer.packed.name, shape, "float32", read, f"uint{bits}")

@@ -1,4 +1,4 @@
-"""Names of weights: each once."""
+"""Names of weights: each once, and of characters that can be written."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def uniquely_named(weights: Iterable[Weight]) -> tuple[Weight, ...]:
     taken: set[str] = set()
     named = []
     for weight in weights:
-        name = weight.name
+        name = plain = weight.name.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair cannot be printed
         while name in taken:
-            seen[weight.name] += 1
-            name = f"{weight.name} ({seen[weight.name] + 1})"
+            seen[plain] += 1
+            name = f"{plain} ({seen[plain] + 1})"
         taken.add(name)
         named.append(weight if name == weight.name else replace(weight, name=name))
     return tuple(named)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,7 +64,9 @@ def _header(archive: Archive, member: str) -> tuple[tuple[int, ...], bool, np.dt
     try:
         version = np.lib.format.read_magic(file)
         read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-        shape, fortran, dtype = read_header[version](file)
+        with warnings.catch_warnings():  # of headers that Python 2 wrote, which are read all the same
+            warnings.simplefilter("ignore", UserWarning)
+            shape, fortran, dtype = read_header[version](file)
     except Exception as error:  # numpy parses the header as Python, which fails in a dozen ways
         raise TensorFileError(f"holds {shown(member)} with an unreadable header: {type(error).__name__}") from None
     return shape, fortran, dtype, file.tell()

@@ -4,12 +4,12 @@ and outside data included, quantised weights as the values that the model comput
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_audioparity.errors import TensorFileError
+from pytest_audioparity.tensorbytes import shown
 from pytest_audioparity.weights.dtypes import dtype_named
 from pytest_audioparity.weights.mapped import Mapped
 from pytest_audioparity.weights.onnx_graphs import function_of, graph_of
@@ -19,15 +19,25 @@ from pytest_audioparity.weights.protobuf import Document
 from pytest_audioparity.weights.records import Weight, WeightFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from pytest_audioparity.weights.onnx_graphs import Graph
     from pytest_audioparity.weights.onnx_quantised import Found
 
 # Fields of ModelProto.
 _GRAPH, _FUNCTIONS = 7, 25
 # Kinds of numpy types that are shapes and indices where they have at most one axis.
 _INTEGERS = "iub"
+# Inputs that say how an operation is to work, even where they are floats of several numbers.
+_SETTINGS = {
+    "Clip": (1, 2),
+    "Dropout": (1, 2),
+    "Pad": (1, 2, 3),
+    "Range": (0, 1, 2),
+    "Resize": (1, 2, 3),
+    "Upsample": (1,),
+}
 
 
 def read(path: Path) -> WeightFile:
@@ -46,17 +56,29 @@ def read(path: Path) -> WeightFile:
     graphs = [graph for one in roots for graph in one.all()]
     made, notes = _unambiguous(found for graph in graphs for found in quantised(graph))
     used = {(id(owner), name) for graph in graphs for owner, name in parameters(graph)}
+    settings = {(id(owner), name) for graph in graphs for owner, name in _settings(graph)}
     weights, small = [], 0
     for graph in graphs:
         for name, constant in graph.constants.items():
             key = (id(graph), name)
-            if key not in made and (key in used or _is_small(constant, name in graph.given)):
+            if key in made:
+                weights.append(_named(made[key], graph.prefix))
+            elif key in settings or _is_small(constant, name in graph.given):
                 small += key not in used
-                continue
-            weights.append(_named(made.get(key, constant), graph.prefix))
+            elif key not in used:
+                weights.append(_named(constant, graph.prefix))
     if small:
         notes.append(f"{small} constants that are shapes, indices or single numbers are left out")
     return WeightFile(path, "onnx", tuple(weights), tuple(notes))
+
+
+def _settings(graph: Graph) -> Iterator[tuple[Graph, str]]:
+    for node in graph.nodes:
+        for index in _SETTINGS.get(node.op, ()):
+            name = node.input(index)
+            owner = graph.owner(name) if name else None
+            if owner is not None:
+                yield owner, name
 
 
 def _named(weight: Weight, prefix: str) -> Weight:
@@ -69,9 +91,11 @@ def _named(weight: Weight, prefix: str) -> Weight:
 
 def _is_small(constant: Weight, given: bool) -> bool:
     kind = dtype_named(constant.dtype).kind
+    if 0 in constant.shape:
+        return True
     if constant.stored is None and kind in _INTEGERS:
         return len(constant.shape) <= 1
-    return not given and math.prod(constant.shape) == 1 and not constant.shape
+    return not given and not constant.shape
 
 
 def _unambiguous(found: Iterable[Found]) -> tuple[dict[tuple[int, str], Weight], list[str]]:
@@ -83,6 +107,6 @@ def _unambiguous(found: Iterable[Found]) -> tuple[dict[tuple[int, str], Weight],
         key = (id(one.graph), one.name)
         if made.setdefault(key, one).parameters != one.parameters:
             if not unclear[key]:
-                notes.append(f"{one.name} is used with several scales and is given as integers")
+                notes.append(f"{shown(one.name)} is used with several scales and is given as integers")
             unclear[key] += 1
     return {key: one.weight for key, one in made.items() if key not in unclear}, notes

@@ -129,7 +129,8 @@ def _made(
         return None
 
     def read() -> Array:
-        scale = math.prod((factor.read().astype(np.float64) for factor in factors if factor is not None), start=1.0)
+        with np.errstate(all="ignore"):  # see dequantise
+            scale = math.prod((factor.read().astype(np.float64) for factor in factors if factor is not None), start=1.0)
         shape = values.shape
         shift = None if zero is None else along(_flat(zero.read()), shape, axis, block)
         return dequantise(values.read(), along(_flat(np.asarray(scale)), shape, axis, block), shift)

@@ -92,6 +92,7 @@ class Tensors:
         if place is not None:
             mapped, start = place
             return Weight(name, shape, dtype.name, lambda: mapped.array(name, dtype, shape, start))
+        proto.check_holds(name, math.prod(shape))
         return Weight(name, shape, dtype.name, lambda: _typed(proto, code, dtype, shape))
 
     def _packed(self, proto: Message, name: str, shape: tuple[int, ...], stored: str, bits: int) -> Weight:
@@ -100,6 +101,8 @@ class Tensors:
         count = math.prod(shape)
         size_bytes = -(-count * bits // 8)
         place = self._place(proto, name, size_bytes)
+        if place is None:
+            proto.check_holds(name, size_bytes)
 
         def read() -> Array:
             data = proto.integers(_INT32S).astype(np.uint8) if place is None else place[0].view(place[1], size_bytes)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import mmap
     from collections.abc import Callable, Mapping
 
-# A tensor of a checkpoint takes about 30 opcodes, 100 with its state in an optimiser: this is room for 40 000 of them.
-MOST_OPCODES = 4_000_000
+# A tensor of a checkpoint takes about 30 opcodes, 100 with its state in an optimiser: this is room for 20 000 of them.
+MOST_OPCODES = 2_000_000
 _INT64 = range(-(2**63), 2**63)
 
 _NUMBERS = ("BININT", "BININT1", "BININT2", "INT", "LONG", "LONG1", "LONG4", "BINFLOAT", "FLOAT")
@@ -130,7 +130,7 @@ class Interpreter:
 
     def _dict(self, _: Any) -> None:
         items = self._since_mark()
-        self._stack.append(_set_items({}, items))
+        self._stack.append(set_items({}, items))
 
     def _append(self, _: Any) -> None:
         item = self._stack.pop()
@@ -142,11 +142,11 @@ class Interpreter:
 
     def _setitem(self, _: Any) -> None:
         items = [self._stack.pop(-2), self._stack.pop()]
-        _set_items(self._stack[-1], items)
+        set_items(self._stack[-1], items)
 
     def _setitems(self, _: Any) -> None:
         items = self._since_mark()
-        _set_items(self._stack[-1], items)
+        set_items(self._stack[-1], items)
 
     def _pop(self, _: Any) -> None:
         if self._stack:
@@ -203,7 +203,8 @@ def _extend(target: Any, items: list[Any]) -> None:
     (target.items if isinstance(target, Opaque) else target).extend(items)
 
 
-def _set_items(target: Any, items: list[Any]) -> Any:
+def set_items(target: Any, items: list[Any]) -> Any:
+    """Fill a dict with keys and values in turn, and return it; an `Opaque` keeps them as its items."""
     if isinstance(target, Opaque):
         target.items.extend(items)
         return target

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+# Formats whose tensors belong to operators with conventions of their own, and that hold constants of the program.
+GRAPHS = ("onnx", "mlpackage")
+
 
 class Pool:
     """The tensors of one file, by their place in it, and behind them those that can be computed from several.

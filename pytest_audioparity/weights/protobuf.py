@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.errors import TensorFileError
+from pytest_audioparity.tensorbytes import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# A large graph has a million fields; a hostile file of a gigabyte could have a billion, which would take hours.
-MOST_FIELDS = 5_000_000
+# A graph of 50 000 operations has a million fields; a hostile file could have a billion, for hours of work.
+MOST_FIELDS = 2_000_000
 _MOST_VARINT_BYTES = 10
 _VARINT, _FIXED64, _SPAN, _FIXED32 = 0, 1, 2, 5
 _FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
@@ -79,6 +80,16 @@ class Message:
     def numbers(self) -> tuple[int, ...]:
         """The fields that it has."""
         return tuple(self._values)
+
+    def check_holds(self, name: str, count: int) -> None:
+        """Refuse a message that claims more numbers than it has bytes; each takes one at least.
+
+        Raises
+        ------
+        TensorFileError : it does
+        """
+        if count > self.span[1] - self.span[0]:
+            raise TensorFileError(f"claims more values for tensor {shown(name)} than it holds")
 
     def integer(self, number: int) -> int:
         """Return a varint; the last one counts."""
@@ -163,6 +174,7 @@ def _fields(document: Document, span: Span) -> Iterator[tuple[int, int, Any]]:
             length, position = _varint(data, position, stop)
             value = (position, position + length)
             position += length
+            document.mapped.skip(length)
         elif wire in _FIXED_BYTES:
             position += _FIXED_BYTES[wire]
         else:

@@ -52,6 +52,11 @@ def unpack(data: Array, bits: int, count: int, *, signed: bool = False) -> Array
 
 def dequantise(values: Array, scale: Array, zero_point: Array | None = None) -> Array:
     """Return ``(values - zero_point) * scale`` in float32; scale and zero point are already laid out to broadcast."""
+    with np.errstate(all="ignore"):  # a scale may be infinite; what it makes is judged with the other values
+        return _dequantised(values, scale, zero_point)
+
+
+def _dequantised(values: Array, scale: Array, zero_point: Array | None) -> Array:
     wide: Any = np.float32 if values.dtype.itemsize <= _EXACT_BYTES else np.float64
     shifted = values.astype(wide)
     if zero_point is not None:

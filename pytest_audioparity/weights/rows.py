@@ -7,7 +7,7 @@ whoever asked. Orders that frameworks use are tried before any order at all.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# Gates of LSTM, gates of GRU and the parts of QKV, halves of a gated unit.
-_BLOCKS = (4, 3, 2)
+# Halves of a gated unit, gates of GRU and the parts of QKV, gates of LSTM.
+_BLOCKS = (2, 3, 4)
 # Sizes of heads that published models have.
 _HEADS = (4, 8, 16, 24, 32, 40, 48, 64, 72, 80, 96, 112, 128, 160, 192, 256)
 # Rows are the same when their numbers are this close beside the spread between rows: int8 leaves a few percent.
@@ -60,6 +60,10 @@ class RowOrder:
         """Whether this is an order that no framework has."""
         return self.blocks is None and self.rotary is None and not _is_strided(self.index)
 
+    def turned(self) -> RowOrder:
+        """Return the order told from the other side: the same rows, the blocks by their place in actual."""
+        return self if self.blocks is None else replace(self, blocks=tuple(int(b) for b in np.argsort(self.blocks)))
+
     def detail(self) -> dict[str, Any]:
         """Say which rows."""
         said: dict[str, Any] = {"axis": self.axis}
@@ -78,7 +82,7 @@ def reordered(expected: Array, actual: Array) -> Iterator[RowOrder]:
     """Yield the orders of rows along any axis that would make two views of one shape equal, likely ones only."""
     for axis in range(expected.ndim):
         e, a = (_order_free(side, axis) for side in (expected, actual))
-        if len(e) < 2 or _far(e, a) < _CLOSE / 100:
+        if len(e) < 2 or _far(e, a) < _CLOSE:  # in order, as far as rows can be told apart
             continue
         if _far(np.sort(e, axis=0), np.sort(a, axis=0)) > _CLOSE:  # not the same rows, in whatever order
             return
@@ -213,7 +217,7 @@ def _neighbours(e: Array, a: Array) -> tuple[Array, Array]:
 def _loneliness(e: Array, a: Array) -> float:
     """Return how far a typical row of a sample is from its neighbour."""
     some = e[np.unique(np.linspace(0, len(e) - 1, 64).astype(int))]
-    return float(np.median(_neighbours(some, a)[1])) / e.shape[1]
+    return float(np.median(_neighbours(some, a)[1])) / float(e.shape[1])
 
 
 def _is_strided(index: Array) -> str:

@@ -1,4 +1,4 @@
-"""Where the content of one tensor is in the candidate: as it is, in another layout, in another order, in a larger one."""
+"""Where the content of one tensor is in the candidate: in another layout, in another order, in a larger one."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _LAYOUTS, _CANDIDATES = 4, 12
 # Fewer distinct values than this say nothing about where they came from.
 LEAST_EVIDENCE = 16
+_MOST_STACKED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,9 @@ def find_whole(expected: Array, pool: Pool, places: Iterable[int], *, noise: flo
 
 
 def _related(expected: Array, actual: Array, pool: Pool, place: int, noise: float) -> Agreement | None:
-    return agreement(expected, actual, noise=noise + pool.noise(place), stored=pool.weights[place].stored)
+    if place in pool.folds:  # what is computed is exact, and what is stored was rounded: here it is the reference
+        return agreement(actual, expected, noise=noise + pool.noise(place))
+    return agreement(expected, actual, noise=noise, stored=pool.weights[place].stored)
 
 
 def _found_whole(expected: Array, actual: Array, pool: Pool, place: int, layout: Layout, relation: Agreement) -> Found:
@@ -147,22 +150,22 @@ def part_of(small: Array, large: Array) -> Iterator[tuple[Array, Array, RowOrder
 
 def _merged(array: Array, axes: int) -> Iterator[Array]:
     """Yield an array with so many axes: neighbours merged, those of length one left out."""
-    plain = np.ascontiguousarray(array).reshape(squeezed(array.shape))
-    if plain.ndim == axes:
-        yield plain
-    for first in range(plain.ndim - 1):
-        if plain.ndim == axes + 1:
-            shape = plain.shape
-            yield plain.reshape(*shape[:first], shape[first] * shape[first + 1], *shape[first + 2 :])
+    shape = squeezed(array.shape)
+    if len(shape) == axes:
+        yield array.reshape(shape)
+    # Vectors are stacked by direction or by Q, K and V; those of a matrix in general are no vectors.
+    if len(shape) != axes + 1 or (axes == 1 and shape[0] > _MOST_STACKED):
+        return
+    for first in range(axes):
+        yield array.reshape(*shape[:first], shape[first] * shape[first + 1], *shape[first + 2 :])
 
 
-def same_content(told: Fingerprint, pool: Pool, size: int, *, limit: float = LOOSE) -> list[int]:
-    """Return the tensors whose fingerprint is near, nearest first."""
+def same_content(told: Fingerprint, pool: Pool, size: int) -> tuple[list[int], list[int]]:
+    """Return the tensors whose fingerprint is near, nearest first, and a few that only int4 would explain."""
     far = [(told.distance(pool.fingerprint(place)), place) for place in pool.of_size(size)]
-    near = sorted((distance, place) for distance, place in far if distance <= limit)
-    # Beyond the close ones stand those that only int4 would explain: a few of them are tried.
+    near = sorted((distance, place) for distance, place in far if distance <= LOOSE)
     close = [place for distance, place in near if distance <= CLOSE]
-    return [*close[:_CANDIDATES], *[place for _, place in near if place not in close][: _CANDIDATES // 3]]
+    return close[:_CANDIDATES], [place for _, place in near[len(close) :]][: _CANDIDATES // 3]
 
 
 def seek(expected: Array, pool: Pool, *, noise: float = 0.0, told: Fingerprint | None = None) -> Found | None:
@@ -171,8 +174,11 @@ def seek(expected: Array, pool: Pool, *, noise: float = 0.0, told: Fingerprint |
     if told.is_constant or expected.size < 2:
         places = [p for p in pool.of_size(expected.size) if told.distance(pool.fingerprint(p)) <= CLOSE]
         return find_whole(expected, pool, places, noise=noise)
-    places = same_content(told, pool, expected.size)
-    found = find_whole(expected, pool, places, noise=noise) or find_reordered(expected, pool, places, noise=noise)
+    close, loose = same_content(told, pool, expected.size)
+    found = find_whole(expected, pool, [*close, *loose], noise=noise)
+    # Coarse storage moves the largest value further than other orders of rows are looked for otherwise.
+    coarse = [place for place in loose if pool.weights[place].stored is not None]
+    found = found or find_reordered(expected, pool, [*close, *coarse], noise=noise)
     if found is not None or expected.size < LEAST_EVIDENCE:
         return found
     return find_part(expected, pool, larger(expected, pool), noise=noise)

@@ -11,7 +11,7 @@ from pytest_audioparity.errors import TensorFileError
 from pytest_audioparity.tensorbytes import are_sizes, shown
 from pytest_audioparity.weights.dtypes import dtype_named
 from pytest_audioparity.weights.mapped import span_bytes
-from pytest_audioparity.weights.pickles import Global
+from pytest_audioparity.weights.pickles import Global, set_items
 from pytest_audioparity.weights.quantised import along, dequantise
 from pytest_audioparity.weights.records import Weight
 
@@ -91,7 +91,8 @@ def storage_from_id(identifier: Any) -> Any:
             word = kind.rpartition(".")[2].removesuffix("Storage")
             if word in _STORAGE_DTYPES and are_sizes((count,)):
                 return Storage(key, word, count)
-    raise TensorFileError(f"refers to a storage in a way that is not read: {shown(identifier)}")
+    # What it is cannot be shown: tuples that hold one another many times over would be written for ever.
+    raise TensorFileError("refers to a storage in a way that is not read")
 
 
 def _rebuild(arguments: tuple[Any, ...]) -> Any:
@@ -115,8 +116,8 @@ def _rebuild_quantised(arguments: tuple[Any, ...]) -> Any:
     scheme, scale, zero_point, *axis = quantiser
     if scheme.name not in ("torch.per_tensor_affine", "torch.per_channel_affine"):
         raise TensorFileError(f"holds a tensor quantised as {shown(scheme.name)}, which is not read")
-    affine = (scale, zero_point, axis[0] if axis else 0)
-    return _tensor(storage, storage.dtype, offset, shape, strides, affine)
+    scale, zero_point = (one if isinstance(one, StoredTensor) else float(one) for one in (scale, zero_point))
+    return _tensor(storage, storage.dtype, offset, shape, strides, (scale, zero_point, int(axis[0]) if axis else 0))
 
 
 def _tensor(storage: Storage, dtype: Any, offset: Any, shape: Any, strides: Any, affine: Any = None) -> StoredTensor:
@@ -134,8 +135,9 @@ def _first(arguments: tuple[Any, ...]) -> Any:
     return arguments[0]
 
 
-def _ordered(arguments: tuple[Any, ...]) -> dict[Any, Any]:
-    return dict(arguments[0]) if arguments else {}
+def _ordered(arguments: tuple[Any, ...]) -> Any:
+    """``OrderedDict()``, which is filled later, or in files of Python 2 the pairs that fill it."""
+    return set_items({}, [part for key, value in arguments[0] for part in (key, value)]) if arguments else {}
 
 
 # Everything a checkpoint may call. A name that is not here is never called.

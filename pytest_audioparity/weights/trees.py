@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
 # Containers that hold one another many times over would be walked for ever; a checkpoint nests about ten deep.
 _MOST_DEPTH = 100
-_MOST_VISITS = 2_000_000
+MOST_VISITS = 500_000
 _OPTIMISER = frozenset(("state", "param_groups"))
 # Where a pickled torch.nn.Module keeps its tensors and parts, which belong to no name.
 _MODULE_PARTS = ("_parameters", "_buffers", "_modules")
 _ARRAY_MAKERS = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct")
 _SEARCHED_DEPTH = 4
+# Characters of a name of the file that are shown.
+_MOST_WORD = 80
+# Anything else is a setting.
+_HOLDERS = (StoredTensor, dict, list, tuple, Opaque)
 
 
 class Tree:
@@ -42,15 +46,16 @@ class Tree:
         TensorFileError : containers hold themselves, or too many
         """
         self._visits += 1
-        if depth > _MOST_DEPTH or self._visits > _MOST_VISITS:
+        if depth > _MOST_DEPTH or self._visits > MOST_VISITS:
             raise TensorFileError("nests its tensors too deep, or in containers that hold themselves")
         if isinstance(value, StoredTensor):
             yield name or "tensor", value
         elif isinstance(value, dict) and value.keys() >= _OPTIMISER:
-            self.notes.append(f"{name or 'it'} is the state of an optimiser and is left out")
+            self.notes.append(f"{shown(name)} is the state of an optimiser and is left out")
         else:
             for key, item in self._parts(value, name):
-                yield from self.tensors(item, ".".join(filter(None, (name, key))), depth + 1)
+                if isinstance(item, _HOLDERS):
+                    yield from self.tensors(item, ".".join(filter(None, (name, key))), depth + 1)
 
     def _parts(self, value: Any, name: str) -> Iterable[tuple[str, Any]]:
         if isinstance(value, dict):
@@ -65,7 +70,9 @@ class Tree:
         if isinstance(value.state, dict) and value.state.keys() >= set(_MODULE_PARTS):
             return (part for key in _MODULE_PARTS for part in self._parts(value.state[key], name))
         if value.maker in _ARRAY_MAKERS or _holds_tensor(value.arguments):
-            self.notes.append(f"{shown(name)} is made by {value.maker}, which is never called, and is left out")
+            self.notes.append(
+                f"{shown(name)} is made by {value.maker[:_MOST_WORD]}, which is never called, and is left out"
+            )
             return ()
         return self._parts(value.state, name)
 

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 _COUNTERS = re.compile(r"(^|\.)num_batches_tracked$")
 
 
-def unused_reason(name: str, values: Array, *, is_absent: bool) -> str | None:
+def unused_reason(name: str, values: Array, *, is_absent: bool, is_graph: bool) -> str | None:
     """Return why a tensor that the candidate does not hold is no loss, or None.
 
     Parameters
     ----------
     name, values : of the reference's tensor
     is_absent : whether the candidate has nothing of that name; what it has, it must have right
+    is_graph : whether the reference is a graph, which holds constants beside its weights
     """
     if _COUNTERS.search(name):
         return "counts batches of the training; inference does not read it"
@@ -29,6 +30,8 @@ def unused_reason(name: str, values: Array, *, is_absent: bool) -> str | None:
         return "positions 0, 1, 2 ..., which a port counts itself"
     if name.rpartition(".")[2] == "bias" and not values.any():
         return "all zeros: adding it changes nothing"
+    if is_graph and not values.any():
+        return "zeros of the graph, such as an initial state"
     if name.rpartition(".")[2] == "inv_freq" and _is_geometric(values):
         return "rotary frequencies, which a port computes itself"
     return None
