@@ -21,7 +21,7 @@ SUFFIXES = {"onnx": ".onnx", "mlx": ".safetensors", "coreml": ".mlpackage"}
 FAULTS: Mapping[str, tuple[str, ...]] = {
     "random_weights": ("coreml",),
     "scaled_200": ("coreml",),
-    "gates_reordered": ("onnx", "mlx"),
+    "gates_reordered": ("onnx", "mlx", "coreml"),
     "mel_floor": ("mlx",),
 }
 _QUIET = 1 / 200
@@ -72,8 +72,8 @@ def _converted(weights: Weights, fault: str | None) -> Weights:
 
 
 def _other_gates(runtime: str) -> str:
-    """Return the order of the framework that the weights came from: torch's for ONNX, that of ONNX for MLX."""
-    return {"onnx": "ifgo", "mlx": "iofg"}[runtime]
+    """Return the order of the framework that the weights came from: torch's, or that of ONNX for MLX."""
+    return "iofg" if runtime == "mlx" else "ifgo"
 
 
 def mel_of(runtime: str, waveform: Array) -> Array:

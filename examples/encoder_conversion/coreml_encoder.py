@@ -32,12 +32,12 @@ _PLAIN = {
 _FLOATS = {"fp16": np.float16, "fp32": np.float32}
 
 
-def save(weights: Weights, path: Path) -> Path:
+def save(weights: Weights, path: Path, gates: str = GATES) -> Path:
     """Write the package, whose input is the mel (FRAMES, VOICES, BANDS); what is no LSTM computes in half precision."""
 
     @Builder.program(input_specs=[Builder.TensorSpec(shape=(FRAMES, VOICES, BANDS))], opset_version=_TARGET)
     def encoder(mel: Any) -> tuple[Any, ...]:
-        sequences, hidden = _layers(weights, mel, np.zeros((VOICES, HIDDEN), np.float32))
+        sequences, hidden = _layers(weights, gates, mel, np.zeros((VOICES, HIDDEN), np.float32))
         raw = Builder.linear(x=hidden, weight=weights["linear.weight"], bias=weights["linear.bias"], name="linear")
         positive = Builder.relu(x=raw, name="relu")
         length = Builder.reduce_l2_norm(x=positive, axes=[1], keep_dims=True)
@@ -50,11 +50,11 @@ def save(weights: Weights, path: Path) -> Path:
     return path
 
 
-def _layers(weights: Weights, x: Any, zero: Array) -> tuple[list[Any], Any]:
+def _layers(weights: Weights, gates: str, x: Any, zero: Array) -> tuple[list[Any], Any]:
     """Build the LSTM; return each layer's hidden states, and the last one of the last."""
     sequences, hidden = [], None
     for index in range(LAYERS):
-        weight_ih, weight_hh, *biases = (reordered(part, GATES) for part in layer(weights, index))
+        weight_ih, weight_hh, *biases = (reordered(part, gates) for part in layer(weights, index))
         x, hidden, _cell = Builder.lstm(
             x=x,
             initial_h=zero,

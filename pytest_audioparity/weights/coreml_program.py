@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_audioparity.errors import TensorFileError
 from pytest_audioparity.tensorbytes import shown
 from pytest_audioparity.weights.coreml_constexpr import made
 from pytest_audioparity.weights.dtypes import dtype_named
-from pytest_audioparity.weights.records import Weight
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pytest_audioparity.weights.coreml_values import Values
     from pytest_audioparity.weights.protobuf import Message
+    from pytest_audioparity.weights.records import Weight
 
 # Fields of Program, Function, Block, Operation, NamedValueType, Argument and Binding.
 _FUNCTIONS = 2
@@ -25,6 +26,7 @@ _BINDINGS, _BOUND_NAME, _BOUND_VALUE = 1, 1, 2
 # Bodies of loops and conditions nest a few deep; deeper ones would exhaust the interpreter's stack.
 _MOST_DEPTH = 50
 _INTEGERS = "iub"
+_RECURRENT = ("lstm", "gru")
 
 
 class Program:
@@ -64,7 +66,7 @@ class Program:
     def _block(self, block: Message, prefix: str, outer: Mapping[str, Weight], depth: int) -> None:
         if depth > _MOST_DEPTH:
             raise TensorFileError(f"nests blocks more than {_MOST_DEPTH} deep")
-        known, parts = dict(outer), set[str]()
+        known, parts, operators = dict(outer), set[str](), dict[str, str]()
         found: list[str] = []
         for operation in block.messages(_OPERATIONS):
             op = operation.text(_OP)
@@ -78,12 +80,15 @@ class Program:
                 weight = made(op, name, arguments)
                 if weight is None:
                     self.notes.append(f"{shown(prefix + name)} is made by {op}, which is not read, and is left out")
+            elif op in _RECURRENT:
+                operators |= dict.fromkeys(_bound_names(operation), op)
             for inner in operation.messages(_BLOCKS):
                 self._block(inner, f"{prefix}{name}.", known, depth + 1)
             if weight is not None:
                 known[name] = weight
                 found.append(name)
-        self._keep([known[name] for name in found if name not in parts], prefix)
+        whole = [replace(known[name], operator=operators.get(name)) for name in found if name not in parts]
+        self._keep(whole, prefix)
 
     def _arguments(
         self, operation: Message, known: Mapping[str, Weight], parts: set[str]
@@ -107,5 +112,10 @@ class Program:
             if not weight.shape or 0 in weight.shape or (integers and len(weight.shape) == 1):
                 self.small += 1
             else:
-                name, stored = f"{prefix}{weight.name}", weight.stored
-                self.weights.append(Weight(name, weight.shape, weight.dtype, weight.read, stored))
+                self.weights.append(replace(weight, name=f"{prefix}{weight.name}"))
+
+
+def _bound_names(operation: Message) -> Iterator[str]:
+    """Return the names of what an operation is given."""
+    for argument in operation.mapping(_INPUTS).values():
+        yield from (name for binding in argument.messages(_BINDINGS) if (name := binding.text(_BOUND_NAME)))

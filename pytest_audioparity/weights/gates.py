@@ -45,7 +45,9 @@ def gate_counts(weights: Sequence[Weight]) -> dict[str, int]:
 
 def families(weights: Sequence[Weight], file_format: str) -> dict[str, str]:
     """Return whose order the tensors of recurrent layers must have; a plain `bias` is what its module is."""
-    told = {weight.name: recurrent_family(weight.name, file_format, weight.shape) for weight in weights}
+    told = {weight.name: recurrent_family(weight, file_format) for weight in weights}
+    if file_format == "mlpackage":  # the program says which tensors a recurrent operator reads, and none more are
+        return {name: family for name, family in told.items() if family is not None}
     by_module = {module_of(name): family for name, family in told.items() if family is not None}
     known = {name: family or by_module.get(module_of(name)) for name, family in told.items()}
     return {name: family for name, family in known.items() if family is not None}
@@ -83,8 +85,8 @@ class Gates:
         before = _ORDERS[family][parts]
         after = order_of(blocks if blocks and len(blocks) > 1 else range(parts), before)
         said = {"gates": f"{_SAID.get(before, before)} -> {_SAID.get(after, after)}"}
-        if self._other is None or self._other == "coreml" or self._family is None:
-            # Core ML names no tensor after the operator that reads it, and a cell that was taken apart keeps its order.
+        if self._other is None or self._family is None:
+            # A cell that was taken apart into single operations may keep whatever order it had.
             known = {orders[parts] for orders in _ORDERS.values()}
             return after in known, said if after != before else {}
         wanted = _ORDERS[self._other][parts]

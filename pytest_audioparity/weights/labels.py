@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_audioparity.weights.records import Weight
+
 # What frameworks call the same thing.
 _SAME = {
     "kernel": "weight",
@@ -73,14 +75,15 @@ def is_recurrent(name: str) -> bool:
     return _RECURRENT.search(name) is not None
 
 
-def recurrent_family(name: str, file_format: str, shape: tuple[int, ...]) -> str | None:
-    """Return whose order the gates of a recurrent layer must have, as far as format, shape and name tell."""
+def recurrent_family(weight: Weight, file_format: str) -> str | None:
+    """Return whose order the gates of a recurrent layer must have, as far as format, operator, shape and name tell."""
+    name, shape = weight.name, weight.shape
     if file_format == "onnx" and len(shape) == 3:
         return "onnx"
     if file_format == "onnx" and len(shape) == 2 and shape[0] in (1, 2):
         return "onnx"
     if file_format == "mlpackage":
-        return "coreml"
+        return "coreml" if weight.operator is not None else None
     if _TORCH_RECURRENT.search(name):
         return "torch"
     if _MLX_RECURRENT.search(name):

@@ -31,6 +31,7 @@ class Weight:
     read : returns the values, a read-only view of the file where its format allows that
     stored : how the file holds them where that is not their dtype, such as ``int8`` or ``uint4`` of a quantised tensor
         whose scale was applied, and ``lut6`` of a palette
+    operator : the recurrent operator that reads it, where the file tells: ``lstm`` or ``gru``
     """
 
     name: str
@@ -38,6 +39,7 @@ class Weight:
     dtype: str
     read: Callable[[], Array]
     stored: str | None = None
+    operator: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
