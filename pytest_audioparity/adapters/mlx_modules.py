@@ -39,17 +39,26 @@ def watching(module: Any, capture: Capture) -> Iterator[None]:
     for path, child in modules.items():
         if capture.may_cover(path):
             wanted.setdefault(id(child), path)
-    classes = {_caller(type(child)) for child in modules.values() if id(child) in wanted}
+    callers = {path: _caller(type(child)) for path, child in modules.items()}
+    classes = {owner for path, owner in callers.items() if owner is not None and id(modules[path]) in wanted}
     with ExitStack() as stack:
         for owner in classes:
             stack.enter_context(_wrapped(owner, wanted, capture))
         yield
-    capture.close(modules, lambda _: None)
+    uncallable = {path or ROOT for path, owner in callers.items() if owner is None}
+    capture.close(
+        modules,
+        lambda path: (
+            f"{path!r} has no __call__, and no other method is watched; record what it returns"
+            if path in uncallable
+            else None
+        ),
+    )
 
 
-def _caller(kind: type) -> type:
-    """Return the class whose `__call__` an instance of a class runs."""
-    return next(base for base in kind.__mro__ if "__call__" in vars(base))
+def _caller(kind: type) -> type | None:
+    """Return the class whose `__call__` an instance of a class runs, or None if it only has other methods."""
+    return next((base for base in kind.__mro__ if "__call__" in vars(base)), None)
 
 
 @contextmanager

@@ -189,6 +189,33 @@ def test_classes_of_mlx_are_as_they_were_after_the_block(stages, nn):
     assert (nn.Linear.__call__, nn.Sequential.__call__) == before
 
 
+def test_mlx_modules_without_a_call_are_passed_over_and_named_where_they_are_asked_for(stages, recording, nn):
+    """Codecs have quantisers that only encode and decode."""
+    import mlx.core as mx
+
+    class Codebook(nn.Module):
+        def encode(self, values):
+            return values * 2
+
+    class Codec(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.project, self.codebook = nn.Linear(4, 4), Codebook()
+
+        def encode(self, values):
+            return self.codebook.encode(self.project(values))
+
+    codec = Codec()
+    with stages.mlx(codec):
+        codec.encode(mx.ones((1, 4)))
+    assert names(recording) == ["project"]
+    with (
+        pytest.raises(StageError, match=r"include='codebook' captured nothing: 'codebook' has no __call__"),
+        stages.mlx(codec, include="codebook"),
+    ):
+        codec.encode(mx.ones((1, 4)))
+
+
 def test_other_instances_of_a_watched_class_of_mlx_are_not_captured(stages, recording, nn):
     """And a class that calls its parent's `__call__` is captured once."""
     import mlx.core as mx
