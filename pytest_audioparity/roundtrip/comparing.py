@@ -8,6 +8,7 @@ from pytest_audioparity.check import check_stage
 from pytest_audioparity.comparison.tolerances import PEAK_FACTOR
 from pytest_audioparity.records import StageMeta, StageTensor, Tolerance
 from pytest_audioparity.report.attribution import amount
+from pytest_audioparity.roundtrip.codes import axes_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,8 +24,9 @@ def same_codes(codec: Codec, expected: Trip, actual: Trip, limits: Limits) -> St
     """Compare the codes of two passes; None where they are no integers that can be seen."""
     if expected.codes is None or actual.codes is None or expected.codes.dtype.kind not in "iu":
         return None
-    axes = codec.codes_axes if codec.codes_axes and len(codec.codes_axes) == expected.codes.ndim else None
-    meta = StageMeta("codes", kind="codes", axes=axes)
+    axes = axes_of(codec, expected.codes)
+    fits = len(axes) == expected.codes.ndim == actual.codes.ndim
+    meta = StageMeta("codes", kind="codes", axes=axes if fits else None)
     tolerance = Tolerance(None, None, min_match=limits.min_match, dtype="any")
     return check_stage(StageTensor(meta, expected.codes), StageTensor(meta, actual.codes), tolerance)
 

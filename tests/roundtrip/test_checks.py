@@ -565,3 +565,21 @@ def test_a_generator_for_codes_is_refused(mary):
     """It could be decoded once only."""
     with pytest.raises(StageError, match="encode returned a generator, which can be read once; return a list"):
         check_roundtrip(encode=lambda audio: (x for x in audio), decode=list, sample_rate=RATE, clips=mary)
+
+
+class EncoderReset(LogPcm):
+    """Forgets how loud the stream was after its first chunk: all codes from there on are others."""
+
+    def encode_stream(self, audio, samples):
+        codes = super().encode_stream(audio, samples)
+        codes[:, samples // FRAME :] ^= 5
+        return codes
+
+
+def test_where_streamed_codes_go_wrong_is_said_without_declared_axes(judge):
+    """Codes of two axes are taken for CT, in what is said of a difference too."""
+    result, failed = judge(EncoderReset(), decode_stream=None, fresh=None)
+    assert set(failed) == {"stream_encoding"}
+    (check,) = result.failed
+    assert check.findings[0].code == "diverges_from"
+    assert "equals expected up to T=10 " in check.findings[0].message
