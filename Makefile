@@ -47,11 +47,13 @@ $(VENV)/.demo: $(VENV)/.base pyproject.toml
 
 $(VENV)/.test: $(VENV)/.base pyproject.toml
 	$(PIP) --editable '.[pesq]' --group test
-	$(PIP) --no-deps silero-vad==6.2.3 Resemblyzer==0.1.4  # for the models in them; they would bring torch and more
+	# For the models in them and the code; with what they ask for they would bring torch, librosa and more.
+	$(PIP) --no-deps silero-vad==6.2.3 Resemblyzer==0.1.4 moshi-mlx==0.3.0 rustymimi==0.4.1
 	touch $@
 
 $(VENV)/.torch: $(VENV)/.test
-	$(PIP) --group torch
+	$(PIP) --group torch --group mimi
+	$(PIP) --no-deps moshi==0.2.13  # it asks for an older torch
 	touch $@
 
 $(VENV)/.lint: $(VENV)/.base pyproject.toml

@@ -16,7 +16,8 @@ import pytest
 hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("busy")
 
-HOW = {"torch": "make test TORCH=1"}
+HOW = {"torch": "make test TORCH=1", "moshi": "make test TORCH=1", "moshi_mlx": "make test", "rustymimi": "make test"}
+HOW |= dict.fromkeys(("resemblyzer", "silero_vad"), "make test")
 _LEFT_OUT = "left out for lack of "
 
 
