@@ -199,6 +199,10 @@ def _spikes(problem: Problem) -> Iterator[Explanation]:
     )
 
 
+# In the first frames alone a stream shows what the one before it has left behind.
+_BEFORE = ", and whether a stream begins with the state of the one before"
+
+
 def _edges(problem: Problem, margin: _Margin) -> Iterator[Explanation]:
     n = margin.wrong.size
     wrong = np.flatnonzero(margin.wrong)
@@ -222,7 +226,7 @@ def _edges(problem: Problem, margin: _Margin) -> Iterator[Explanation]:
     parts = [f"the {word} {count}" for word, count in (("first", first), ("last", last)) if count]
     message = (
         f"only {' and '.join(parts)} of {whole} along {margin.label} differ; check padding (zero, reflect, replicate), "
-        f"centring, and causal against symmetric convolution"
+        f"centring, and causal against symmetric convolution{_BEFORE if not last else ''}"
     )
     yield _place(problem, "edges", message, {"first": first, "last": last}, margin, chosen)
 
