@@ -11,7 +11,7 @@ from pytest_audioparity.diagnosis.constants import familiar
 from pytest_audioparity.weights.agreement import difference
 from pytest_audioparity.weights.fingerprints import CLOSE
 from pytest_audioparity.weights.initialisers import initialiser
-from pytest_audioparity.weights.labels import module_of, shared_words
+from pytest_audioparity.weights.labels import is_recurrent, module_of, shared_words
 from pytest_audioparity.weights.layouts import is_reshaped, layouts, likely, squeezed
 from pytest_audioparity.weights.mistakes import mistakes
 from pytest_audioparity.weights.pool import GRAPHS, size_of
@@ -132,7 +132,8 @@ class _Failures:
         if measured.correlation is not None and abs(measured.correlation) > limit:
             return None
         shapes = self._shapes(place, actual)
-        looks = initialiser(actual, shapes)
+        recurrent = is_recurrent(self._reference.weights[place].name)
+        looks = initialiser(actual, shapes, is_recurrent=recurrent)
         if looks is None:
             return None
         if self._reference.fingerprint(place).is_constant and "ks" not in looks:

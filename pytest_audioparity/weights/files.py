@@ -80,7 +80,7 @@ def open_weights(path: Path) -> WeightFile:
 
 
 def _format(path: Path) -> str:
-    if path.is_dir():
+    if _is_folder(path):
         return _folder_format(path)
     with open_file(path) as file:
         start = file.read(_START_BYTES)
@@ -98,6 +98,13 @@ def _format(path: Path) -> str:
     if path.suffix.lower() not in _BY_SUFFIX:
         raise TensorFileError(f"is none of the files that can be read: {READABLE}")
     return _BY_SUFFIX[path.suffix.lower()]
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name too long, a folder that may not be entered: opening it says which
+        return False
 
 
 def _folder_format(path: Path) -> str:

@@ -33,13 +33,16 @@ _ROUND = 2e-6
 _TRUNCATED = 0.87962566103423978
 
 
-def initialiser(array: Array, shapes: Iterable[tuple[int, ...]]) -> dict[str, Any] | None:
+def initialiser(
+    array: Array, shapes: Iterable[tuple[int, ...]], *, is_recurrent: bool = False
+) -> dict[str, Any] | None:
     """Return which initialiser makes such values, or None.
 
     Parameters
     ----------
     array : the values
     shapes : of the tensor and of those in its module, whose sizes give the ranges
+    is_recurrent : whether it belongs to a recurrent layer, whose two biases may have been added
 
     Returns
     -------
@@ -53,7 +56,9 @@ def initialiser(array: Array, shapes: Iterable[tuple[int, ...]]) -> dict[str, An
         return None if constant is None else {"initialiser": constant, "values": values.size}
     slack = _ROUNDING.get(array.dtype.name, _rounding_of(values))
     known = list(shapes)
-    return _uniform(values, known, slack) or _two_added(values, known, slack) or _normal(values, known)
+    found = _uniform(values, known, slack) or (_two_added(values, known, slack) if is_recurrent else None)
+    # No framework draws vectors from a normal distribution, and trained biases are near enough to one by chance.
+    return found or (_normal(values, [array.shape]) if sum(size > 1 for size in array.shape) > 1 else None)
 
 
 def _rounding_of(values: Array) -> float:
@@ -121,6 +126,16 @@ def _fans(shapes: list[tuple[int, ...]]) -> Iterator[tuple[int, int]]:
             yield size // one, one * (size // (shape[0] * shape[1])) if len(shape) > 2 else one
 
 
+def _plain_fans(shapes: list[tuple[int, ...]]) -> Iterator[tuple[int, int]]:
+    """Yield the same with the outputs first, or last in a matrix: a spread fits by chance more easily than a range."""
+    for shape in shapes:
+        if len(shape) > 1 and math.prod(shape):
+            fan_in = math.prod(shape) // shape[0]
+            yield fan_in, shape[0] * (shape[-1] if len(shape) > 2 else 1)
+            if len(shape) == 2:
+                yield shape[0], shape[1]
+
+
 def _bounds(shapes: list[tuple[int, ...]]) -> list[tuple[str, float]]:
     told: list[tuple[str, float]] = []
     for fan_in, fan_out in _fans(shapes):
@@ -149,12 +164,11 @@ def _spreads(shapes: list[tuple[int, ...]]) -> list[tuple[str, float, bool]]:
     told = [("N(0, 1), the default of embeddings", 1.0, False)]
     told += [(f"N(0, {sigma})", sigma, False) for sigma in (0.02, 0.01)]
     told += [("truncated N(0, 0.02)", 0.02, True)]
-    for fan_in, fan_out in _fans(shapes):
+    for fan_in, fan_out in _plain_fans(shapes):
         told += [
             (f"Glorot normal, N(0, sqrt(2/{fan_in + fan_out}))", math.sqrt(2 / (fan_in + fan_out)), False),
             (f"He normal, N(0, sqrt(2/{fan_in}))", math.sqrt(2 / fan_in), False),
             (f"N(0, 1/sqrt({fan_in}))", math.sqrt(1 / fan_in), False),
-            (f"N(0, 1/sqrt({fan_out}))", math.sqrt(1 / fan_out), False),
         ]
         # Keras and Flax divide by the spread of the cut distribution, so that the spread comes out as named.
         told += [

@@ -21,6 +21,13 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path):
     assert caught.value.cause == "missing"
 
 
+@pytest.mark.parametrize("name", ["a" * 300, "a\0b", "a.onnx/b.onnx"])
+def test_a_path_that_cannot_be_is_an_error_too(tmp_path, name):
+    (tmp_path / "a.onnx").touch()
+    with pytest.raises(TensorFileError, match=r"cannot be read|does not exist"):
+        open_weights(tmp_path / name)
+
+
 @pytest.mark.parametrize("name", ["a.safetensors", "a.pt", "a.onnx"])
 def test_a_git_lfs_pointer_is_recognised_under_any_suffix(tmp_path, name):
     path = tmp_path / name

@@ -37,12 +37,17 @@ def normal(shape, sigma):
         (normal((64, 48), math.sqrt(2 / 112)), "Glorot normal"),
         (np.clip(normal((1, 64), 0), 0, 0), "zeros"),
         (np.ones(64, np.float32), "ones"),
-        (uniform(96, 24**-0.5) + uniform(96, 24**-0.5), "two added, of U(±1/sqrt(24))"),
     ],
 )
 def test_each_initialiser_is_named_in_single_and_half_precision(values, name):
     assert initialiser(values, [values.shape])["initialiser"].startswith(name)
     assert initialiser(values.astype(np.float16), [values.shape])["initialiser"].startswith(name)
+
+
+def test_two_added_vectors_are_named_in_recurrent_layers_only():
+    both = uniform(96, 24**-0.5) + uniform(96, 24**-0.5)
+    assert initialiser(both, [(96,)], is_recurrent=True)["initialiser"].startswith("two added, of U(±1/sqrt(24))")
+    assert initialiser(both, [(96,)]) is None
 
 
 def test_a_range_or_a_shape_of_no_initialiser_is_not_named():
