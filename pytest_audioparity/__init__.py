@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_audioparity.roundtrip.records import RoundtripResult
     from pytest_audioparity.sampling import assert_sampler
     from pytest_audioparity.stages import Stages
+    from pytest_audioparity.weights.files import open_weights
     from pytest_audioparity.weights.records import WeightMatch, WeightsResult
 
 __version__ = "0.1.0"
@@ -43,6 +44,7 @@ _HOME = {
     "compare_weights": "api",
     "assert_weights_match": "api",
     "assert_sampler": "sampling",
+    "open_weights": "weights.files",
     "check_output": "audio.gates",
     "check_roundtrip": "roundtrip.judge",
     "score": "audio",
@@ -100,6 +102,7 @@ __all__ = [
     "compare",
     "compare_weights",
     "compare_words",
+    "open_weights",
     "parity",
     "says",
     "score",

@@ -24,6 +24,8 @@ from pytest_audioparity.records import DECLARED, ParityResult, StageResult, Stag
 from pytest_audioparity.report.terminal import render
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_audioparity.weights.records import WeightFile, WeightsResult
 
 _KNOWN = {**TOLERANCE_KEYWORDS, **STAGES_KEYWORD}
@@ -108,7 +110,9 @@ def _tensor(side: Mapping[str, Any], name: str, declared: Mapping[str, Any], axe
     return StageTensor(declare(name, array, **{**declared, "axes": axes or declared["axes"]}), array)
 
 
-def compare_weights(reference: Any, candidate: Any, *, precision: str | None = None) -> WeightsResult:
+def compare_weights(
+    reference: Any, candidate: Any, *, precision: str | None = None, only: str | Sequence[str] | None = None
+) -> WeightsResult:
     """Say whether a candidate holds the weights of a reference, tensor by tensor, matched by content.
 
     Parameters
@@ -116,6 +120,7 @@ def compare_weights(reference: Any, candidate: Any, *, precision: str | None = N
     reference, candidate : paths of weight files, or mappings from names to tensors: a torch state_dict, numpy arrays,
         MLX parameters made flat
     precision : fp32, fp16, bf16 or int8: what casts and quantisation are held to; None accepts any
+    only : a glob or globs of the reference's tensors, such as those that inference needs; None means all
 
     Returns
     -------
@@ -123,18 +128,21 @@ def compare_weights(reference: Any, candidate: Any, *, precision: str | None = N
 
     Raises
     ------
-    StageError : a value of a mapping is no tensor, or the precision is unknown
+    StageError : a value of a mapping is no tensor, the precision is unknown, or a glob means no tensor
     TensorFileError : a file that cannot be read
     """
+    from pytest_audioparity.weights.files import chosen
     from pytest_audioparity.weights.matching import compare_files
     from pytest_audioparity.weights.precision import PRECISIONS
 
     if precision is not None and precision not in PRECISIONS:
         raise StageError(f"compare_weights: precision={precision!r} is none of {', '.join(PRECISIONS)}")
-    return compare_files(_weight_file(reference), _weight_file(candidate), precision=precision)
+    return compare_files(chosen(_weight_file(reference), only), _weight_file(candidate), precision=precision)
 
 
-def assert_weights_match(reference: Any, candidate: Any, *, precision: str | None = None) -> None:
+def assert_weights_match(
+    reference: Any, candidate: Any, *, precision: str | None = None, only: str | Sequence[str] | None = None
+) -> None:
     """Raise when `compare_weights` with the same arguments does not pass.
 
     Raises
@@ -145,7 +153,7 @@ def assert_weights_match(reference: Any, candidate: Any, *, precision: str | Non
     __tracebackhide__ = True
     from pytest_audioparity.report.weights import render_weights
 
-    result = compare_weights(reference, candidate, precision=precision)
+    result = compare_weights(reference, candidate, precision=precision, only=only)
     if not result.passed:
         raise ParityError(render_weights(result))
 

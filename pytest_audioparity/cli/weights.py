@@ -23,6 +23,7 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("reference", metavar="REFERENCE", type=Path, help="the weights as they should be")
     parser.add_argument("candidate", metavar="CANDIDATE", type=Path, help="the file to judge")
+    parser.add_argument("--only", metavar="GLOB", action="append", help="only such tensors of REFERENCE; repeatable")
     parser.add_argument(
         "--precision",
         metavar="P",
@@ -36,13 +37,13 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
 
 def _weights(parsed: argparse.Namespace) -> int:
     from pytest_audioparity.report.weights import render_weights, weights_document
-    from pytest_audioparity.weights.files import open_weights
+    from pytest_audioparity.weights.files import chosen, open_weights
     from pytest_audioparity.weights.matching import compare_files
 
     progress = Progress()
     try:
         result = compare_files(
-            open_weights(parsed.reference),
+            chosen(open_weights(parsed.reference), parsed.only),
             open_weights(parsed.candidate),
             precision=parsed.precision,
             progress=progress,

@@ -7,15 +7,19 @@ line there and what tells its files.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_audioparity.errors import TensorFileError
+from pytest_audioparity.comparison.tolerances import matches, unmatched
+from pytest_audioparity.errors import StageError, TensorFileError
 from pytest_audioparity.tensorfile import open_file
 from pytest_audioparity.weights.names import uniquely_named
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import os
+    from collections.abc import Sequence
 
     from pytest_audioparity.weights.records import WeightFile
 
@@ -60,7 +64,7 @@ _WAY_OUT = {
 }
 
 
-def open_weights(path: Path) -> WeightFile:
+def open_weights(path: str | os.PathLike[str]) -> WeightFile:
     """List the tensors of a weight file; their values are read when each is asked for.
 
     Parameters
@@ -71,12 +75,35 @@ def open_weights(path: Path) -> WeightFile:
     ------
     TensorFileError : missing, damaged, a Git LFS pointer, or nothing that can be read here
     """
+    path = Path(path)
     try:
         reader = importlib.import_module(READERS[_format(path)])
         file: WeightFile = reader.read(path)
     except TensorFileError as error:
         raise TensorFileError(f"{path} {error}{_WAY_OUT.get(error.cause, '')}", cause=error.cause) from None
     return replace(file, weights=uniquely_named(file.weights))
+
+
+def chosen(file: WeightFile, globs: str | Sequence[str] | None) -> WeightFile:
+    """Return a file with those of its tensors alone that a glob means; None means all.
+
+    Raises
+    ------
+    StageError : a glob that means none, or something else than globs
+    """
+    if globs is None:
+        return file
+    given = (globs,) if isinstance(globs, str) or not isinstance(globs, Iterable) else tuple(globs)
+    if not given or not all(isinstance(glob, str) for glob in given):
+        raise StageError(f"only={globs!r} is no glob and no list of globs, such as 'encoder.*'")
+    if (
+        problem := unmatched(given, [weight.name for weight in file.weights], what="tensor of the reference")
+    ) is not None:
+        raise StageError(f"only: {problem}")
+    weights = tuple(weight for weight in file.weights if any(matches(weight.name, glob) for glob in given))
+    left_out = len(file.weights) - len(weights)
+    notes = (*file.notes, f"{left_out} tensors of the reference are left out by only") if left_out else file.notes
+    return replace(file, weights=weights, notes=notes)
 
 
 def _format(path: Path) -> str:

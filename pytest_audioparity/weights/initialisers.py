@@ -129,11 +129,12 @@ def _fans(shapes: list[tuple[int, ...]]) -> Iterator[tuple[int, int]]:
 def _plain_fans(shapes: list[tuple[int, ...]]) -> Iterator[tuple[int, int]]:
     """Yield the same with the outputs first, or last in a matrix: a spread fits by chance more easily than a range."""
     for shape in shapes:
-        if len(shape) > 1 and math.prod(shape):
-            fan_in = math.prod(shape) // shape[0]
-            yield fan_in, shape[0] * (shape[-1] if len(shape) > 2 else 1)
-            if len(shape) == 2:
-                yield shape[0], shape[1]
+        size = math.prod(shape)
+        if len(shape) < 2 or not size:
+            continue
+        yield size // shape[0], shape[0] * (shape[-1] if len(shape) > 2 else 1)
+        if len(shape) == 2:
+            yield shape[0], shape[1]
 
 
 def _bounds(shapes: list[tuple[int, ...]]) -> list[tuple[str, float]]:

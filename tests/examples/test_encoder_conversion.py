@@ -29,7 +29,7 @@ GATES = "that their rows are in the order of this runtime (gates of an LSTM)"
 STAGES = {
     "random_weights": {"coreml": ("lstm/0", "uncorrelated: actual is unrelated to expected")},
     "scaled_200": {"coreml": ("linear", "gain (>99.99 % of the error): actual = 0.00499976 * expected (-46.02 dB)")},
-    "gates_reordered": {runtime: ("lstm/0", GATES) for runtime in ("onnx", "mlx", "coreml")},
+    "gates_reordered": dict.fromkeys(("onnx", "mlx", "coreml"), ("lstm/0", GATES)),
     "mel_floor": {"mlx": ("mel_db", "floor (>99.99 % of the error): actual has a floor of -50, expected has not")},
 }
 MATRICES = [f"lstm.weight_{part}_l{index}" for part in ("ih", "hh") for index in range(3)]
