@@ -33,8 +33,8 @@ def watching(module: Any, capture: Capture) -> Iterator[None]:
     __tracebackhide__ = True
     if not is_from(module, "mlx") or not hasattr(module, "named_modules"):
         raise StageError(f"stages.mlx takes an mlx.nn.Module, not {type_name(module)}")
-    # In the order of the paths: MLX lists a module that stands in two places under the one it meets first.
-    modules = dict(sorted(module.named_modules()))
+    # MLX lists what was added last first. In the order of adding, a module that stands in two places gets torch's name.
+    modules = dict(reversed(module.named_modules()))
     wanted: dict[int, str] = {}
     for path, child in modules.items():
         if capture.may_cover(path):
@@ -64,19 +64,14 @@ def _caller(kind: type) -> type | None:
 @contextmanager
 def _wrapped(owner: type, paths: Mapping[int, str], capture: Capture) -> Iterator[None]:
     original: Callable[..., Any] = vars(owner)["__call__"]
-    running: set[int] = set()
 
     @functools.wraps(original)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
+        value = original(self, *args, **kwargs)
         path = paths.get(id(self))
-        if path is None or id(self) in running:  # a class that calls its parent's is one module
-            return original(self, *args, **kwargs)
-        running.add(id(self))
-        try:
-            value = original(self, *args, **kwargs)
-        finally:
-            running.discard(id(self))
+        if path is None or _caller(type(self)) is not owner:  # it was called by the instance's own `__call__`, as super
+            return value
         _evaluate(path, value)
         capture.output(path, value)
         return value
