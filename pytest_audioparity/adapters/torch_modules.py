@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ def watching(module: Any, capture: Capture) -> Iterator[None]:
     __tracebackhide__ = True
     if not is_from(module, "torch") or not hasattr(module, "register_forward_hook"):
         raise StageError(f"stages.torch takes a torch.nn.Module, not {type_name(module)}")
-    compiled = [path for path, child in module.named_modules() if type(child).__name__ == "OptimizedModule"]
+    compiled = [path for path, child in module.named_modules() if _is_compiled(child)]
     if compiled:
         where = repr(compiled[0]) if compiled[0] else "the model"
         raise StageError(
@@ -45,15 +46,33 @@ def watching(module: Any, capture: Capture) -> Iterator[None]:
     handles = []
     try:
         for path, child in wanted.values():
-            handles.append(child.register_forward_hook(_hook(path, capture)))
+            handles.append(_register(child, _hook(path, capture)))
         yield
     finally:
         for handle in handles:
             handle.remove()
-    scripted = {path for path, child in module.named_modules() if path and is_from(child, "torch.jit")}
+    scripted = _scripted(module)
     capture.close(
         paths, lambda path: f"{path!r} is inside TorchScript, which runs past hooks" if path in scripted else None
     )
+
+
+def _is_compiled(module: Any) -> bool:
+    """Whether torch.compile made this module of another, or `module.compile()` compiled it in its place."""
+    return type(module).__name__ == "OptimizedModule" or getattr(module, "_compiled_call_impl", None) is not None
+
+
+def _register(module: Any, hook: Any) -> Any:
+    # By the class of all modules: a scripted one refuses the method, yet runs what is registered when Python calls it.
+    return sys.modules["torch"].nn.Module.register_forward_hook(module, hook)
+
+
+def _scripted(module: Any) -> set[str]:
+    """Return the paths of what TorchScript calls; a scripted module itself is called by Python."""
+    scripted = [(path, child) for path, child in module.named_modules() if is_from(child, "torch.jit")]
+    return {
+        ".".join(filter(None, (path, inner))) for path, child in scripted for inner, _ in child.named_modules() if inner
+    }
 
 
 def _hook(path: str, capture: Capture) -> Any:
