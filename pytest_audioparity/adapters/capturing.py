@@ -83,7 +83,7 @@ class Capture:
             element = "".join(f"/{key}" for key in part)
             names = tuple(dict.fromkeys((path + number + element, path + number, path + element, path)))
             if self._covers(names):
-                stage = self._stage_name(names[0], path, full)
+                stage = self._stage_name(path, full, number, element)
                 self._taken[stage] = names
                 self._take(stage, tensor, self._declaring.declared(stage))
         if not found:
@@ -131,9 +131,13 @@ class Capture:
         included = self._include is None or any(matches(name, glob) for name in names for glob in self._include)
         return included and not any(matches(name, glob) for name in names for glob in self._exclude)
 
-    def _stage_name(self, captured: str, path: str, full: str) -> str:
+    def _stage_name(self, path: str, full: str, number: str, element: str) -> str:
+        """Return the name of a part of a call: what is renamed most narrowly counts, and keeps what it does not say."""
         rename = self._declaring.rename
-        return rename.get(captured) or rename.get(path, full) + captured[len(path) :]
+        for captured, rest in ((number + element, ""), (number, element), (element, number)):
+            if path + captured in rename:
+                return rename[path + captured] + rest
+        return rename.get(path, full) + number + element
 
 
 def tensors_in(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -121,6 +121,19 @@ def test_names_and_declarations_can_be_given(stages, recording, torch):
     assert (metas["mel"].kind, metas["mel"].unit, metas["mix@2"].axes) == ("log_spectrum", "ln", "TBC")
 
 
+def test_a_renaming_holds_for_the_calls_and_parts_that_it_names(stages, recording, torch):
+    """Of a part for its later calls, of one call for all of its parts; the narrowest counts."""
+    net = torch.nn.LSTM(2, 2)
+    with stages.torch(net, rename={"output/0": "h", "output@2": "next", "output@2/1/0": "state", "output": "lstm"}):
+        for _ in range(3):
+            net(torch.ones(1, 1, 2))
+    assert names(recording) == [
+        *("h", "lstm/1/0", "lstm/1/1"),
+        *("next/0", "state", "next/1/1"),
+        *("h@3", "lstm@3/1/0", "lstm@3/1/1"),
+    ]
+
+
 def test_numbers_go_on_from_one_capture_to_the_next(stages, recording, torch):
     """A model that is called per chunk may be watched once or each time."""
     layer = torch.nn.Linear(2, 2)
@@ -232,6 +245,52 @@ def test_other_instances_of_a_watched_class_of_mlx_are_not_captured(stages, reco
     assert np.array_equal(array(recording, "layers.0"), np.array(returned))
 
 
+def test_a_parent_class_that_is_watched_too_is_not_taken_for_its_child(stages, recording, nn):
+    """What `super().__call__` returns is no output of the module, whatever else in the model is of that class."""
+    import mlx.core as mx
+
+    class Scaled(nn.Linear):
+        def __call__(self, x):
+            return 2 * super().__call__(x)
+
+    net = nn.Sequential(Scaled(2, 2), nn.Linear(2, 2))
+    with stages.mlx(net, include="layers.*"):
+        net(mx.ones((1, 2)))
+    assert names(recording) == ["layers.0", "layers.1"]
+    assert np.array_equal(array(recording, "layers.0"), np.array(net.layers[0](mx.ones((1, 2)))))
+
+
+@pytest.mark.parametrize("runtime", ["torch", "mlx"])
+def test_modules_in_two_places_have_one_name_in_both_runtimes(stages, recording, torch, nn, runtime):
+    """That of the place where the model put them first, so that a port finds the reference's stages."""
+    import mlx.core as mx
+
+    nn, ones = {"torch": (torch.nn, torch.ones), "mlx": (nn, lambda *shape: mx.ones(shape))}[runtime]
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.later = nn.Linear(2, 2)
+            self.again = self.later
+            layers = [nn.Linear(2, 2) for _ in range(11)]
+            layers[10] = layers[2]
+            self.layers = nn.ModuleList(layers) if runtime == "torch" else layers
+
+        def __call__(self, x, depth=1):
+            for layer in (self.again, self.layers[10]):
+                x = layer(x)
+            return self(x, depth - 1) if depth else x
+
+        if runtime == "torch":
+            forward = __call__
+            __call__ = nn.Module.__call__
+
+    net = Net()
+    with getattr(stages, runtime)(net):
+        net(ones(1, 2))
+    assert names(recording) == ["later", "layers.2", "later@2", "layers.2@2", "output", "output@2"]
+
+
 def test_a_module_inside_mx_compile_is_said_to_have_no_values(stages, nn):
     """Nothing can be read while MLX traces."""
     import mlx.core as mx
@@ -288,6 +347,30 @@ def test_modules_inside_torchscript_are_said_to_be_out_of_reach(stages, torch):
     with stages.torch(net, include="output"):
         net(torch.ones(1, 2))
     with pytest.raises(StageError, match="'0' is inside TorchScript"), stages.torch(net, include="0"):
+        net(torch.ones(1, 2))
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's own, of its own parts
+def test_a_module_that_is_compiled_in_its_place_is_refused(stages, torch):
+    """`module.compile()` keeps its class, and runs past hooks as well."""
+    net = torch.nn.Sequential(torch.nn.Linear(2, 2))
+    net[0].compile(backend="eager")
+    with pytest.raises(StageError, match="'0' is compiled by"), stages.torch(net):
+        pass
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_scripted_modules_are_captured_where_python_calls_them(stages, recording, torch):
+    """As a whole model, and as a part of one; what is inside is out of reach."""
+    script = torch.jit.script(torch.nn.Sequential(torch.nn.Linear(2, 2)))
+    net = torch.nn.Sequential(script, torch.nn.Linear(2, 2))
+    with stages.torch(net):
+        net(torch.ones(1, 2))
+    assert names(recording) == ["0", "1", "output"]
+    with stages.torch(script, name="script"):
+        script(torch.ones(1, 2))
+    assert names(recording)[3:] == ["script"]
+    with pytest.raises(StageError, match=r"'0\.0' is inside TorchScript"), stages.torch(net, include="0.0"):
         net(torch.ones(1, 2))
 
 
