@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ from pytest_audioparity.comparison.tolerances import nearest
 from pytest_audioparity.errors import AudioparityWarning, StageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from pytest_audioparity.adapters.capturing import Capture
 
@@ -63,12 +65,13 @@ def run_exposed(
     proto, folder = _loaded(model, onnx)
     graph = _Graph(proto.graph)
     wanted = [name for name in graph.inner if capture.may_cover(name)]
+    if not isinstance(feeds, Mapping):
+        raise StageError(f"feeds are a dictionary of the model's inputs by name, not {type_name(feeds)}")
     options = session_options or _options(onnxruntime)
-    if folder is not None:
-        options.add_session_config_entry(_EXTERNAL_FOLDER, str(folder))
     try:
         with_more = _serialised(proto, wanted, onnx)
-        session = onnxruntime.InferenceSession(with_more, options, providers=list(providers))
+        with _looking_in(folder, options):
+            session = onnxruntime.InferenceSession(with_more, options, providers=list(providers))
         del with_more
         values = _run(session, onnxruntime, feeds)
     except StageError:
@@ -84,6 +87,22 @@ def _options(onnxruntime: Any) -> Any:
     # What the arena has once had it keeps, so that each tensor would take its space twice: there and as a stage.
     options.enable_cpu_mem_arena = False
     return options
+
+
+@contextmanager
+def _looking_in(folder: Path | None, options: Any) -> Iterator[None]:
+    """Let ONNX Runtime find weights in a folder; a later session of these options looks where it would have before."""
+    if folder is None:
+        yield
+        return
+    before = ""  # as where none is set
+    with suppress(RuntimeError):
+        before = options.get_session_config_entry(_EXTERNAL_FOLDER)
+    options.add_session_config_entry(_EXTERNAL_FOLDER, str(folder))
+    try:
+        yield
+    finally:
+        options.add_session_config_entry(_EXTERNAL_FOLDER, before)
 
 
 def _captured(graph: _Graph, values: dict[str, Any], capture: Capture) -> dict[str, Any]:

@@ -116,6 +116,7 @@ def test_globs_names_and_declarations_choose_what_is_taken(stages, recording, br
         ({"x": X.astype(np.float64)}, "input 'x' is float64, the model takes tensor(float); cast it"),
         ({"X": X}, "the model has no input 'X'; it takes 'x'"),
         ({}, "feeds lack the input 'x'"),
+        ([X], "feeds are a dictionary of the model's inputs by name, not list"),
         ({"x": X[:, :1]}, "ONNX Runtime: "),
     ],
 )
@@ -148,6 +149,21 @@ def test_a_model_with_its_weights_in_another_file_runs(stages, recording, tmp_pa
     stages.onnx(tmp_path / "net.onnx", {"x": np.ones((1, 64), np.float32)})
     assert recording._kept["a"].array.max() == 3
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_session_options_look_for_weights_afterwards_where_they_did_before(stages, tmp_path):
+    """They are the caller's, whose next session would otherwise be given the weights of this model."""
+    options, x = onnxruntime.SessionOptions(), np.ones((1, 64), np.float32)
+    for name, factor in (("ours", 3), ("other", 5)):
+        weight = numpy_helper.from_array(np.eye(64, dtype=np.float32) * factor, "w")
+        made = model(
+            [helper.make_node("MatMul", ["x", "w"], ["y"])], [tensor("x", [1, 64])], [tensor("y", [1, 64])], [weight]
+        )
+        (tmp_path / name).mkdir()
+        onnx.save(made, tmp_path / name / "net.onnx", save_as_external_data=True, location="net.bin", size_threshold=0)
+    stages.onnx(tmp_path / "ours" / "net.onnx", {"x": x}, session_options=options)
+    session = onnxruntime.InferenceSession(tmp_path / "other" / "net.onnx", options)
+    assert session.run(None, {"x": x})[0].max() == 5
 
 
 def test_bfloat16_is_neither_cast_nor_refused(stages, recording):
