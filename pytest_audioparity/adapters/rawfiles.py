@@ -183,6 +183,11 @@ def _check_span(size: int, shape: list[int], strides: list[int], offset: int, si
         raise refusal(sidecar, f"describes elements {first} to {last} of a file that has {size}")
     if math.prod(shape) > size:
         raise refusal(sidecar, f"describes {math.prod(shape)} elements of a file that has {size}; write each of them")
+    reach = 0  # how far the dimensions of smaller strides lead; the next has to step over all of that
+    for stride, n in sorted((abs(stride), n) for n, stride in zip(shape, strides, strict=True) if n > 1):
+        if stride <= reach:
+            raise refusal(sidecar, f"has strides that lead to one element twice: {strides} of shape {shape}")
+        reach += (n - 1) * stride
     # Rows may be padded, the last one too; what lies behind that belongs to something else.
     whole = offset + max((n * abs(stride) for n, stride in zip(shape, strides, strict=True)), default=1)
     if size > max(whole, last + 1):

@@ -89,6 +89,8 @@ def test_strides_and_offset_count_elements(tmp_path, said, expected):
         ({"shape": [3, 2], "strides": [12, 1]}, "describes elements 0 to 25 of a file that has 24"),
         ({"shape": [3], "strides": [-1], "offset": 1}, "describes elements -1 to 1"),
         ({"shape": [2, 24], "strides": [0, 1]}, "describes 48 elements of a file that has 24; write each of them"),
+        ({"shape": [2, 12], "strides": [0, 2]}, "lead to one element twice: [0, 2] of shape [2, 12]"),
+        ({"shape": [2, 2, 2], "strides": [1, -1, 12], "offset": 1}, "lead to one element twice"),
         ({"shape": [2, 4], "strides": [4, 1]}, "describes 8 numbers, the file has 24"),
         ({"shape": [24], "strides": [1, 1]}, "strides that are not 1 whole numbers, in elements"),
         ({"shape": [24], "strides": [1.0]}, "strides that are not 1 whole numbers"),
@@ -139,12 +141,13 @@ def test_a_name_that_is_no_stage_name_is_refused(tmp_path):
     offset=st.integers(-2, 30),
 )
 def test_no_strides_read_outside_of_the_file(tmp_path_factory, shape, strides, offset):
-    """What is read is what a plain sum of index times stride finds in the file, or it is refused."""
+    """What is read is what a plain sum of index times stride finds in the file, each once, or it is refused."""
     folder = tmp_path_factory.mktemp("raw")
     try:
         (stage,) = load(dumped(folder, {"shape": shape, "strides": strides, "offset": offset}))
     except AudioparityError:
         return
+    assert len(np.unique(stage.array)) == stage.array.size
     for index in np.ndindex(*shape):
         place = offset + sum(i * step for i, step in zip(index, strides, strict=True))
         assert 0 <= place < 24
