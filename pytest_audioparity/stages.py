@@ -226,7 +226,10 @@ class Stages(Captures):
         with self._noting_misuse():
             if (problem := problem_with(tolerance)) is not None:
                 raise StageError(f"load({str(path)!r}): {problem}")
-            for stage in load(Path(path), rename, axes, declare):
+            stages = load(Path(path), rename, axes, declare)
+            if not stages:
+                raise StageError(f"load({str(path)!r}): it holds no tensor")
+            for stage in stages:
                 self._recording.take(stage, tolerance)
 
     def run(

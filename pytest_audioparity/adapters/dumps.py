@@ -65,6 +65,8 @@ def load(
     reader = READERS.get(path.suffix.lower())
     if reader is None and path.is_dir():
         return declared(load_folder(path), declaring, path)
+    if reader is None and not path.exists():
+        raise TensorFileError(f"{path} does not exist; {WAY_OUT['missing']}", cause="missing")
     if reader is None:
         raise TensorFileError(f"{path} is none of the files that can be read: {', '.join(READERS)}")
     return declared(reader(path, path.stem), declaring, path)
@@ -86,8 +88,11 @@ def load_folder(folder: Path, *, without: Path | None = None) -> list[StageTenso
     ------
     TensorFileError, StageError : as `load`; or a file is of an unknown kind
     """
-    files = (path for path in folder.rglob("*") if path.is_file() and without not in (path, *path.parents))
-    names = [name for name in (path.relative_to(folder) for path in files) if not _is_hidden(name)]
+    paths = (path for path in folder.rglob("*") if without not in (path, *path.parents))
+    shown = [path for path in paths if not _is_hidden(path.relative_to(folder))]
+    names = [path.relative_to(folder) for path in shown if path.is_file()]
+    if (link := next((path for path in shown if path.is_symlink() and not path.is_file()), None)) is not None:
+        raise TensorFileError(f"{link} is a link to a folder or to nothing, which is not followed; put files there")
     sidecars = {sidecar_of(folder / name) for name in names if name.suffix.lower() in RAW}
     stages = []
     for name in sorted(names, key=_by_number):

@@ -434,6 +434,15 @@ class TestDump:
         assert stage.meta.name == "mel"
         assert stage.array.shape == (MEL.shape if suffix in SUFFIXES else (9,))
 
+    def test_a_link_that_leads_to_no_file_is_an_error(self, tmp_path):
+        """What stands behind it would be left out without a word; one to a file is that file."""
+        np.save(tmp_path / "mel.npy", np.ones(2))
+        (tmp_path / "dump").mkdir()
+        (tmp_path / "dump" / "mel.npy").symlink_to(tmp_path / "mel.npy")
+        assert [stage.meta.name for stage in load(tmp_path / "dump")] == ["mel"]
+        (tmp_path / "dump" / "ode").symlink_to(tmp_path)
+        assert "ode is a link to a folder or to nothing" in str(refused(tmp_path / "dump"))
+
     def test_a_folder_of_that_name_gives_names_without_it(self, tmp_path):
         dumped(tmp_path / "dump.safetensors" / "ode" / "0.npy", parents=True)
         dumped(tmp_path / "mel.npy")

@@ -188,7 +188,9 @@ MISUSE = [
     ("stages.record('mel', np.ones(3), sample_rate=0)", "sample_rate=0 is not a positive number"),
     ("stages.record('mel', np.ones(3), tol_bd=1)", "unknown keyword 'tol_bd', did you mean 'tol_db'?"),
     ("stages.load('nothing.npz')", "nothing.npz does not exist"),
-    ("stages.load('model.onnx')", "is none of the files that can be read"),
+    ("stages.load('model.onnx')", "does not exist"),
+    ("stages.load(__file__)", "is none of the files that can be read"),
+    ("np.savez('empty.npz'); stages.load('empty.npz')", "load('empty.npz'): it holds no tensor"),
 ]  # fmt: skip
 
 
