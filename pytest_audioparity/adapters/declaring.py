@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,13 @@ from pytest_audioparity.errors import StageError
 from pytest_audioparity.records import DECLARED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
+
+_EXAMPLES = {
+    "rename": "{'decoder.out': 'mel'}",
+    "axes": "{'*': 'BCT'}",
+    "declare": "{'mel': {'kind': 'log_spectrum', 'unit': 'ln'}}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +44,11 @@ class Declaring:
 
         Raises
         ------
-        StageError : `declare` holds no dictionaries, or one of them a keyword that declares nothing
+        StageError : something is no dictionary, or `declare` holds a keyword that declares nothing
         """
+        for keyword, given in (("rename", rename), ("axes", axes), ("declare", declare)):
+            if not isinstance(given, Mapping | None):
+                raise StageError(f"{keyword}={given!r} is no dictionary, such as {_EXAMPLES[keyword]}")
         said: list[tuple[str, Mapping[str, Any]]] = [
             (glob, {"axes": letters}) for glob, letters in (axes or {}).items()
         ]

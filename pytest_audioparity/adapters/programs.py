@@ -15,6 +15,7 @@ import shlex
 import signal
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -25,7 +26,7 @@ from pytest_audioparity.errors import StageError
 from pytest_audioparity.golden.file import write_golden
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from pytest_audioparity.adapters.declaring import Declaring
     from pytest_audioparity.records import StageTensor
@@ -71,7 +72,9 @@ class Program:
             or not 0 < self.timeout < math.inf
         ):
             return f"timeout={self.timeout!r} is not a number of seconds"
-        if not all(isinstance(text, str) for item in (self.env or {}).items() for text in item):
+        if not isinstance(self.env, Mapping | None) or not all(
+            isinstance(text, str) for item in (self.env or {}).items() for text in item
+        ):
             return f"env={self.env!r} is not a mapping of texts"
         if self.cwd is not None and not Path(self.cwd).is_dir():
             return f"cwd={str(self.cwd)!r} is no folder"

@@ -319,6 +319,8 @@ WRONG = {
     "unknown keyword 'tol_d', did you mean 'tol_db'?": {"tol_d": 1},
     "declare['*']: unknown keyword 'kinds', did you mean 'kind'?": {"declare": {"*": {"kinds": "codes"}}},
     "include=3 is no glob": {"include": 3},
+    "axes='TBC' is no dictionary, such as {'*': 'BCT'}": {"axes": "TBC"},
+    "rename=['layers.0'] is no dictionary": {"rename": ["layers.0"]},
 }
 
 
