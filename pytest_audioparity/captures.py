@@ -23,7 +23,15 @@ class Captures:
 
     if TYPE_CHECKING:
 
-        def _take(self, name: str, tensor: Any, declared: Mapping[str, Any], tolerance: Mapping[str, Any]) -> None: ...
+        def _take(
+            self,
+            name: str,
+            tensor: Any,
+            declared: Mapping[str, Any],
+            tolerance: Mapping[str, Any],
+            *,
+            may_be_empty: bool,
+        ) -> bool: ...
 
         def _noting_misuse(self) -> AbstractContextManager[None]: ...
 
@@ -153,9 +161,10 @@ class Captures:
         if (problem := problem_with(tolerance)) is not None:
             raise StageError(problem)
 
-        def take(stage: str, tensor: Any, declared: Mapping[str, Any]) -> None:
+        def take(stage: str, tensor: Any, declared: Mapping[str, Any]) -> bool:
             __tracebackhide__ = True
             # Models leave things empty that they do not use; nobody recorded them by name, and their shape is compared.
-            self._take(stage, tensor, declared, {"allow_empty": True, **tolerance})
+            has_elements = self._take(stage, tensor, declared, tolerance, may_be_empty=True)
+            return has_elements or "allow_empty" in tolerance
 
         return Capture(take, include=include, exclude=exclude, name=name, declaring=declaring, calls=self._calls)

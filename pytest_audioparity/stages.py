@@ -164,12 +164,16 @@ class Stages(Captures):
         tolerance: Mapping[str, Any],
         call: Call | None = None,
         role: str | None = None,
-    ) -> None:
+        may_be_empty: bool = False,
+    ) -> bool:
+        """Record one stage, and say whether it has elements."""
         __tracebackhide__ = True
         with self._noting_misuse():
             if (problem := problem_with(tolerance, also=DECLARED)) is not None:
                 raise StageError(f"stage {name!r}: {problem}")
             array = as_array(tensor, name)
+            if may_be_empty and not array.size:
+                tolerance = {"allow_empty": True, **tolerance}
             meta = replace(checked(name, array, **declared), role=role)
             if (problem := problem_with_kind(tolerance, self._recording.kind(meta))) is not None:
                 raise StageError(f"stage {name!r}: {problem}")
@@ -177,6 +181,7 @@ class Stages(Captures):
             self._recording.steps.note(tensor, meta)
             if role == INPUT:
                 self._recording.inputs.take(StageTensor(meta, array))
+        return bool(array.size)
 
     def settings(self, values: Mapping[str, Any] | None = None, /, **more: Any) -> None:
         """Record hyper-parameters, such as ``temperature=0.9, top_k=50``; they are compared exactly with the golden's.

@@ -31,7 +31,8 @@ class Capture:
 
     Parameters
     ----------
-    take : is given the name, the tensor and the declarations of each stage, in the order of execution
+    take : is given the name, the tensor and the declarations of each stage, in the order of execution, and says
+        whether there is something in it to compare
     include, exclude : a glob or globs; None includes everything
     name : what the root is called, which then begins the other names, too
     declaring : other names, and declarations
@@ -40,7 +41,7 @@ class Capture:
 
     def __init__(
         self,
-        take: Callable[[str, Any, Mapping[str, Any]], None],
+        take: Callable[[str, Any, Mapping[str, Any]], bool],
         *,
         include: str | Sequence[str] | None,
         exclude: str | Sequence[str],
@@ -56,6 +57,7 @@ class Capture:
         self._calls = calls
         self._taken: dict[str, tuple[str, ...]] = {}
         self._without: dict[str, str] = {}
+        self._has_elements = False
 
     def may_cover(self, path: str) -> bool:
         """Whether something of that path may be taken, of any call and any part."""
@@ -85,7 +87,7 @@ class Capture:
             if self._covers(names):
                 stage = self._stage_name(path, full, number, element)
                 self._taken[stage] = names
-                self._take(stage, tensor, self._declaring.declared(stage))
+                self._has_elements |= self._take(stage, tensor, self._declaring.declared(stage))
         if not found:
             self._without[path] = type_name(value)
 
@@ -111,6 +113,10 @@ class Capture:
                 raise StageError(f"rename={captured!r} names nothing that was captured{_hint(captured, names)}")
         if not self._taken:
             raise StageError(f"nothing was captured: {self._reason('*', known, why)}")
+        if not self._has_elements:
+            raise StageError(
+                f"all that was captured, {shown([*self._taken])}, has no elements; if that is right: allow_empty=True"
+            )
         if (problem := self._declaring.unused(self._taken)) is not None:
             raise StageError(f"axes= or declare=: {problem}")
 
@@ -122,7 +128,7 @@ class Capture:
         if not meant:
             return f"the model has nothing of that name{_hint(glob, names)}"
         if all(not self.may_cover(name) for name in meant):
-            return "exclude= leaves it out"
+            return "exclude= leaves it out" if self._include != () else "include= is empty"
         if empty := [f"{name!r} returned {self._without[name]}" for name in meant if name in self._without]:
             return f"{empty[0]}, in which there is no tensor"
         return f"{shown(meant)} did not run"

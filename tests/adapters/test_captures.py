@@ -192,6 +192,24 @@ def test_hooks_are_gone_after_the_block_come_what_may(stages, torch):
     assert not any(module._forward_hooks for module in net.modules())
 
 
+def test_what_a_model_leaves_empty_passes_but_not_all_of_it(stages, recording, torch):
+    """Unused parts are empty by right; where everything is, no number would ever be compared."""
+
+    class Net(torch.nn.Module):
+        def forward(self, x):
+            return x, x[:0]
+
+    net = Net()
+    with stages.torch(net, name="used"):
+        net(torch.ones(2))
+    recorded = {name: result.tolerance.allow_empty for name, result in recording._recorded.items()}
+    assert recorded == {"used/0": False, "used/1": True}
+    with pytest.raises(StageError, match=r"'net/0', 'net/1', has no elements"), stages.torch(net, name="net"):
+        net(torch.ones(0))
+    with stages.torch(net, name="right", allow_empty=True):
+        net(torch.ones(0))
+
+
 def test_classes_of_mlx_are_as_they_were_after_the_block(stages, nn):
     """Also when the model raises, and where one class is watched twice."""
     import mlx.core as mx
@@ -319,6 +337,7 @@ WRONG = {
     "unknown keyword 'tol_d', did you mean 'tol_db'?": {"tol_d": 1},
     "declare['*']: unknown keyword 'kinds', did you mean 'kind'?": {"declare": {"*": {"kinds": "codes"}}},
     "include=3 is no glob": {"include": 3},
+    "nothing was captured: include= is empty": {"include": []},
     "axes='TBC' is no dictionary, such as {'*': 'BCT'}": {"axes": "TBC"},
     "rename=['layers.0'] is no dictionary": {"rename": ["layers.0"]},
 }
