@@ -11,7 +11,7 @@ from pytest_audioparity.comparison.tolerances import problem_with
 from pytest_audioparity.errors import StageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
 
@@ -35,7 +35,8 @@ class Captures:
 
         def _noting_misuse(self) -> AbstractContextManager[None]: ...
 
-    @contextmanager
+        def _announce(self, problem: str) -> Callable[[], None]: ...
+
     def torch(
         self,
         module: Any,
@@ -47,7 +48,7 @@ class Captures:
         axes: Mapping[str, str] | None = None,
         declare: Mapping[str, Mapping[str, Any]] | None = None,
         **tolerance: Any,
-    ) -> Iterator[None]:
+    ) -> AbstractContextManager[None]:
         """Record what the modules of a torch model return while the block runs, in the order of execution.
 
         A stage is called as its module: ``decoder.layers.0.conv``, the whole model ``output``. The second call of one
@@ -74,10 +75,8 @@ class Captures:
         __tracebackhide__ = True
         with self._noting_misuse():
             capture = self._capture(include, exclude, name, Declaring.of(rename, axes, declare), tolerance)
-            with watching(module, capture):
-                yield
+        return self._block("stages.torch", watching(module, capture))
 
-    @contextmanager
     def mlx(
         self,
         module: Any,
@@ -89,7 +88,7 @@ class Captures:
         axes: Mapping[str, str] | None = None,
         declare: Mapping[str, Mapping[str, Any]] | None = None,
         **tolerance: Any,
-    ) -> Iterator[None]:
+    ) -> AbstractContextManager[None]:
         """Record what the modules of an MLX model return while the block runs, evaluated, in the order of execution.
 
         Names and parameters are those of `torch`; `module` is an mlx.nn.Module. While the block runs, the `__call__`
@@ -104,8 +103,7 @@ class Captures:
         __tracebackhide__ = True
         with self._noting_misuse():
             capture = self._capture(include, exclude, name, Declaring.of(rename, axes, declare), tolerance)
-            with watching(module, capture):
-                yield
+        return self._block("stages.mlx", watching(module, capture))
 
     def onnx(
         self,
@@ -149,6 +147,19 @@ class Captures:
         with self._noting_misuse():
             capture = self._capture(include, exclude, name, Declaring.of(rename, axes, declare), tolerance)
             return run_exposed(model, feeds, capture, providers=providers, session_options=session_options)
+
+    def _block(self, call: str, watched: AbstractContextManager[None]) -> AbstractContextManager[None]:
+        """Return what the test enters; unless it does, it has forgotten `with`, and nothing was watched."""
+        entered = self._announce(f"{call} was called without 'with', so it watched nothing: with {call}(model, ...):")
+
+        @contextmanager
+        def block() -> Iterator[None]:
+            __tracebackhide__ = True
+            entered()
+            with self._noting_misuse(), watched:
+                yield
+
+        return block()
 
     def _capture(
         self,

@@ -86,6 +86,7 @@ class Recording:
         self._roundtrips: list[RoundtripResult] | None = None
         self._misuse: str | None = None
         self._refused: str | None = None
+        self._announced: list[str] = []
         self.objection: str | None = None
         self.force = force
         self._observe = observe
@@ -180,6 +181,11 @@ class Recording:
     def misused(self, problem: str) -> None:
         """Remember a mistake, so that a test which swallows the exception still fails and updates nothing."""
         self._misuse = self._misuse or problem
+
+    def announce(self, problem: str) -> Callable[[], None]:
+        """Take note of what fails the test unless something follows; the function that is returned says that it has."""
+        self._announced.append(problem)
+        return lambda: self._announced.remove(problem)
 
     def refuse(self, reason: str, *, forcible: bool = True) -> None:
         """Keep these stages from becoming the golden, by what is known of them beside their numbers.
@@ -340,6 +346,8 @@ class Recording:
         """
         if self._misuse is not None:
             return self._misuse
+        if self._announced:
+            return self._announced[0]
         if self._roundtrips == []:
             return "the test sent nothing through its codec: call roundtrip(encode=..., decode=..., sample_rate=...)"
         if not self._recorded and self._roundtrips:

@@ -284,6 +284,9 @@ class Stages(Captures):
                     self._recording.take(stage, tolerance)
             return done
 
+    def _announce(self, problem: str) -> Callable[[], None]:
+        return self._recording.announce(problem)
+
     @contextmanager
     def _noting_misuse(self) -> Iterator[None]:
         """Let the recording know of a mistake that the model's own code may swallow on its way to the test."""

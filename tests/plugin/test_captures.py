@@ -123,3 +123,20 @@ def test_a_mistake_in_a_capture_fails_the_test_in_one_line(project, needs):
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*include='decoder.[*]' captured nothing: the model has nothing of that name*"])
     assert project.goldens() == []
+
+
+def test_a_capture_without_with_fails_and_writes_nothing(project):
+    """Nothing is watched until the block is entered; other stages of the test must not hide that."""
+    project.write("""
+    import mlx.core as mx
+    import mlx.nn
+    @parity
+    def test_net(stages):
+        net = mlx.nn.Linear(2, 2)
+        stages.mlx(net)
+        stages["output"] = net(mx.ones((1, 2)))
+    """)
+    result = project.run("--update-golden")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*stages.mlx was called without 'with', so it watched nothing: with stages.mlx(*"])
+    assert project.goldens() == []
