@@ -120,6 +120,24 @@ class Capture:
         if (problem := self._declaring.unused(self._taken)) is not None:
             raise StageError(f"axes= or declare=: {problem}")
 
+    def check_unwatched(self, before: Mapping[str, object], after: Mapping[str, object]) -> None:
+        """Check that what may be taken is what was watched.
+
+        Parameters
+        ----------
+        before, after : the modules of the model by path, when watching began and when it ended
+
+        Raises
+        ------
+        StageError : a module has come into the model in between
+        """
+        for path, module in after.items():
+            if before.get(path) is not module and self.may_cover(path):
+                raise StageError(
+                    f"{path or ROOT!r} was put into the model while it was watched, so its calls were not captured; "
+                    f"change the model before the block, or exclude= it"
+                )
+
     def _reason(self, glob: str, names: Sequence[str], why: Callable[[str], str | None]) -> str:
         meant = [name for name in names if any(matches(name, head) for head in _heads((glob,)))]
         for name in meant:

@@ -45,6 +45,7 @@ def watching(module: Any, capture: Capture) -> Iterator[None]:
         for owner in classes:
             stack.enter_context(_wrapped(owner, wanted, capture))
         yield
+    capture.check_unwatched(modules, dict(module.named_modules()))
     uncallable = {path or ROOT for path, owner in callers.items() if owner is None}
     capture.close(
         modules,

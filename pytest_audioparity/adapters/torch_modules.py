@@ -38,9 +38,9 @@ def watching(module: Any, capture: Capture) -> Iterator[None]:
             f"{where} is compiled by torch.compile, which runs past hooks; capture it before it is compiled"
         )
     # A module that stands in two places has several paths; the first that is wanted counts.
-    paths = [path for path, _ in module.named_modules(remove_duplicate=False)]
+    modules = dict(module.named_modules(remove_duplicate=False))
     wanted: dict[int, tuple[str, Any]] = {}
-    for path, child in module.named_modules(remove_duplicate=False):
+    for path, child in modules.items():
         if capture.may_cover(path):
             wanted.setdefault(id(child), (path, child))
     handles = []
@@ -51,9 +51,10 @@ def watching(module: Any, capture: Capture) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
+    capture.check_unwatched(modules, dict(module.named_modules(remove_duplicate=False)))
     scripted = _scripted(module)
     capture.close(
-        paths, lambda path: f"{path!r} is inside TorchScript, which runs past hooks" if path in scripted else None
+        modules, lambda path: f"{path!r} is inside TorchScript, which runs past hooks" if path in scripted else None
     )
 
 

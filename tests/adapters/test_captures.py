@@ -210,6 +210,27 @@ def test_what_a_model_leaves_empty_passes_but_not_all_of_it(stages, recording, t
         net(torch.ones(0))
 
 
+@pytest.mark.parametrize("runtime", ["torch", "mlx"])
+def test_a_module_that_comes_into_the_model_in_the_block_is_an_error(stages, recording, torch, nn, runtime):
+    """Its calls are not captured, while those of the one in its place before may have been."""
+    import mlx.core as mx
+
+    nn, x = {"torch": (torch.nn, torch.ones(1, 2)), "mlx": (nn, mx.ones((1, 2)))}[runtime]
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    layers, path = (net, "0") if runtime == "torch" else (net.layers, "layers.0")
+
+    def run(**choice):
+        with getattr(stages, runtime)(net, **choice):
+            net(x)
+            layers[0] = nn.Linear(2, 2)
+            net(x)
+
+    with pytest.raises(StageError, match=f"'{path}' was put into the model while it was watched"):
+        run()
+    run(include="output")
+    assert names(recording)[-2:] == ["output@3", "output@4"]
+
+
 def test_classes_of_mlx_are_as_they_were_after_the_block(stages, nn):
     """Also when the model raises, and where one class is watched twice."""
     import mlx.core as mx
