@@ -33,9 +33,19 @@ class Inputs:
         self._error = error
         self._port = port
         self._given: dict[str, StageTensor] = {}
+        self._stale: set[str] = set()
 
     def take(self, stage: StageTensor) -> None:
-        """Keep an input that the test has, for the programs that it runs later."""
+        """Keep an input that the test has, for the programs that it runs later.
+
+        Raises
+        ------
+        StageError : the test owns the golden, and has run a program already, on what the golden had of it
+        """
+        if (name := stage.meta.name) in self._stale:
+            raise StageError(
+                f"input {name!r} comes after stages.run, which gave the program the golden's; record it before"
+            )
         self._given[stage.meta.name] = replace(stage, array=snapshot(stage.array))
 
     def of_golden(self, name: str, axes: str | None) -> StageTensor:
@@ -69,6 +79,8 @@ class Inputs:
         names = [meta.name for meta in held if meta.role == INPUT]
         if self._port:
             self.handed.update(names)
+        else:
+            self._stale.update(name for name in names if name not in self._given)
         stages = {name: self._golden.read(name) for name in names if self._golden is not None}
         return list({**stages, **self._given}.values())
 

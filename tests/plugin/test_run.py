@@ -340,3 +340,16 @@ def test_port(stages, axes):
         files.write("def test_model(stages): stages.run(['sh', '-c', 'cp d.safetensors $AUDIOPARITY_DUMP'])")
         assert files.run("--update-golden").ret == 0
         assert Golden(files.golden()).stages[0].role == "input"
+
+
+def test_an_input_of_the_reference_comes_before_the_program_that_takes_it(files):
+    """The program would be given the golden's, and an update would write its output beside another input."""
+    files.write("""
+def test_owner(stages):
+    stages.run(["sh", "-c", 'cp mel.npy "$AUDIOPARITY_DUMP"'])
+    stages.input("noise", np.load("noise.npy"))
+""")
+    assert files.run("--update-golden").ret == 0
+    result = files.run("--update-golden")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*input 'noise' comes after stages.run, which gave the program the golden's; record*"])
