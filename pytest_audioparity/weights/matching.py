@@ -16,19 +16,26 @@ from pytest_audioparity.weights.layouts import squeezed
 from pytest_audioparity.weights.pool import Pool, bytes_of, size_of
 from pytest_audioparity.weights.precision import within
 from pytest_audioparity.weights.records import WeightMatch, WeightsResult
-from pytest_audioparity.weights.search import LEAST_EVIDENCE, Found, find_whole, part_of, seek
+from pytest_audioparity.weights.search import LEAST_EVIDENCE, Found, find_part, find_whole, larger, part_of, seek
 from pytest_audioparity.weights.swaps import swapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     import numpy as np
 
     from pytest_audioparity.weights.folds import Folding
     from pytest_audioparity.weights.records import WeightFile
+    from pytest_audioparity.weights.rows import Known
 
     Array = np.ndarray[Any, Any]
     Progress = Callable[[str, int, int], None]
+
+
+# Pairs of tensors of which one is looked for in the other, at half a millisecond each: a file in which everything is
+# different would take its square. Joined projections of a hundred layers need a tenth of it.
+_MOST_PAIRS = 20_000
+_NOT_ALL = "there are too many tensors without a match to look for each inside all larger ones; the first were"
 
 
 def compare_files(
@@ -54,7 +61,11 @@ def compare_files(
     notes += _left_names(matching, found, used)
     extra, more = extras(matching.reference, matching.candidate, used | partners)
     return WeightsResult(
-        reference, candidate, tuple(entries), tuple(extra), (*reference.notes, *candidate.notes, *notes, *more)
+        reference,
+        candidate,
+        tuple(entries),
+        tuple(extra),
+        (*reference.notes, *candidate.notes, *notes, *more, *matching.notes),
     )
 
 
@@ -75,17 +86,24 @@ class Matching:
         self._progress = progress
         self._total = sum(map(bytes_of, reference.weights))
         self._done = 0
+        self._pairs_left = _MOST_PAIRS
 
     def found(self) -> dict[int, Found]:
         """Return where each tensor of the reference is, without those that are nowhere."""
         self._by_name()
         self._by_content()
+        self._in_larger()
         for folding in foldings(self.reference.weights):
             self._fold(folding)
         for folding in batch_norms(self.reference, self.candidate, self.open()):
             self._fold(folding)
         self._by_parts()
         return self._found
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was not looked for."""
+        return (_NOT_ALL,) if self._pairs_left < 0 else ()
 
     def open(self) -> list[int]:
         """Return the reference's tensors that have no place yet."""
@@ -107,8 +125,38 @@ class Matching:
             if told.is_constant or size < LEAST_EVIDENCE:
                 self._note(place, self._by_little(place))
             else:
-                self._note(place, seek(self.reference.read(place), self.candidate, told=told))
+                self._note(place, seek(self.reference.read(place), self.candidate, told=told, in_larger=False))
             self._tell(place)
+
+    def _in_larger(self) -> None:
+        """Look for tensors that are a part of a larger one: Q in a joined projection."""
+        taken = self._taken()
+        for place in self._open_for_parts():
+            expected, known = self.reference.read(place), self.reference.known(place)
+            # A joined tensor is none of the reference's own, so it comes first.
+            places = sorted(larger(expected, self.candidate), key=taken.__contains__)
+            self._note(place, find_part(expected, self.candidate, self._affordable(places), known=known))
+
+    def _open_for_parts(self) -> list[int]:
+        """Return what may be found in parts, those first that have no namesake of their size, as what is joined has."""
+        places = [place for place in self.open() if size_of(self.reference.weights[place].shape) >= LEAST_EVIDENCE]
+        places = [place for place in places if not self.reference.fingerprint(place).is_constant]
+        return sorted(places, key=self._has_namesake)
+
+    def _has_namesake(self, place: int) -> bool:
+        other, size = self.own.get(place), size_of(self.reference.weights[place].shape)
+        return other is not None and size_of(self.candidate.weights[other].shape) == size
+
+    def _affordable(self, places: Iterable[int]) -> Iterator[int]:
+        """Yield tensors to look at as long as the time for that lasts."""
+        for place in places:
+            self._pairs_left -= 1
+            if self._pairs_left < 0:
+                return
+            yield place
+
+    def _taken(self) -> set[int]:
+        return {actual for one in self._found.values() for actual in one.actuals}
 
     def _by_little(self, place: int) -> Found | None:
         """Find a tensor whose values are too few or too plain to say where they come from: its name decides."""
@@ -117,7 +165,7 @@ class Matching:
         if other is not None and size_of(self.candidate.weights[other].shape) == told.size:
             return None
         shape = squeezed(weight.shape)
-        taken = {actual for one in self._found.values() for actual in one.actuals}
+        taken = self._taken()
         places = [
             other
             for other in self.candidate.of_size(told.size)
@@ -149,11 +197,11 @@ class Matching:
 
     def _by_parts(self) -> None:
         """Look for tensors that the candidate holds in several: Q, K and V of one projection."""
-        taken = {actual for one in self._found.values() for actual in one.actuals}
-        for place in self.open():
-            if size_of(self.reference.weights[place].shape) >= LEAST_EVIDENCE:
-                left = [other for other in range(self.candidate.real) if other not in taken]
-                self._note(place, _split(self.reference.read(place), self.candidate, left))
+        taken = self._taken()
+        left = [other for other in range(self.candidate.real) if other not in taken]
+        for place in self._open_for_parts():
+            expected, known = self.reference.read(place), self.reference.known(place)
+            self._note(place, _split(expected, self.candidate, self._affordable(left), known))
 
     def _note(self, place: int, found: Found | None) -> None:
         if found is not None:
@@ -166,14 +214,14 @@ class Matching:
             self._progress(weight.name, self._done, self._total)
 
 
-def _split(expected: Array, candidate: Pool, places: Sequence[int]) -> Found | None:
+def _split(expected: Array, candidate: Pool, places: Iterable[int], known: Known) -> Found | None:
     """Return the tensors of the candidate that together hold one of the reference, each row once."""
     parts: dict[tuple[Any, ...], list[tuple[int, Any, Agreement]]] = {}
     for place in places:
         shape = candidate.weights[place].shape
         if not 0 < size_of(shape) < expected.size or len(squeezed(shape)) > len(squeezed(expected.shape)):
             continue
-        for small, large, order in part_of(candidate.read(place), expected):
+        for small, large, order in part_of(candidate.read(place), expected, candidate.known(place), known):
             taken = large.take(order.index, axis=order.axis)
             relation = agreement(taken, small, stored=candidate.weights[place].stored)
             if relation is not None:

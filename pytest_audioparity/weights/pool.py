@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_audioparity.weights.fingerprints import Fingerprint
     from pytest_audioparity.weights.folds import Fold
     from pytest_audioparity.weights.records import Weight, WeightFile
+    from pytest_audioparity.weights.rows import Known
 
     Array = np.ndarray[Any, Any]
 
@@ -38,6 +39,7 @@ class Pool:
         self.folds = {self.real + number: fold for number, fold in enumerate(folds)}
         self.weights += [fold.as_weight() for fold in folds]
         self._fingerprints: dict[int, Fingerprint] = {}
+        self._known: dict[int, Known] = {}
         self._last: tuple[int, Array] | None = None
         self._by_size: dict[int, list[int]] = {}
         for place, weight in enumerate(self.weights):
@@ -59,6 +61,10 @@ class Pool:
         if place not in self._fingerprints:
             self._fingerprints[place] = fingerprint(self.read(place))
         return self._fingerprints[place]
+
+    def known(self, place: int) -> Known:
+        """Return what was computed of the rows of one tensor, a thousandth of its size, for whoever adds to it."""
+        return self._known.setdefault(place, {})
 
     def of_size(self, size: int) -> list[int]:
         """Return the tensors of so many elements."""

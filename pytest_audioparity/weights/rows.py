@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     Array = np.ndarray[Any, Any]
+    Known = dict[tuple[Any, ...], Array]
 
 # Halves of a gated unit, gates of GRU and the parts of QKV, gates of LSTM.
 _BLOCKS = (2, 3, 4)
@@ -96,9 +97,16 @@ def reordered(expected: Array, actual: Array) -> Iterator[RowOrder]:
                 yield RowOrder(axis, index)
 
 
-def among(expected: Array, actual: Array, axis: int) -> RowOrder | None:
-    """Return where the rows of expected are among the more rows of actual, the other axes being equal; or None."""
-    e, a = (_projected(side, axis) for side in (expected, actual))
+def among(expected: Array, actual: Array, axis: int, of_expected: Known, of_actual: Known) -> RowOrder | None:
+    """Return where the rows of expected are among the more rows of actual, the other axes being equal; or None.
+
+    Parameters
+    ----------
+    expected, actual : views of two tensors
+    axis : of the rows
+    of_expected, of_actual : what was computed of other views of these tensors, to which this is added
+    """
+    e, a = _projected(expected, axis, of_expected), _projected(actual, axis, of_actual)
     count = len(e)
     scale = float(np.abs(a).mean()) or 1.0
     if e.shape[1] > 1 and _loneliness(e, a) > _CLOSE * scale:
@@ -171,8 +179,15 @@ def _order_free(array: Array, axis: int) -> Array:
     return np.concatenate(parts)
 
 
-def _projected(array: Array, axis: int) -> Array:
-    """Return numbers of each row that do."""
+def _projected(array: Array, axis: int, known: Known) -> Array:
+    """Return numbers of each row that do, computed once for each view of a tensor."""
+    view = (array.shape, array.strides, axis)
+    if view not in known:
+        known[view] = _projections(array, axis)
+    return known[view]
+
+
+def _projections(array: Array, axis: int) -> Array:
     width = array.size // array.shape[axis]
     if width == 1:
         return np.concatenate(list(_rows(array, axis)))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_audioparity.weights.fingerprints import Fingerprint
     from pytest_audioparity.weights.layouts import Layout
     from pytest_audioparity.weights.pool import Pool
-    from pytest_audioparity.weights.rows import RowOrder
+    from pytest_audioparity.weights.rows import Known, RowOrder
 
     Array = np.ndarray[Any, Any]
 
@@ -116,11 +116,22 @@ def _same_axes(expected: Array, actual: Array) -> Iterator[Layout]:
     return itertools.islice(layouts(expected.shape, actual.shape), 24)
 
 
-def find_part(expected: Array, pool: Pool, places: Iterable[int], *, noise: float = 0.0) -> Found | None:
-    """Return the first of some larger tensors that holds the values along one of its axes, or None."""
+def find_part(
+    expected: Array, pool: Pool, places: Iterable[int], *, noise: float = 0.0, known: Known | None = None
+) -> Found | None:
+    """Return the first of some larger tensors that holds the values along one of its axes, or None.
+
+    Parameters
+    ----------
+    expected : the values
+    pool, places : the larger tensors
+    noise : what arithmetic may have left of the values, absolute
+    known : what was computed of the rows of expected, which grows
+    """
+    known = {} if known is None else known
     for place in places:
         actual = pool.read(place)
-        found = part_of(expected, actual)
+        found = part_of(expected, actual, known, pool.known(place))
         for view_e, view_a, order in found:
             taken = view_a.take(order.index, axis=order.axis)
             relation = _related(view_e, taken, pool, place, noise)
@@ -133,7 +144,7 @@ def find_part(expected: Array, pool: Pool, places: Iterable[int], *, noise: floa
     return None
 
 
-def part_of(small: Array, large: Array) -> Iterator[tuple[Array, Array, RowOrder]]:
+def part_of(small: Array, large: Array, of_small: Known, of_large: Known) -> Iterator[tuple[Array, Array, RowOrder]]:
     """Yield views of a tensor and of a larger one, and where the rows of the one may be among the other's."""
     seen = set()
     for axes in itertools.permutations(range(len(squeezed(small.shape)))):
@@ -143,7 +154,7 @@ def part_of(small: Array, large: Array) -> Iterator[tuple[Array, Array, RowOrder
             if len(longer) != 1 or e.shape[longer[0]] > a.shape[longer[0]] or (axes, a.shape) in seen:
                 continue
             seen.add((axes, a.shape))
-            order = among(e, a, longer[0])
+            order = among(e, a, longer[0], of_small, of_large)
             if order is not None:
                 yield e, a, order
 
@@ -168,8 +179,10 @@ def same_content(told: Fingerprint, pool: Pool, size: int) -> tuple[list[int], l
     return close[:_CANDIDATES], [place for _, place in near[len(close) :]][: _CANDIDATES // 3]
 
 
-def seek(expected: Array, pool: Pool, *, noise: float = 0.0, told: Fingerprint | None = None) -> Found | None:
-    """Return where a tensor's content is, looking for it whole first, then reordered, then in a larger one."""
+def seek(
+    expected: Array, pool: Pool, *, noise: float = 0.0, told: Fingerprint | None = None, in_larger: bool = True
+) -> Found | None:
+    """Return where a tensor's content is, looking for it whole first, then reordered, then in a larger one if asked."""
     told = told or fingerprint(expected)
     if told.is_constant or expected.size < 2:
         places = [p for p in pool.of_size(expected.size) if told.distance(pool.fingerprint(p)) <= CLOSE]
@@ -179,7 +192,7 @@ def seek(expected: Array, pool: Pool, *, noise: float = 0.0, told: Fingerprint |
     # Coarse storage moves the largest value further than other orders of rows are looked for otherwise.
     coarse = [place for place in loose if pool.weights[place].stored is not None]
     found = found or find_reordered(expected, pool, [*close, *coarse], noise=noise)
-    if found is not None or expected.size < LEAST_EVIDENCE:
+    if found is not None or expected.size < LEAST_EVIDENCE or not in_larger:
         return found
     return find_part(expected, pool, larger(expected, pool), noise=noise)
 
