@@ -14,7 +14,7 @@ import numpy as np
 
 from pytest_audioparity.comparison.decibels import excess_db, ratio_db
 from pytest_audioparity.weights.grids import quantised
-from pytest_audioparity.weights.tiles import tiles, wide
+from pytest_audioparity.weights.tiles import product, tiles, wide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -101,7 +101,7 @@ def difference(expected: Array, actual: Array) -> Difference:
             nonfinite += int(np.count_nonzero(bad))
             e, a = e[~bad], a[~bad]
         with np.errstate(over="ignore", invalid="ignore"):
-            sums += (e.sum(), a.sum(), np.vdot(e, e), np.vdot(a, a), np.vdot(e, a), np.vdot(a - e, a - e))
+            sums += (e.sum(), a.sum(), product(e, e), product(a, a), product(e, a), product(a - e, a - e))
     return _from_sums(sums, max(1, expected.size - nonfinite), changed, nonfinite)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.weights.tiles import blocks, wide
+from pytest_audioparity.weights.tiles import blocks, product, wide
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
@@ -65,7 +65,7 @@ def fingerprint(array: Array) -> Fingerprint:
             values = good
             low, high = (float(values.min()), float(values.max())) if values.size else (math.inf, -math.inf)
         largest, smallest = max(largest, high), min(smallest, low)
-        sums += (values.sum(), values @ values, np.abs(values).sum())
+        sums += (values.sum(), product(values, values), np.abs(values).sum())
     count = max(1, array.size - nonfinite)
     rms = math.sqrt(float(sums[1]) / count)
     scale = rms if rms > 0 and math.isfinite(rms) else 1.0

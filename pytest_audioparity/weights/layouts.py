@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.weights.tiles import wide
+from pytest_audioparity.weights.tiles import product, wide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,7 +135,7 @@ def unlikeness(expected: Array, actual: Array) -> float:
         if not np.array_equal(np.isfinite(e), np.isfinite(a)):
             return 1.0
         e, a = e[good], a[good]
-    ee, aa, ea = float(e @ e), float(a @ a), float(e @ a)
+    ee, aa, ea = product(e, e), product(a, a), product(e, a)
     if ee == 0 or aa == 0:
         return 0.0 if ee == aa else 1.0
     return math.sqrt(max(0.0, 1 - ea * ea / ee / aa))

@@ -192,7 +192,7 @@ def _projections(array: Array, axis: int) -> Array:
     if width == 1:
         return np.concatenate(list(_rows(array, axis)))
     directions = np.random.default_rng(_SEED).standard_normal((width, _PROJECTIONS)) / np.sqrt(width)
-    return np.concatenate([rows @ directions for rows in _rows(array, axis)])
+    return np.concatenate([np.einsum("ij,jk->ik", rows, directions) for rows in _rows(array, axis)])
 
 
 def _far(e: Array, a: Array) -> float:

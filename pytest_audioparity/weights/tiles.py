@@ -42,6 +42,11 @@ def wide(block: Array) -> Array:
     return block.astype(np.float64)
 
 
+def product(one: Array, other: Array) -> float:
+    """Return the sum of products of two flat arrays; einsum, since BLAS starts threads for the smallest sizes."""
+    return float(np.einsum("i,i->", one, other))
+
+
 def _places(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
     edges = [1] * len(shape)
     left = BLOCK
