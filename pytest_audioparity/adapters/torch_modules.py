@@ -38,7 +38,7 @@ def watching(module: Any, capture: Capture) -> Iterator[None]:
             f"{where} is compiled by torch.compile, which runs past hooks; capture it before it is compiled"
         )
     # A module that stands in two places has several paths; the first that is wanted counts.
-    modules = dict(module.named_modules(remove_duplicate=False))
+    modules = _modules(module)
     wanted: dict[int, tuple[str, Any]] = {}
     for path, child in modules.items():
         if capture.may_cover(path):
@@ -51,11 +51,21 @@ def watching(module: Any, capture: Capture) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
-    capture.check_unwatched(modules, dict(module.named_modules(remove_duplicate=False)))
+    capture.check_unwatched(modules, _modules(module))
     scripted = _scripted(module)
     capture.close(
         modules, lambda path: f"{path!r} is inside TorchScript, which runs past hooks" if path in scripted else None
     )
+
+
+def _modules(module: Any) -> dict[str, Any]:
+    """Return the modules by all of their paths, but for those that make a weight of its parametrisation.
+
+    What `torch.nn.utils.parametrizations.weight_norm` puts into a model is called like a layer and returns a weight,
+    which no port has as a stage.
+    """
+    found = module.named_modules(remove_duplicate=False)
+    return {path: child for path, child in found if "parametrizations" not in path.split(".")}
 
 
 def _is_compiled(module: Any) -> bool:

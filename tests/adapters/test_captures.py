@@ -436,3 +436,11 @@ def test_each_call_is_copied_once_and_what_is_not_selected_never(stages, recordi
     alive = [found for found in gc.get_objects() if type(found) is torch.Tensor and found.shape == (1000, 64)]
     assert not alive
     assert names(recording) == ["3"]
+
+
+def test_a_weight_norm_is_no_stage(stages, recording, torch):
+    """It is called like a layer, and returns a weight that ports have folded."""
+    net = torch.nn.Sequential(torch.nn.utils.parametrizations.weight_norm(torch.nn.Conv1d(2, 2, 3)))
+    with stages.torch(net):
+        net(torch.ones(1, 2, 5))
+    assert names(recording) == ["0", "output"]
