@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from pytest_audioparity import compare
+from pytest_audioparity.check import check_stage, result_of
+from pytest_audioparity.comparison.tolerances import layered
 from pytest_audioparity.faults import faults_of
 from pytest_audioparity.records import StageMeta, StageTensor
 from tests.faults import confusion, corpus
@@ -97,13 +99,24 @@ def test_the_first_stage_that_diverges_is_found_in_99_of_100():
                 actual[later] = y
             actual = {**{n: expected[n] for n in names[: names.index(name)]}, **actual}
             with np.errstate(all="ignore"):
-                first = compare(expected, actual, dtype="any", axes="TC").first_divergence
+                first = _first_divergence(expected, actual)
             if first == name or _passes(array, fault.stage.array):
                 right += 1
             else:
                 wrong.append((name, fault.code, fault.name, first))
     assert right > 500
     assert len(wrong) <= 0.01 * (right + len(wrong)), wrong
+
+
+def _first_divergence(expected, actual):
+    """Compare without looking for causes, which take most of the time and do not decide this."""
+    tolerance = layered(({"dtype": "any"},), "*")
+    metas = {name: StageMeta(name, axes="TC") for name in expected}
+    results = {
+        name: check_stage(StageTensor(meta, expected[name]), StageTensor(meta, actual[name]), tolerance, causes=False)
+        for name, meta in metas.items()
+    }
+    return result_of(results, expected_order=expected, actual_order=actual).first_divergence
 
 
 def _passes(expected, actual):
