@@ -9,20 +9,6 @@ import numpy as np
 import pytest
 
 from pytest_audioparity.errors import StageError
-from pytest_audioparity.recording import Recording
-from pytest_audioparity.spec import Spec
-from pytest_audioparity.stages import Stages
-
-
-@pytest.fixture
-def recording(tmp_path):
-    """Make a recording without a golden, which keeps all that it takes."""
-    return Recording(spec=Spec(layers=(), only=None), path=tmp_path / "golden" / "test.safetensors")
-
-
-@pytest.fixture
-def stages(recording):
-    return Stages(recording)
 
 
 def names(recording):

@@ -12,19 +12,6 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from pytest_audioparity.errors import AudioparityWarning, StageError
-from pytest_audioparity.recording import Recording
-from pytest_audioparity.spec import Spec
-from pytest_audioparity.stages import Stages
-
-
-@pytest.fixture
-def recording(tmp_path):
-    return Recording(spec=Spec(layers=(), only=None), path=tmp_path / "golden" / "test.safetensors")
-
-
-@pytest.fixture
-def stages(recording):
-    return Stages(recording)
 
 
 def names(recording):
