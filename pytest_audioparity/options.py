@@ -22,6 +22,12 @@ FLAGS: dict[str, tuple[str, str | None, str]] = {
     "--golden-variant": ("text", "NAME", "compare with, and update, variants such as test_x@NAME.safetensors, if any"),
     "--parity-mutants": ("flag", None, "put known faults into the stages of tests that pass, list what goes unnoticed"),
     "--parity-calibrate": ("count", "N", "run each parity test N times, measure its noise, and propose tolerances"),
+    "--parity-report": (
+        "flag",
+        None,
+        "write a page with pictures and sound of what differs: .audioparity/report/index.html",
+    ),
+    "--parity-report-dir": ("text", "DIR", "the same, as DIR/index.html"),
     "--golden-offline": ("flag", None, "download nothing from the golden store; use what its cache has"),
 }
 

@@ -21,11 +21,13 @@ from pytest_audioparity.report.plain_text import clean_line
 from pytest_audioparity.runs import REPORT_KEY, RunRecord, confined, read_run, write_run
 from pytest_audioparity.selection import covered_paths, is_run, layout_of, left_out_file, selection_reasons
 from pytest_audioparity.session import run_of
+from pytest_audioparity.settings import project_of
 from pytest_audioparity.summary import planned_count, summary_lines
 from pytest_audioparity.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+    from pathlib import Path
 
 NAME = "audioparity-recorder"
 _OUTPUT = "audioparity"
@@ -70,6 +72,7 @@ class Recorder:
         self._tests: dict[str, dict[str, Any]] = {}
         self._broken: set[str] = set()
         self._warnings: list[str] = []
+        self._pages: list[str] = []
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Note that tests are left out."""
@@ -153,7 +156,7 @@ class Recorder:
         verbosity = self._config.get_verbosity()
         asked = {test["test"] for test in self._record.tests if self._is_asked(test["golden"])}
         lines = summary_lines(self._record, asked=asked, warnings=self._warnings, show_all=verbosity > 0)
-        sections = {"goldens": lines, **self._audits(show_all=verbosity > 0)}
+        sections = {"goldens": lines, **self._audits(show_all=verbosity > 0), "parity report": self._pages}
         for title, some in sections.items():
             if some:
                 terminalreporter.write_sep("=", title)
@@ -228,6 +231,21 @@ class Recorder:
         )
         self._record = self._with_orphans(record) if record.complete else record
         self._write()
+        if self._settings.report is not None:
+            self._draw(self._settings.report)
+
+    def _draw(self, folder: Path) -> None:
+        """Write the page of the run; what keeps it from being written is no failure of a test."""
+        from pytest_audioparity.page import write_page
+
+        try:
+            if folder == self._workspace.report:
+                self._workspace.ensure()
+            page = write_page(folder, project_of(self._settings), self._record)
+        except (OSError, AudioparityError) as error:
+            self._warnings.append(f"the page of the run could not be written: {error}")
+            return
+        self._pages.append(str(shown_path(page, self._settings.root)))
 
     def _of_collection(self, record: RunRecord) -> RunRecord:
         collected = self.collected

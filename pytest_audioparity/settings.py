@@ -13,6 +13,8 @@ import pytest
 from pytest_audioparity.comparison.tolerances import problem_with
 from pytest_audioparity.golden.names import VARIANT
 from pytest_audioparity.options import INI_NUMBERS, INI_WORDS
+from pytest_audioparity.project import Project
+from pytest_audioparity.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +40,7 @@ class Settings:
     store, cache, offline : where tensors too large for git are kept, where downloads go, whether to download at all
     mutants : whether faults are put into the stages of tests that pass
     calibrate : how often each test is run to measure its noise, 0 for not at all
+    report : the folder that gets a page of the run, None for none
     project : tolerance keywords of the ini options
     """
 
@@ -55,7 +58,13 @@ class Settings:
     offline: bool = False
     mutants: bool = False
     calibrate: int = 0
+    report: Path | None = None
     project: Mapping[str, Any] = field(default_factory=dict)
+
+
+def project_of(settings: Settings) -> Project:
+    """Return the project that a run is of, as the command line finds it."""
+    return Project(settings.root, settings.golden_dir, is_chosen=True, store=settings.store, cache=settings.cache)
 
 
 def read_settings(config: pytest.Config) -> Settings:
@@ -91,8 +100,18 @@ def read_settings(config: pytest.Config) -> Settings:
         offline=bool(config.getoption("--golden-offline")),
         mutants=bool(config.getoption("--parity-mutants")),
         calibrate=_repetitions(config, creates=update or missing_only),
+        report=_report(config),
         project=project,
     )
+
+
+def _report(config: pytest.Config) -> Path | None:
+    folder: str | None = config.getoption("--parity-report-dir")
+    if folder == "":
+        raise pytest.UsageError("--parity-report-dir needs a folder")
+    if folder is not None:
+        return Path(os.path.normpath(config.invocation_params.dir / folder))
+    return Workspace(config.rootpath).report if config.getoption("--parity-report") else None
 
 
 def _repetitions(config: pytest.Config, *, creates: bool) -> int:

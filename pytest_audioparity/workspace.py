@@ -48,6 +48,11 @@ class Workspace:
         return self.folder / "run.json"
 
     @property
+    def report(self) -> Path:
+        """The folder of the page of the last run."""
+        return self.folder / "report"
+
+    @property
     def scores(self) -> Path:
         """The folder of scores of audio that was scored before."""
         return self.folder / "cache" / "scores"

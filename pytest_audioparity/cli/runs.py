@@ -1,4 +1,4 @@
-"""The commands on the records of runs: merge, recheck."""
+"""The commands on the records of runs: merge, recheck, report."""
 
 from __future__ import annotations
 
@@ -38,8 +38,13 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     recheck.description = "Judge the stored numbers of the last run again. Exit 0 if every test would pass, 1 if not."
     recheck.add_argument("--tol-db", metavar="X", type=float, required=True, help="largest deviation in dB")
     recheck.set_defaults(run=_recheck)
-    for action in (merge, recheck):
+    report = actions.add_parser("report", help="write a page with pictures and sound of what differed in the last run")
+    report.description = "Write one self-contained HTML page of the last run, without running a model."
+    report.add_argument("--dir", metavar="DIR", type=Path, help="gets index.html (default: .audioparity/report)")
+    report.set_defaults(run=_report)
+    for action in (merge, recheck, report):
         action.add_argument("--root", metavar="DIR", help="the project's root directory (default: found from here up)")
+    for action in (merge, recheck):
         action.add_argument("--json", action="store_true", help="print one JSON document instead of text")
 
 
@@ -63,6 +68,17 @@ def _merge(parsed: argparse.Namespace) -> int:
         say("\n".join(_merged_lines(merged, failed, workspace.folder, where)))
     whole = merged.record.complete and not (merged.damaged or merged.differing)
     return PASSED if whole and not failed and merged.record.exit_status in (0, None) else FAILED
+
+
+def _report(parsed: argparse.Namespace) -> int:
+    from pytest_audioparity.page import write_page
+    from pytest_audioparity.project import find_project
+    from pytest_audioparity.runs import read_run
+
+    project = find_project(Path.cwd(), root=parsed.root)
+    record = read_run(project.workspace.run_file)
+    say(str(write_page(parsed.dir or project.workspace.report, project, record)))
+    return PASSED
 
 
 def _failed(merged: Merged) -> list[str]:

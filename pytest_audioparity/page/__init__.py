@@ -1,0 +1,36 @@
+"""One self-contained HTML page of a run: what differs, where, how it looks and how it sounds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytest_audioparity.project import Project
+    from pytest_audioparity.runs import RunRecord
+
+PAGE = "index.html"
+
+
+def write_page(folder: Path, project: Project, record: RunRecord) -> Path:
+    """Write the page of a run and return its path; no model is run.
+
+    Parameters
+    ----------
+    folder : gets ``index.html``; made if it is not there
+    project : where goldens and what tests obtained lie
+    record : the run
+
+    Raises
+    ------
+    OSError : the file system refused
+    """
+    from pytest_audioparity.golden.atomic import replace_bytes
+    from pytest_audioparity.page.document import render
+    from pytest_audioparity.page.gathering import gather
+
+    text = render(gather(project, record))
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_bytes(folder / PAGE, text.encode())
+    return folder / PAGE
