@@ -5,21 +5,18 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from pytest_audioparity.page.elements import Markup, element
 from pytest_audioparity.report.numbers import decibel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-Array = np.ndarray[Any, Any]
-
 _WIDTH, _HEIGHT = 720, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 8, 10, 62
 # The scale of deviations: from far below every tolerance to 40 dB, by powers of ten.
 _LOWEST_DB, _HIGHEST_DB = 1e-5, 100.0
-_POINTS = 480
+# More names cannot be told apart.
+_NAMES = 40
 
 
 def deviations(stages: Sequence[Mapping[str, Any]], first: str | None) -> Markup:
@@ -38,32 +35,44 @@ def deviations(stages: Sequence[Mapping[str, Any]], first: str | None) -> Markup
     for place, stage in enumerate(measured):
         x = _LEFT + place * wide
         parts.append(_bar(stage, x, wide, is_first=stage["name"] == first))
-    names = len(measured) <= 40
+    names = len(measured) <= _NAMES
     if names:
         parts += [_label(stage["name"], _LEFT + (place + 0.5) * wide) for place, stage in enumerate(measured)]
     label = f"deviation of {len(measured)} stages in dB, on a logarithmic scale"
     height = _HEIGHT if names else _HEIGHT - _BOTTOM + 16
-    return element("svg", parts, class_="chart", viewBox=f"0 0 {_WIDTH} {height}", role="img", aria_label=label)
+    chart = element("svg", parts, class_="chart", viewBox=f"0 0 {_WIDTH} {height}", role="img", aria_label=label)
+    return element("figure", chart, element("figcaption", _legend(measured)), class_="chart", tabindex=0)
+
+
+def _legend(stages: Sequence[Mapping[str, Any]]) -> str:
+    text = "deviation in dB of each stage in the order of the data; dashes: what is allowed"
+    if any(stage.get("own_deviation_db") is not None for stage in stages):
+        text += "; dark: its own part, measured with the golden's inputs; pale: what it inherited"
+    if any(stage.get("deviation_db") is None for stage in stages):
+        text += "; outlined: fails, and has no deviation in dB"
+    return text
 
 
 def _bar(stage: Mapping[str, Any], x: float, wide: float, *, is_first: bool) -> Markup:
     value, own, limit = stage.get("deviation_db"), stage.get("own_deviation_db"), stage.get("tol_db")
-    shown = _HIGHEST_DB if value is None else value
-    top, bottom = _y(shown), _HEIGHT - _BOTTOM
+    top, bottom = _y(_HIGHEST_DB if value is None else value), _HEIGHT - _BOTTOM
     kind = "pass" if stage["verdict"] == "pass" else "first" if is_first else "fail"
-    said = f"{stage['name']}: {'not measured' if value is None else decibel(value) + ' dB'}"
-    said += "" if own is None else f", own {decibel(own)} dB"
-    said += "" if limit is None else f", allowed {decibel(limit)} dB"
+    more = " unknown" if value is None else " inherited" if own is not None else ""
     gap = min(wide * 0.15, 3)
-    bars: list[object] = [element("title", said)]
-    bars.append(
-        _rect(x + gap, top, wide - 2 * gap, bottom - top, f"bar {kind}{' inherited' if own is not None else ''}")
-    )
+    bars: list[object] = [element("title", _said(stage))]
+    bars.append(_rect(x + gap, top, wide - 2 * gap, bottom - top, f"bar {kind}{more}"))
     if own is not None:
         bars.append(_rect(x + gap, _y(own), wide - 2 * gap, bottom - _y(own), f"bar {kind}"))
     if limit:
         bars.append(element("path", d=f"M{x:.1f} {_y(limit):.1f}h{wide:.1f}", class_="limit"))
     return element("g", bars)
+
+
+def _said(stage: Mapping[str, Any]) -> str:
+    value, own, limit = stage.get("deviation_db"), stage.get("own_deviation_db"), stage.get("tol_db")
+    said = f"{stage['name']}: {'no deviation in dB' if value is None else decibel(value) + ' dB'}"
+    said += "" if own is None else f", own {decibel(own)} dB"
+    return said + ("" if limit is None else f", allowed {decibel(limit)} dB")
 
 
 def _rect(x: float, y: float, width: float, height: float, kind: str) -> Markup:
@@ -88,54 +97,3 @@ def _label(name: str, x: float) -> Markup:
     shown = name if len(name) <= 16 else f"…{name[-15:]}"
     y = _HEIGHT - _BOTTOM + 10
     return element("text", shown, x=f"{x:.1f}", y=y, transform=f"rotate(-40 {x:.1f} {y})", text_anchor="end")
-
-
-def lines(
-    rows: Sequence[tuple[str, Array]], label: str, *, height: int = 110, marks: Sequence[Sequence[float]] = ()
-) -> Markup:
-    """Draw one or two sequences over each other, each point the extremes of what it stands for.
-
-    Parameters
-    ----------
-    rows : pairs of a class (expected, actual, difference) and the values
-    label : what a reader of the screen is told
-    height : of the picture
-    marks : spans to be shaded, as shares of the width
-    """
-    ends = [(float(np.nanmin(values)), float(np.nanmax(values))) for _, values in rows if values.size]
-    if not ends or not all(map(math.isfinite, (n for pair in ends for n in pair))):
-        return Markup("")
-    low, high = min(a for a, _ in ends), max(b for _, b in ends)
-    span = high - low or 1.0
-
-    def at(values: Array) -> Array:
-        return height - 4 - (values - low) / span * (height - 8)
-
-    shaded = [
-        element("rect", x=f"{a * _WIDTH:.1f}", y=0, width=f"{(b - a) * _WIDTH:.1f}", height=height, class_="lost")
-        for a, b in marks
-    ]
-    drawn = [element("path", d=_path(values, at), class_=f"line {kind}") for kind, values in rows]
-    zero = element("path", d=f"M0 {at(np.float64(0)):.1f}H{_WIDTH}", class_="grid") if low < 0 < high else None
-    return element(
-        "svg",
-        shaded,
-        zero,
-        drawn,
-        class_="chart",
-        viewBox=f"0 0 {_WIDTH} {height}",
-        role="img",
-        aria_label=label,
-        preserveAspectRatio="none",
-    )
-
-
-def _path(values: Array, at: Any) -> str:
-    """Return an outline: where there are more values than points, from the largest to the smallest of each point."""
-    if values.size <= 2 * _POINTS:
-        xs = np.linspace(0, _WIDTH, values.size)
-        return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in zip(xs, at(values), strict=True))
-    edges = np.linspace(0, values.size, _POINTS + 1).astype(int)[:-1]
-    highest, lowest = at(np.maximum.reduceat(values, edges)), at(np.minimum.reduceat(values, edges))
-    xs = np.linspace(0, _WIDTH, _POINTS)
-    return "".join(f"M{x:.1f} {top:.1f}V{bottom + 0.5:.1f}" for x, top, bottom in zip(xs, highest, lowest, strict=True))

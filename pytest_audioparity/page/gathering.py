@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_audioparity.errors import AudioparityError
 from pytest_audioparity.golden.shelf import Shelf, open_golden
-from pytest_audioparity.page.records import Gallery, Shown
+from pytest_audioparity.page.records import BAD, STATES, Gallery, Shown
 from pytest_audioparity.review.waiting import list_waiting, read_checked
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_audioparity.review.waiting import Waiting
     from pytest_audioparity.runs import RunRecord
 
-_ORDER = {"fail": 0, "not_measured": 1}
+_GONE = "what it obtained is not there any more: it was accepted or rejected, or another run replaced it"
 
 
 def gather(project: Project, record: RunRecord) -> Gallery:
@@ -29,28 +29,50 @@ def gather(project: Project, record: RunRecord) -> Gallery:
     project : where goldens and pending files lie
     record : the run
     """
-    waiting, _ = list_waiting(project.workspace.pending, project)
-    by_test = {entry.pending.test: entry for entry in waiting if entry.pending.run == record.id or record.jobs}
+    waiting, damaged = list_waiting(project.workspace.pending, project)
+    runs = {record.id, *(job.id for job in record.jobs)}
+    by_test = {entry.pending.test: entry for entry in waiting if entry.pending.run in runs}
     shelf = Shelf(project.store, project.cache)
-    tests = [_shown(account, by_test.get(str(account["test"])), shelf) for account in record.tests]
-    tests.sort(key=lambda shown: _ORDER.get(shown.verdict, len(_ORDER)))
-    return Gallery(project.root.name, record, tuple(tests))
+    tests = [_shown(account, by_test.get(str(account["test"])), shelf, record) for account in record.tests]
+    tests.sort(key=lambda shown: tuple(STATES).index(shown.state))
+    return Gallery(project.root.name, record, tuple(tests), tuple(damaged))
 
 
-def _shown(account: Mapping[str, Any], entry: Waiting | None, shelf: Shelf) -> Shown:
+def _shown(account: Mapping[str, Any], entry: Waiting | None, shelf: Shelf, record: RunRecord) -> Shown:
+    again = _again(str(account["test"]), record)
     if entry is None:
-        return Shown(account)
+        plain = Shown(account, problem=_GONE if account.get("pending") else None)
+        return Shown(account, commands=(again,), problem=plain.problem) if plain.state in BAD else plain
     try:
         pending, obtained = read_checked(entry.path)
     except (AudioparityError, OSError) as error:
-        return Shown(account, problem=str(error))
+        return Shown(account, commands=(again,), problem=str(error))
     problem = expected = None
     try:
         expected = None if entry.base is None else open_golden(entry.base, shelf)
-    except AudioparityError as error:
+    except (AudioparityError, OSError) as error:
         problem = None if getattr(error, "cause", None) == "missing" else str(error)
+    compared = {change.name: change.was for change in pending.changes if not change.is_setting}
+    return Shown(
+        account,
+        pending.result,
+        pending.report,
+        expected,
+        obtained,
+        compared,
+        (*_decisions(entry), again),
+        problem,
+    )
+
+
+def _decisions(entry: Waiting) -> list[str]:
     name = shlex.quote(entry.name)
     commands = [f"audioparity golden show {name}"]
     if entry.refused is None:
         commands.append(f"audioparity golden accept {name} --reason TEXT")
-    return Shown(account, pending.result, pending.report, expected, obtained, tuple(commands), problem)
+    return commands
+
+
+def _again(test: str, record: RunRecord) -> str:
+    folder = "" if record.golden_dir == "golden" else f" --golden-dir {shlex.quote(record.golden_dir)}"
+    return f"pytest {shlex.quote(test)}{folder}"

@@ -1,4 +1,4 @@
-"""Matrices as small pictures: reduced for display only, coloured through a palette, written as PNG.
+"""Small matrices as pictures: coloured through a palette, written as PNG.
 
 PNG: https://www.w3.org/TR/png-3/ (colour type 3, one byte per pixel).
 """
@@ -14,8 +14,6 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-# Cells of a picture; more would not be seen, and a failing test's page is to stay under 300 kB.
-WIDTH, HEIGHT = 240, 72
 # Key colours of the palettes, dark to light and negative to positive. The first is perceptually uniform (after viridis,
 # CC0); the second has its middle in grey, which is neither light nor dark, so that it serves on both backgrounds.
 _SEQUENTIAL = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
@@ -25,41 +23,20 @@ _LEVELS = 255
 _NOT_FINITE = (255, 0, 255)
 
 
-def reduced(matrix: Array, rows: int = HEIGHT, columns: int = WIDTH, *, extreme: bool = False) -> Array:
-    """Return a matrix of at most so many cells, each the mean of what it stands for.
-
-    Parameters
-    ----------
-    matrix : shape (channels, time)
-    rows, columns : at most
-    extreme : whether a cell is the value farthest from zero instead, so that a single spike is seen
-    """
-    for axis, most in ((0, rows), (1, columns)):
-        size = matrix.shape[axis]
-        if size <= most:
-            continue
-        edges = np.linspace(0, size, most + 1).astype(int)[:-1]
-        if extreme:
-            highest, lowest = (ufunc.reduceat(matrix, edges, axis=axis) for ufunc in (np.fmax, np.fmin))
-            matrix = np.where(np.abs(highest) >= np.abs(lowest), highest, lowest)
-        else:
-            counts = np.diff([*edges, size]).reshape((-1, 1) if axis == 0 else (1, -1))
-            matrix = np.add.reduceat(matrix, edges, axis=axis) / counts
-    return matrix
-
-
 def picture(matrix: Array, low: float, high: float, *, diverging: bool = False) -> str:
     """Return a matrix as the data URI of a PNG, the first row at the bottom.
 
     Parameters
     ----------
-    matrix : shape (rows, columns), already small
+    matrix : shape (rows, columns), see `cells`; what is not finite is magenta
     low, high : the values of the palette's ends
     diverging : whether the palette has a middle
     """
-    span = high - low or 1.0
-    with np.errstate(invalid="ignore"):
-        scaled = np.clip((matrix - low) / span, 0, 1) * (_LEVELS - 1)
+    # Halves, so that the span of the largest numbers is finite.
+    span = high / 2 - low / 2
+    with np.errstate(invalid="ignore", over="ignore"):
+        share = (matrix / 2 - low / 2) / span if span > 0 else np.where(np.isfinite(matrix), 0.5, np.nan)
+        scaled = np.clip(share, 0, 1) * (_LEVELS - 1)
     levels = np.where(np.isfinite(scaled), scaled, _LEVELS).round().astype(np.uint8)[::-1]
     return "data:image/png;base64," + base64.b64encode(_png(levels, _DIVERGING if diverging else _SEQUENTIAL)).decode()
 

@@ -1,81 +1,224 @@
-"""How a stage looks: expected, actual and their difference as heat maps, the bias of each channel as a line."""
+"""How a stage looks: expected, actual and their difference as heat maps or curves, the bias of each channel."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.page.charts import lines
+from pytest_audioparity.page.cells import HEIGHT, biases, farthest, firsts, grid, means, shares_unequal
+from pytest_audioparity.page.curves import Curve, curves
 from pytest_audioparity.page.elements import Markup, element
-from pytest_audioparity.page.images import picture, reduced
+from pytest_audioparity.page.images import picture
+from pytest_audioparity.page.planes import Plane, plane
+from pytest_audioparity.records import shape_text
+from pytest_audioparity.report.numbers import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
+
+    from pytest_audioparity.page.cells import Grid
 
 Array = np.ndarray[Any, Any]
 
 # The ends of the palette: of many values some lie far out.
-_LOW, _HIGH = 1.0, 99.0
+_LOW, _HIGH = 2.5, 97.5
+# Share of the cells that differ which the palette of differences resolves: one channel may stand far above all others.
+_COMMON = 95.0
+# Numbers that are written instead of drawn.
+_WRITTEN = 8
+_TALL, _FLAT = 110, 60
 
 
-def pictures(expected: Array, actual: Array, axes: str | None) -> Markup:
-    """Draw the two sides of a stage and their difference.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is drawn of a stage.
 
-    Parameters
+    Attributes
     ----------
-    expected, actual : of one shape and order of axes
-    axes : as declared; where nothing is, the last axis is taken for time and the one before for channels, which is said
+    expected, actual : the sides in one order of axes, None where there is none
+    axes : of each, as declared
+    worst : index of the element that differs most
+    codes : whether the values are names, of which one can only say whether they are equal
     """
-    sides = [_matrix(np.asarray(side, np.float64), axes) for side in (expected, actual)]
-    if sides[0].shape[0] == 1 or sides[0].size == 0:
-        flat = [side.reshape(-1) for side in sides]
-        return element(
+
+    expected: Array | None
+    actual: Array | None
+    axes: tuple[str | None, str | None] = (None, None)
+    worst: Sequence[int] | None = None
+    codes: bool = False
+
+    @property
+    def sides(self) -> list[tuple[str, Array, str | None]]:
+        """The sides that there are: title, values, axes."""
+        both = zip(("expected", "actual"), (self.expected, self.actual), self.axes, strict=True)
+        return [(title, array, axes) for title, array, axes in both if array is not None]
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether the sides can be laid over each other."""
+        return self.expected is not None and self.actual is not None and self.expected.shape == self.actual.shape
+
+
+def pictures(look: Look) -> Markup:
+    """Draw what there is of a stage: both sides and their difference where they have one shape, else each by itself."""
+    if any(array.size == 0 for _, array, _ in look.sides):
+        said = "; ".join(f"{title}: shape {shape_text(array.shape)}" for title, array, _ in look.sides)
+        return _note(f"a side without elements has nothing to be drawn ({said})")
+    if all(array.size <= _WRITTEN for _, array, _ in look.sides):
+        return element("ul", [element("li", f"{title}: {_values(array)}") for title, array, _ in look.sides])
+    if look.is_pair:
+        return _pair(look)
+    return element("div", [_alone(title, array, axes, look) for title, array, axes in look.sides])
+
+
+def _values(array: Array) -> str:
+    text = ", ".join(f"{value}" for value in array.reshape(-1).tolist())
+    return text if array.ndim == 0 else f"[{text}] of shape {shape_text(array.shape)}"
+
+
+def _pair(look: Look) -> Markup:
+    expected, actual = look.expected, look.actual
+    assert expected is not None
+    assert actual is not None
+    seen = plane(expected.shape, look.axes[0] or look.axes[1], look.worst)
+    one, other = seen.cut(expected), seen.cut(actual)
+    if one.shape[0] == 1:
+        return _curves(one[0], other[0], seen, expected.shape, codes=look.codes)
+    cut = grid((one.shape[0], one.shape[1]))
+    return _codes(one, other, cut, seen, expected.shape) if look.codes else _maps(one, other, cut, seen, expected.shape)
+
+
+def _curves(one: Array, other: Array, seen: Plane, shape: Sequence[int], *, codes: bool) -> Markup:
+    row = one.reshape(1, -1), other.reshape(1, -1)
+    cut = grid((1, one.size), columns=max(1, min(one.size, 720)))
+    apart = shares_unequal(*row, cut)[0] if codes else farthest(*row, cut)[0]
+    title = "share of codes that differ" if codes else "actual − expected"
+    if not codes and "c" in (one.dtype.kind, other.dtype.kind):
+        title = "|actual − expected|"
+    where = seen.where(shape)
+    return element(
+        "div",
+        curves([Curve("expected", one), Curve("actual", other)], "expected (blue) and actual (orange)", height=_TALL),
+        curves([Curve("difference", apart)], title, height=_FLAT),
+        _note(f"{counted(one.size, 'element')} along {seen.letter(seen.column)}{f', at {where}' if where else ''}"),
+    )
+
+
+def _maps(one: Array, other: Array, cut: Grid, seen: Plane, shape: Sequence[int]) -> Markup:
+    sides = means(one, cut), means(other, cut)
+    low, high = _ends(sides[0] if np.isfinite(sides[0]).any() else sides[1])
+    apart = farthest(one, other, cut)
+    limit = _largest(apart)
+    is_complex = "c" in (one.dtype.kind, other.dtype.kind)
+    title = "|actual − expected|" if is_complex else "actual − expected"
+    what = "a cell is the mean of its values, of the difference the value farthest from zero"
+    odd = not all(np.isfinite(cells).all() for cells in (*sides, apart))
+    return element(
+        "div",
+        element(
             "div",
-            lines([("expected", flat[0]), ("actual", flat[1])], "expected and actual"),
-            lines([("difference", flat[1] - flat[0])], "actual less expected", height=60),
-        )
-    difference = sides[1] - sides[0]
-    finite = sides[0][np.isfinite(sides[0])]
-    low, high = (float(v) for v in np.percentile(finite, (_LOW, _HIGH))) if finite.size else (0.0, 1.0)
-    largest = float(np.max(np.abs(difference), where=np.isfinite(difference), initial=0.0)) or 1.0
-    maps = [
-        _figure("expected", picture(reduced(sides[0]), low, high)),
-        _figure("actual", picture(reduced(sides[1]), low, high)),
-        _figure(
-            f"actual − expected, ±{largest:.3g}",
-            picture(reduced(difference, extreme=True), -largest, largest, diverging=True),
+            _figure(f"expected, {low:.3g} to {high:.3g}", picture(sides[0], low, high)),
+            _figure("actual, on the same scale", picture(sides[1], low, high)),
+            _figure(f"{title}, ±{limit:.3g}{_beyond(apart, limit)}", picture(apart, -limit, limit, diverging=True)),
+            class_="triple",
         ),
-    ]
-    bias = np.mean(difference, axis=1)
-    drawn = lines([("difference", bias)], "bias of each channel", height=60) if np.all(np.isfinite(bias)) else None
-    caption = element("p", _caption(axes, sides[0].shape), class_="note")
-    return element("div", element("div", maps, class_="triple"), caption, drawn)
+        _note(_caption(seen, shape, cut, what, odd=odd, is_complex=is_complex)),
+        _bias(one, other, seen, title),
+    )
+
+
+def _bias(one: Array, other: Array, seen: Plane, title: str) -> Markup:
+    fine = grid((one.shape[0], one.shape[1]), rows=8 * HEIGHT)
+    each = "each" if fine.largest[0] == 1 else f"every {fine.largest[0]}"
+    label = f"bias: mean of {title} of {each} {seen.letter(seen.row)}"
+    return curves([Curve("difference", biases(one, other, fine))], label, height=_FLAT)
+
+
+def _codes(one: Array, other: Array, cut: Grid, seen: Plane, shape: Sequence[int]) -> Markup:
+    sides = firsts(one, cut), firsts(other, cut)
+    low, high = float(min(side.min() for side in sides)), float(max(side.max() for side in sides))
+    apart = shares_unequal(one, other, cut)
+    fine = grid((one.shape[0], one.shape[1]), rows=8 * HEIGHT)
+    wrong = shares_unequal(one, other, fine) @ np.diff(fine.columns) / one.shape[1]
+    what = "a cell is the first of its codes, where they differ the share of them"
+    return element(
+        "div",
+        element(
+            "div",
+            _figure(f"expected, codes {low:g} to {high:g}", picture(sides[0], low, high)),
+            _figure("actual, on the same scale", picture(sides[1], low, high)),
+            # The least share that is shown as a difference is a third of the scale: one wrong code must be seen.
+            _figure("where they differ", picture(np.where(apart > 0, 0.35 + 0.65 * apart, 0.0), 0.0, 1.0)),
+            class_="triple",
+        ),
+        _note(_caption(seen, shape, cut, what)),
+        curves([Curve("difference", wrong)], f"share that differs in each {seen.letter(seen.row)}", height=_FLAT),
+    )
+
+
+def _alone(title: str, array: Array, axes: str | None, look: Look) -> Markup:
+    """Draw one side that has no other to be laid over."""
+    seen = plane(array.shape, axes)
+    if array.size == 0 or array.size <= _WRITTEN:
+        return element("p", f"{title}: {_values(array) if array.size else 'no elements'}")
+    matrix = seen.cut(array)
+    heading = f"{title}, shape {shape_text(array.shape)}"
+    if matrix.shape[0] == 1:
+        return curves([Curve(title, matrix[0])], heading, height=_FLAT)
+    cut = grid((matrix.shape[0], matrix.shape[1]))
+    cells = firsts(matrix, cut) if look.codes else means(matrix, cut)
+    low, high = _ends(cells)
+    what = "a cell is the first of its codes" if look.codes else "a cell is the mean of its values"
+    caption = _caption(
+        seen, array.shape, cut, what, odd=not np.isfinite(cells).all(), is_complex=array.dtype.kind == "c"
+    )
+    image = _figure(f"{heading}, {low:.3g} to {high:.3g}", picture(cells, low, high))
+    return element("div", element("div", image, class_="triple"), _note(caption))
+
+
+def _ends(cells: Array) -> tuple[float, float]:
+    finite = cells[np.isfinite(cells)]
+    if not finite.size:
+        return 0.0, 1.0
+    low, high = (float(value) for value in np.percentile(finite, (_LOW, _HIGH)))
+    return (low, high) if low < high else (float(finite.min()), float(finite.max()))
+
+
+def _largest(apart: Array) -> float:
+    """Return the end of the scale of differences: where few cells stand far out, what the others reach."""
+    finite = np.abs(apart[np.isfinite(apart)])
+    if not finite.size or not finite.any():
+        return 1.0
+    common = float(np.percentile(finite[finite > 0], _COMMON))
+    return common or float(finite.max())
+
+
+def _beyond(apart: Array, limit: float) -> str:
+    finite = np.abs(apart[np.isfinite(apart)])
+    most = float(finite.max(initial=0.0))
+    return f" (up to {most:.3g})" if most > limit * 1.01 else "" if most else " (all equal)"
+
+
+def _caption(
+    seen: Plane, shape: Sequence[int], cut: Grid, what: str, *, odd: bool = False, is_complex: bool = False
+) -> str:
+    assert seen.row is not None
+    assert seen.column is not None
+    rows, columns = shape[seen.row], shape[seen.column]
+    text = f"{seen.letter(seen.row)} ({rows}) upwards, {seen.letter(seen.column)} ({columns}) to the right"
+    text += f", at {where}" if (where := seen.where(shape)) else ""
+    text += "" if seen.axes else " (no axes are declared)"
+    if cut.largest != (1, 1):
+        text += f"; {what} ({cut.largest[0]}×{cut.largest[1]} at most)"
+    text += "; of complex numbers the magnitude is drawn" if is_complex else ""
+    return text + ("; magenta: NaN or infinite" if odd else "")
 
 
 def _figure(title: str, source: str) -> Markup:
     return element("figure", element("figcaption", title), element("img", src=source, alt=title, class_="heat"))
 
 
-def _caption(axes: str | None, shape: tuple[int, ...]) -> str:
-    rows, columns = shape
-    what = "channel" if axes is None or "C" in axes else "row"
-    guess = "" if axes else " (no axes declared: the last is drawn from left to right)"
-    return f"{rows} {what}s from bottom to top, {columns} frames{guess}; below, the bias of each {what}"
-
-
-def _matrix(array: Array, axes: str | None) -> Array:
-    """Return a stage as (channels, time), the first of its batch."""
-    if axes is not None and "T" in axes:
-        array = np.moveaxis(array, axes.index("T"), -1)
-        axes = axes.replace("T", "") + "T"
-        if "C" in axes:
-            array = np.moveaxis(array, axes.index("C"), -2)
-    while array.ndim > 2:
-        array = array[0]
-    return array.reshape(1, -1) if array.ndim < 2 else array
-
-
-def comparable(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> bool:
-    """Whether two sides of a result's document have one shape and can be drawn over each other."""
-    return bool(expected and actual) and list(expected["shape"]) == list(actual["shape"])
+def _note(text: str) -> Markup:
+    return element("p", text, class_="note")

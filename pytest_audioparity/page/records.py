@@ -5,11 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pytest_audioparity.records import FAIL, NOT_MEASURED, PASS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_audioparity.golden.file import Golden
     from pytest_audioparity.runs import RunRecord
+
+# What became of a test, in the order of the page, and the word for it.
+STATES = {
+    FAIL: "failed",
+    NOT_MEASURED: "not measured",
+    "planned": "planned",
+    "created": "created",
+    "updated": "updated",
+    "skipped": "skipped",
+    PASS: "passed",
+}
+BAD = (FAIL, NOT_MEASURED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +36,7 @@ class Shown:
     result : its result as a JSON document, where it failed and that was kept; None otherwise
     report : the same as text
     expected, obtained : its golden and what it obtained; None where there is none to be read
+    compared : fingerprints of the golden's stages that it was compared with, None where the golden had none
     commands : what to do about it
     problem : why nothing more can be shown, where that is so
     """
@@ -31,6 +46,7 @@ class Shown:
     report: str = ""
     expected: Golden | None = None
     obtained: Golden | None = None
+    compared: Mapping[str, str | None] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
     problem: str | None = None
 
@@ -40,17 +56,21 @@ class Shown:
         return str(self.account["test"])
 
     @property
-    def verdict(self) -> str:
-        """Which of pass, fail, not_measured; what did not run to its end has failed."""
-        if self.account.get("outcome") == "failed":
-            return "not_measured" if self.account.get("verdict") == "not_measured" else "fail"
-        return str(self.account.get("verdict") or self.account.get("outcome") or "pass")
+    def state(self) -> str:
+        """What became of it, one of STATES; what the record does not say counts as failed."""
+        verdict, outcome = str(self.account.get("verdict")), str(self.account.get("outcome"))
+        if outcome == "failed":
+            return NOT_MEASURED if verdict == NOT_MEASURED else FAIL
+        if outcome in STATES:
+            return outcome
+        return PASS if verdict == PASS and outcome == "passed" else FAIL
 
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """A run and its tests, those that fail first."""
+    """A run and its tests, those that fail first; `problems` are what could not be read."""
 
     title: str
     record: RunRecord
-    tests: tuple[Shown, ...] = field(default_factory=tuple)
+    tests: tuple[Shown, ...] = ()
+    problems: tuple[str, ...] = ()

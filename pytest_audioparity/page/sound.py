@@ -4,116 +4,190 @@ from __future__ import annotations
 
 import base64
 import io
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.page.charts import lines
+from pytest_audioparity.page.cells import HEIGHT, WIDTH, grid, means
+from pytest_audioparity.page.curves import Curve, curves, shaded
 from pytest_audioparity.page.elements import Markup, element
-from pytest_audioparity.page.images import HEIGHT, WIDTH, picture, reduced
+from pytest_audioparity.page.images import picture
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 Array = np.ndarray[Any, Any]
 
 # Longer audio is cut for the page: a minute of it is a megabyte.
-_MOST_SECONDS = 30.0
+MOST_SECONDS = 30.0
 # Of the largest value of both sides that is played: what is turned up must not clip.
 _HEADROOM = 0.99
+# Less is not heard, and not worth a word.
+_LEVEL_DB = 0.05
 _FRAME_S = 0.032
+# Frames of a spectrogram for each column of its picture.
+_FRAMES = 8
 # What is this far below the loudest bin is drawn as silence.
 _RANGE_DB = 70.0
 
 
-def sound(expected: Array, actual: Array, meta: Mapping[str, Any], audio: Mapping[str, Any] | None) -> Markup:
-    """Show and play the two sides of a waveform.
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One channel of a waveform as it is played and drawn.
 
-    Parameters
+    Attributes
     ----------
-    expected, actual : one channel each, shape (time,)
-    meta : the stage in the JSON document of its result
-    audio : what it was heard to be, in the form of `audioparity score`
+    expected, actual : shape (time,), None where there is none; integers count as shares of their largest value
+    sample_rate : Hz
+    label : which channel, empty where there is one
+    lost, invented : seconds in which words are garbled, or are there that were not before
     """
-    rate = meta["sample_rate"]
-    spans = (audio or {}).get("garbled_seconds") or []
-    seconds = max(expected.size, actual.size) / rate
-    marks = [(a / seconds, min(b / seconds, 1.0)) for a, b in spans]
-    loudest = max(float(np.max(np.abs(side), initial=0.0)) for side in (expected, actual))
-    level = [
-        float(np.sqrt(np.mean(np.square(side, dtype=np.float64)))) if side.size else 0.0 for side in (expected, actual)
-    ]
-    turned = level[0] / level[1] if all(level) else 1.0
-    peak = max(float(np.max(np.abs(expected), initial=0.0)), turned * float(np.max(np.abs(actual), initial=0.0)))
-    safe = min(1.0, _HEADROOM / peak) if peak > 0 else 1.0
-    note = f"actual is played {20 * np.log10(turned):+.1f} dB louder, at the level of expected" if turned != 1.0 else ""
-    outline = lines(
-        [("expected", expected), ("actual", actual)], f"waveforms, largest value {loudest:.3g}", marks=marks
-    )
+
+    expected: Array | None
+    actual: Array | None
+    sample_rate: float
+    label: str = ""
+    lost: Sequence[Sequence[float]] = ()
+    invented: Sequence[Sequence[float]] = ()
+
+    @property
+    def sides(self) -> list[tuple[str, Array]]:
+        """The sides that there are, as floats."""
+        both = (("expected", self.expected), ("actual", self.actual))
+        return [(title, side) for title, side in both if side is not None]
+
+    @property
+    def longest(self) -> int:
+        """Samples of the longer side."""
+        return max(side.size for _, side in self.sides)
+
+    @property
+    def marks(self) -> list[tuple[float, float]]:
+        """What is lost, as shares of the longer side."""
+        seconds = self.longest / self.sample_rate
+        return [(max(0.0, a / seconds), min(b / seconds, 1.0)) for a, b in self.lost if a < seconds]
+
+
+def sound(clip: Clip) -> Markup:
+    """Show and play what there is of a waveform."""
+    gains, note = _gains(clip)
+    sides = [_side(title, side, gain, clip) for (title, side), gain in zip(clip.sides, gains, strict=True)]
+    drawn = [Curve(title, side, side.size / clip.longest) for title, side in clip.sides]
+    title = "waveforms, expected (blue) and actual (orange)" if len(drawn) > 1 else f"waveform, {clip.sides[0][0]}"
     return element(
         "div",
+        element("p", clip.label, class_="note") if clip.label else None,
         element("p", note, class_="note") if note else None,
-        element(
-            "div",
-            _side("expected", expected * safe, rate, marks),
-            _side("actual", actual * (turned * safe), rate, marks),
-            class_="pair",
-        ),
-        outline,
+        element("div", sides, class_="pair"),
+        curves(drawn, title, height=110, marks=clip.marks),
+        element("p", _marked(clip), class_="note") if clip.lost or clip.invented else None,
         class_="sound",
     )
 
 
-def _side(title: str, samples: Array, rate: float, marks: Sequence[Sequence[float]]) -> Markup:
-    player = _player(samples, rate)
+def samples(array: Array) -> Array:
+    """Return a channel as floats of which the loudest is 1, where the format says which that is."""
+    if array.dtype.kind in "iu":
+        return np.asarray(array / float(np.iinfo(array.dtype).max))
+    return array.astype(np.float32) if array.dtype.itemsize < 4 else array
+
+
+def _marked(clip: Clip) -> str:
+    parts = [
+        f"{word} at {', '.join(f'{a:.2f} to {b:.2f} s' for a, b in spans)}"
+        for word, spans in (("words lost (shaded)", clip.lost), ("words that expected lacks", clip.invented))
+        if spans
+    ]
+    return "; ".join(parts)
+
+
+def _gains(clip: Clip) -> tuple[list[float], str]:
+    """Return the gain that each side is played with, so that both have one level and neither clips, and say so."""
+    sides = [side for _, side in clip.sides]
+    levels = [_level(side) for side in sides]
+    turned = [1.0] * len(sides)
+    note = ""
+    if len(sides) == 2 and all(level and math.isfinite(level) for level in levels):
+        turned[1] = levels[0] / levels[1]
+        change = 20 * math.log10(turned[1])
+        if abs(change) >= _LEVEL_DB:
+            note = f"actual is played {abs(change):.1f} dB {'louder' if change > 0 else 'quieter'} than it is, "
+            note += "at the level of expected"
+    elif not all(levels):
+        note = " and ".join(title for (title, _), level in zip(clip.sides, levels, strict=True) if not level)
+        note += " is silent: nothing but zeros"
+    peaks = [gain * float(np.max(np.abs(side), initial=0.0)) for gain, side in zip(turned, sides, strict=True)]
+    peak = max((value for value in peaks if math.isfinite(value)), default=0.0)
+    safe = min(1.0, _HEADROOM / peak) if peak else 1.0
+    return [gain * safe for gain in turned], note
+
+
+def _level(side: Array) -> float:
+    return float(np.sqrt(np.mean(np.square(side, dtype=np.float64)))) if side.size else 0.0
+
+
+def _side(title: str, side: Array, gain: float, clip: Clip) -> Markup:
+    rate = clip.sample_rate
+    seconds = side.size / rate
+    source, problem = _player(side, gain, rate)
+    player = element("audio", controls=True, preload="metadata", src=source, aria_label=title)
+    long = f", the first {MOST_SECONDS:g} s can be played" if source and seconds > MOST_SECONDS else ""
     return element(
         "figure",
-        element("figcaption", title),
-        element("audio", controls=True, preload="none", src=player)
-        if player
-        else element("p", "cannot be played", class_="note"),
-        _spectrogram(samples, rate, marks),
+        element("figcaption", f"{title}, {seconds:.2f} s at {rate:g} Hz{long}"),
+        player if source else element("p", f"cannot be played: {problem}", class_="note"),
+        _spectrogram(side, clip),
     )
 
 
-def _player(samples: Array, rate: float) -> str | None:
-    """Return audio as the data URI of a FLAC file of 16 bits, or None where the rate is none that FLAC has."""
+def _player(side: Array, gain: float, rate: float) -> tuple[str | None, str]:
+    """Return audio as the data URI of a FLAC file of 16 bits, or why there is none."""
     import soundfile
 
-    if not samples.size or not np.all(np.isfinite(samples)) or rate != int(rate):
-        return None
+    if not side.size:
+        return None, "it has no samples"
+    if rate != int(rate):
+        return None, f"a rate of {rate} Hz"
+    cut = side[: int(MOST_SECONDS * rate)].astype(np.float64) * gain
+    if not np.all(np.isfinite(cut)):
+        return None, "it holds NaN or infinity"
     buffer = io.BytesIO()
     try:
-        cut = samples[: int(_MOST_SECONDS * rate)].astype(np.float64)
         soundfile.write(buffer, cut, int(rate), format="FLAC", subtype="PCM_16")
     except (soundfile.SoundFileError, ValueError, TypeError):
-        return None
-    return "data:audio/flac;base64," + base64.b64encode(buffer.getvalue()).decode()
+        return None, f"FLAC has no rate of {rate:g} Hz"
+    return "data:audio/flac;base64," + base64.b64encode(buffer.getvalue()).decode(), ""
 
 
-def _spectrogram(samples: Array, rate: float, marks: Sequence[Sequence[float]]) -> Markup | None:
-    frame = max(16, round(_FRAME_S * rate))
-    if samples.size < 2 * frame or not np.all(np.isfinite(samples)):
+def _spectrogram(side: Array, clip: Clip) -> Markup | None:
+    """Draw a spectrogram as wide as its part of the longer side, what is lost shaded."""
+    frame = max(16, round(_FRAME_S * clip.sample_rate))
+    if side.size < 2 * frame:
         return None
-    hop = max(1, (samples.size - frame) // (2 * WIDTH), frame // 4)
-    frames = np.lib.stride_tricks.sliding_window_view(samples.astype(np.float64), frame)[::hop]
-    power = np.abs(np.fft.rfft(frames * np.hanning(frame), axis=-1)).T ** 2
-    small = reduced(power, HEIGHT, WIDTH)
-    top = float(small.max()) or 1.0
-    levels = 10 * np.log10(np.maximum(small / top, 10 ** (-_RANGE_DB / 10)))
-    shaded = [
-        element("rect", x=f"{a * 100:.2f}", y=0, width=f"{(b - a) * 100:.2f}", height=100, class_="lost")
-        for a, b in marks
-    ]
-    image = element("image", href=picture(levels, -_RANGE_DB, 0.0), width=100, height=100, preserveAspectRatio="none")
-    label = f"spectrogram up to {rate / 2:g} Hz, {_RANGE_DB:g} dB"
-    return element(
+    hop = max(1, frame // 4, (side.size - frame) // (_FRAMES * WIDTH))
+    frames = np.lib.stride_tricks.sliding_window_view(side, frame)[::hop].astype(np.float64)
+    with np.errstate(all="ignore"):
+        power = np.abs(np.fft.rfft(frames * np.hanning(frame), axis=-1)).T ** 2
+    cells = means(power, grid((power.shape[0], power.shape[1]), HEIGHT, WIDTH))
+    finite = cells[np.isfinite(cells)]
+    top = float(finite.max(initial=0.0)) or 1.0
+    levels = 10 * np.log10(np.maximum(cells / top, 10 ** (-_RANGE_DB / 10)))
+    wide = 100 * side.size / clip.longest
+    image = element(
+        "image", href=picture(levels, -_RANGE_DB, 0.0), width=f"{wide:.2f}", height=100, preserveAspectRatio="none"
+    )
+    label = f"spectrogram up to {clip.sample_rate / 2:g} Hz, {_RANGE_DB:g} dB below the loudest"
+    label += "" if finite.size == cells.size else "; magenta: NaN or infinite"
+    drawn = element(
         "svg",
         image,
-        shaded,
+        shaded(clip.marks, 100, 100),
         class_="heat",
         viewBox="0 0 100 100",
         preserveAspectRatio="none",
         role="img",
         aria_label=label,
     )
+    return element("div", drawn, element("p", label, class_="note"))
