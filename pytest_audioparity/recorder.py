@@ -219,6 +219,8 @@ class Recorder:
             partial = self._partial_by_paths()
         if not self._has_begun:
             if broken or partial:
+                if self._settings.report is not None:
+                    self._pages.append("no parity test ran, so no page was written")
                 return  # a run of other tests alone; the record of parity tests is of more use
             self._begin()  # the last parity test is gone
         record = replace(

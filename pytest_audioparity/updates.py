@@ -110,7 +110,7 @@ def may_xfail(item: pytest.Item) -> bool:
 def describe(recording: Recording, result: ParityResult, *, test: str, settings: Settings) -> dict[str, Any]:
     """Return what the record of a run says of a test, in plain types: its golden and the numbers that decided."""
     from pytest_audioparity.report.attribution import settings_problem
-    from pytest_audioparity.report.json import compact
+    from pytest_audioparity.report.json import compact, compact_roundtrips
     from pytest_audioparity.report.roundtrips import roundtrip_problem
 
     variant = None
@@ -135,6 +135,7 @@ def describe(recording: Recording, result: ParityResult, *, test: str, settings:
             for trip in result.roundtrips
             for check in trip.checks
         ],
+        "roundtrips": compact_roundtrips(result),
     }
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_audioparity.roundtrip.records import RoundtripResult
 
 SCHEMA = 1
+_OF_A_CLIP = ("name", "verdict", "scores", "garbled_seconds")
 
 
 def document(result: ParityResult) -> dict[str, Any]:
@@ -148,6 +149,20 @@ def compact(stage: StageResult) -> dict[str, Any]:
     entry["reason"] = stage.reason
     entry["findings"] = [f.code for f in stage.findings]
     return entry
+
+
+def compact_roundtrips(result: ParityResult) -> list[dict[str, Any]]:
+    """Return the round trips that do not pass, for the record of a run: what was found, and the scores of every clip.
+
+    Nothing else keeps them: a round trip has no tensors that could wait for review.
+    """
+    whole = [_roundtrip(trip) for trip in result.roundtrips if not trip.passed]
+    for trip in whole:
+        for check in trip["checks"]:
+            del check["detail"]
+        for clips in ("clips", "streams"):
+            trip[clips] = [{key: clip[key] for key in _OF_A_CLIP if key in clip} for clip in trip[clips]]
+    return [plain(trip) for trip in whole]
 
 
 def plain(value: Any) -> Any:
