@@ -14,7 +14,7 @@ RANDOM = np.random.default_rng(0)
 
 
 def slowly(matrix, cut, reduce):
-    """The same cell by cell."""
+    """Reduce cell by cell."""
     cells = [
         [reduce(matrix[a:b, c:d]) for c, d in zip(cut.columns, cut.columns[1:], strict=False)]
         for a, b in zip(cut.rows, cut.rows[1:], strict=False)

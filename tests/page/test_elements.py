@@ -9,7 +9,15 @@ from reading import Page
 
 from pytest_audioparity.page.elements import element
 
-EVIL = ["</script><script>alert(1)</script>", "\"'><img src=x onerror=y>", "&lt;b&gt;", "]]>", "<!--", "\x1b[31m", "\ud800"]
+EVIL = [
+    "</script><script>alert(1)</script>",
+    "\"'><img src=x onerror=y>",
+    "&lt;b&gt;",
+    "]]>",
+    "<!--",
+    "\x1b[31m",
+    "\ud800",
+]
 
 
 @pytest.mark.parametrize("text", EVIL)
