@@ -59,6 +59,7 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("audioparity_golden_variant", "default of --golden-variant")
     parser.addini("audioparity_golden_store", "fsspec URL where tensors are kept instead of in the golden directory")
     parser.addini("audioparity_golden_cache", "folder of what was downloaded (default: .audioparity/cache)")
+    parser.addini("audioparity_pending_mb", "most megabytes kept for review in .audioparity (default: 2000)")
     for keyword in (*INI_NUMBERS, *INI_WORDS):
         parser.addini(f"audioparity_{keyword}", f"default of parity({keyword}=...) for all tests")
     parser.addini(

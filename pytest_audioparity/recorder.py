@@ -209,7 +209,8 @@ class Recorder:
     def _conclude(self, session: pytest.Session) -> None:
         status = int(session.exitstatus)
         renamed = self.collected.renamed
-        tests = tuple({**self._tests[test], "test": renamed.get(test, test)} for test in sorted(self._tests))
+        kept = {test: self._kept(account) for test, account in self._tests.items()}
+        tests = tuple({**kept[test], "test": renamed.get(test, test)} for test in sorted(kept))
         self._record = confined(self._of_collection(replace(self._record, tests=tests)))
         if status == pytest.ExitCode.OK and planned_count(self._record):
             # A plan left in CI by mistake must not pass as a run that compares.
@@ -248,6 +249,13 @@ class Recorder:
             self._warnings.append(f"the page of the run could not be written: {error}")
             return
         self._pages.append(str(shown_path(page, self._settings.root)))
+
+    def _kept(self, account: dict[str, Any]) -> dict[str, Any]:
+        """Return what is said of a test, without a pending file that had to make room for later ones."""
+        pending = account.get("pending")
+        if not pending or (self._settings.root / pending).exists():
+            return account
+        return {**account, "pending": None, "removed": pending}
 
     def _of_collection(self, record: RunRecord) -> RunRecord:
         collected = self.collected

@@ -14,9 +14,11 @@ import pytest
 from pytest_audioparity.claims import Claims
 from pytest_audioparity.golden.names import golden_name, golden_path, shown_path
 from pytest_audioparity.identity import records, test_id
+from pytest_audioparity.room import Room
 from pytest_audioparity.roundtrip.limits import Limits, limits_of, problem_with_limits
 from pytest_audioparity.settings import Settings, read_settings
 from pytest_audioparity.spec import Spec, mark_problem, resolve
+from pytest_audioparity.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,10 +27,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class _Run:
-    """What one process knows of its run. `problems` are those of tests that cannot be reported at collection."""
+    """What one process knows of its run.
+
+    `room` is that of what waits for review, `problems` are those of tests that cannot be reported at collection.
+    """
 
     settings: Settings
     id: str
+    room: Room
     claims: Claims = field(default_factory=Claims)
     problems: dict[str, str] = field(default_factory=dict)
 
@@ -42,7 +48,9 @@ def run_of(config: pytest.Config) -> _Run:
     run = config.stash.get(_RUN, None)
     if run is None:
         shared = getattr(config, "workerinput", {}).get("audioparity_run")
-        run = config.stash[_RUN] = _Run(read_settings(config), id=shared or secrets.token_hex(4))
+        settings = read_settings(config)
+        room = Room(Workspace(settings.root).pending, settings.pending_bytes)
+        run = config.stash[_RUN] = _Run(settings, shared or secrets.token_hex(4), room)
     return run
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _CONSTANTS = {"none": None, "true": True, "false": False}
+
+
+# What may lie in .audioparity for review: as much as some hundred failing tests of a model leave, and no more than a
+# machine of CI can spare.
+PENDING_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,7 @@ class Settings:
     mutants : whether faults are put into the stages of tests that pass
     calibrate : how often each test is run to measure its noise, 0 for not at all
     report : the folder that gets a page of the run, None for none
+    pending_bytes : how much of what tests obtained is kept for review
     project : tolerance keywords of the ini options
     """
 
@@ -59,6 +67,7 @@ class Settings:
     mutants: bool = False
     calibrate: int = 0
     report: Path | None = None
+    pending_bytes: int = PENDING_BYTES
     project: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -101,8 +110,19 @@ def read_settings(config: pytest.Config) -> Settings:
         mutants=bool(config.getoption("--parity-mutants")),
         calibrate=_repetitions(config, creates=update or missing_only),
         report=_report(config),
+        pending_bytes=_pending_bytes(config),
         project=project,
     )
+
+
+def _pending_bytes(config: pytest.Config) -> int:
+    text = config.getini("audioparity_pending_mb")
+    if not text:
+        return PENDING_BYTES
+    with suppress(ValueError):
+        if 0 <= (megabytes := float(text)) < math.inf:
+            return round(megabytes * 1e6)
+    raise pytest.UsageError(f"ini option audioparity_pending_mb: {text!r} is no number of megabytes")
 
 
 def _report(config: pytest.Config) -> Path | None:

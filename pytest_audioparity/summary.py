@@ -44,6 +44,9 @@ def summary_lines(
     if count := sum(bool(test.get("pending")) for test in tests):
         left = f"{counted(count, 'test')} left what {'it' if count == 1 else 'they'} obtained in {FOLDER}"
         lines.append(f"{left}; review: audioparity golden pending")
+    if count := sum(bool(test.get("removed")) for test in tests):
+        gone = f"what {counted(count, 'test')} obtained made room for later ones"
+        lines.append(f"{FOLDER} is full: {gone} (ini audioparity_pending_mb)")
     said = dict.fromkeys((*warnings, *(test["warning"] for test in tests if test.get("warning"))))
     lines += [f"warning: {text}" for text in said]
     return [clean_line(line) for line in lines]

@@ -231,7 +231,9 @@ def _account(item: pytest.Item, trial: _Trial) -> dict[str, Any]:
             left = keep(
                 recording, result, test=test, refused=trial.refused, whole=ended, run=run.id, settings=run.settings
             )
-            account["pending"] = None if left is None else str(shown_path(left, run.settings.root))
+            if left is not None:
+                account["pending"] = str(shown_path(left, run.settings.root))
+                run.room.take(left.stat().st_size)
         elif ended and (result.passed or trial.written):
             drop(test, settings=run.settings)
     except (OSError, AudioparityError) as error:

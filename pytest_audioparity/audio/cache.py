@@ -22,6 +22,7 @@ from pytest_audioparity.audio.stored import read_stored, stored_text
 from pytest_audioparity.errors import StageError
 from pytest_audioparity.golden.atomic import replace_bytes
 from pytest_audioparity.golden.hashes import content_hash
+from pytest_audioparity.room import make_room
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,26 +83,10 @@ class ScoreCache:
         path = self._path(key)
         with contextlib.suppress(OSError):
             replace_bytes(path, entry, durable=False)
-            self._make_room(path.parent)
+            make_room(path.parent, self._share)
 
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / f"{key[2:]}.score"
-
-    def _make_room(self, folder: Path) -> None:
-        """Delete what was not used for longest until a folder keeps its share; half-written files of a kill, too."""
-        with os.scandir(folder) as entries:
-            files = sorted(((entry.stat(follow_symlinks=False), entry.path) for entry in entries), key=_age)
-        excess = sum(status.st_size for status, _ in files) - self._share
-        for status, path in files:
-            if excess <= 0:
-                return
-            with contextlib.suppress(OSError):  # another process was faster
-                Path(path).unlink()
-            excess -= status.st_size
-
-
-def _age(file: tuple[os.stat_result, str]) -> int:
-    return file[0].st_mtime_ns
 
 
 def file_digest(content: bytes) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_audioparity.review.waiting import Waiting
     from pytest_audioparity.runs import RunRecord
 
+_REMOVED = "what it obtained made room for that of later tests (ini audioparity_pending_mb)"
 _GONE = "what it obtained is not there any more: it was accepted or rejected, or another run replaced it"
 
 
@@ -41,7 +42,8 @@ def gather(project: Project, record: RunRecord) -> Gallery:
 def _shown(account: Mapping[str, Any], entry: Waiting | None, shelf: Shelf, record: RunRecord) -> Shown:
     again = _again(str(account["test"]), record)
     if entry is None:
-        plain = Shown(account, problem=_GONE if account.get("pending") else None)
+        gone = _GONE if account.get("pending") else _REMOVED if account.get("removed") else None
+        plain = Shown(account, problem=gone)
         return Shown(account, commands=(again,), problem=plain.problem) if plain.state in BAD else plain
     try:
         pending, obtained = read_checked(entry.path)

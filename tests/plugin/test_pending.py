@@ -190,3 +190,42 @@ def test_metadata_of_a_pending_file_is_that_of_a_golden(golden):
     assert said["stages"][0]["axes"] == "BCT"
     assert said["stages"][0]["hash"].startswith("xxh3:")
     assert said["provenance"]["packages"]["numpy"] == np.__version__
+
+
+FULL = """
+import numpy as np, pytest
+
+@pytest.mark.parametrize("i", range(12))
+def test_model(stages, i): stages["h"] = np.full(25_000, i, np.float32)
+"""
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_waits_takes_no_more_than_it_may(project, workers):
+    """Of failing tests that leave 100 kB each the last ones stay within the limit; the summary says how many went."""
+    project.write(FULL)
+    project.ini("audioparity_pending_mb = 0.5")
+    arguments = ["-n", str(workers)] if workers else []
+    result = project.run("-q", *arguments)
+    result.assert_outcomes(failed=12)
+    left = sorted(project.path.joinpath(".audioparity/pending").rglob("*.safetensors"))
+    assert sum(path.stat().st_size for path in left) <= 0.5e6
+    assert len(left) >= 3
+    kept, gone = (
+        f"*{len(left)} tests left what they obtained*",
+        f"*{12 - len(left)} tests obtained made room for later ones*",
+    )
+    result.stdout.fnmatch_lines([kept, gone])
+    tests = json.loads(project.path.joinpath(".audioparity/run.json").read_text())["tests"]
+    assert sum(test["pending"] is not None for test in tests) == len(left)
+    assert sum("removed" in test for test in tests) == 12 - len(left)
+
+
+@pytest.mark.parametrize("value", ["-1", "much", "inf", "nan", "True"])
+def test_a_limit_that_is_no_size_is_refused(project, value):
+    """Wrong use of the option is one line that names it."""
+    project.write(TWO.format(h=1.0, mel=2.0))
+    project.ini(f"audioparity_pending_mb = {value}")
+    result = project.run()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines("*audioparity_pending_mb*no number of megabytes*")

@@ -1,0 +1,65 @@
+"""Folders that keep what can be made again: when they hold too much, the oldest goes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+# A folder is looked through whenever so large a part of its size was written since the last look: looking through it
+# for each of a thousand files would take longer than writing them.
+_PART = 16
+
+
+def make_room(folder: Path, largest_bytes: int) -> None:
+    """Delete the files in and below a folder that were not touched for longest, until the rest takes no more than this.
+
+    The newest stays, whatever it takes. Half-written files that a kill left count like others. What cannot be deleted,
+    or was by another process, is left alone.
+
+    Parameters
+    ----------
+    folder : what it holds must be known to be expendable
+    largest_bytes : of all files together
+    """
+    files = sorted(_files(folder), key=lambda file: file[0].st_mtime_ns)
+    excess = sum(status.st_size for status, _ in files) - largest_bytes
+    for status, path in files[:-1]:
+        if excess <= 0:
+            return
+        with contextlib.suppress(OSError):
+            path.unlink()
+        excess -= status.st_size
+
+
+class Room:
+    """The room of a folder that this process, and others beside it, write to.
+
+    Parameters
+    ----------
+    folder : see `make_room`
+    largest_bytes : of all its files; each process may write a sixteenth of it before it looks again
+    """
+
+    def __init__(self, folder: Path, largest_bytes: int) -> None:
+        self._folder = folder
+        self._part_bytes = largest_bytes // _PART
+        self._kept_bytes = largest_bytes - self._part_bytes
+        self._left_bytes = 0
+
+    def take(self, size_bytes: int) -> None:
+        """Note that a file was written, and delete the oldest ones where there is no room for more."""
+        self._left_bytes -= size_bytes
+        if self._left_bytes < 0:
+            make_room(self._folder, self._kept_bytes)
+            self._left_bytes = self._part_bytes
+
+
+def _files(folder: Path) -> list[tuple[os.stat_result, Path]]:
+    files = []
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):  # another process was faster
+                path = Path(parent, name)
+                files.append((path.lstat(), path))
+    return files

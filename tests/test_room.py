@@ -1,0 +1,72 @@
+"""Folders that keep no more than they may."""
+
+from __future__ import annotations
+
+import os
+
+from pytest_audioparity.room import Room, make_room
+
+
+def fill(folder, sizes):
+    """Write files of so many bytes, each touched a second after the one before, every other one in a folder below."""
+    for place, (name, size) in enumerate(sizes.items()):
+        path = folder / ("below" if place % 2 else "") / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(size))
+        os.utime(path, (1000 + place, 1000 + place))
+
+
+def names(folder):
+    """Return the names of all files of a folder."""
+    return {path.name for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_oldest_go_until_the_rest_fits(tmp_path):
+    """What was touched last stays, wherever it lies, and no more is deleted than has to be."""
+    fill(tmp_path, {"a": 40, "b": 40, "c": 40, "d": 40})
+    make_room(tmp_path, 100)
+    assert names(tmp_path) == {"c", "d"}
+    make_room(tmp_path, 80)
+    assert names(tmp_path) == {"c", "d"}
+
+
+def test_the_newest_stays_whatever_it_takes(tmp_path):
+    """A limit never deletes what was just written."""
+    fill(tmp_path, {"a": 1, "b": 500})
+    make_room(tmp_path, 100)
+    assert names(tmp_path) == {"b"}
+
+
+def test_a_link_is_deleted_and_not_what_it_points_to(tmp_path):
+    """Nothing outside the folder is touched, and no folder that a link leads to is looked through."""
+    outside = tmp_path / "outside"
+    fill(outside, {"kept": 50})
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "file").symlink_to(outside / "kept")
+    (folder / "all").symlink_to(outside, target_is_directory=True)
+    (folder / "new").write_bytes(bytes(50))
+    make_room(folder, 0)
+    assert names(outside) == {"kept"}
+    assert "new" in names(folder)
+
+
+def test_a_folder_that_is_not_there_needs_no_room(tmp_path):
+    """Nothing happens, and nothing is made."""
+    make_room(tmp_path / "none", 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_room_never_holds_more_than_its_size(tmp_path):
+    """However many files of whatever size come, their sum stays within the limit, and most of it is used."""
+    room, sizes = Room(tmp_path, 1600), []
+    for place in range(200):
+        size = 10 + 7 * place % 60
+        path = tmp_path / f"{place}"
+        path.write_bytes(bytes(size))
+        os.utime(path, (1000 + place, 1000 + place))
+        room.take(size)
+        sizes.append(sum(file.stat().st_size for file in tmp_path.iterdir()))
+    assert max(sizes) <= 1600
+    assert min(sizes[-100:]) > 1300
+    assert {str(place) for place in range(190, 200)} <= names(tmp_path)
