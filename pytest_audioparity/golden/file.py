@@ -20,7 +20,7 @@ from pytest_audioparity.golden.document import (
 )
 from pytest_audioparity.golden.hashes import content_hash, hash_matches
 from pytest_audioparity.records import DECLARED, StageMeta, StageTensor
-from pytest_audioparity.tensorfile import Identity, TensorFile, name_from_dtype, shown, write_tensors
+from pytest_audioparity.tensorfile import Identity, TensorFile, name_from_dtype, release_pages, shown, write_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 METADATA_KEY = "audioparity"
+# Pages of a mapped golden that may stay in memory after they were read. The system could take them back by itself, but
+# a golden may be larger than what a container grants, and people look at the memory that a test run takes.
+_RESIDENT_BYTES = 64 * 2**20
 WAY_OUT = {
     "damaged": "restore it from version control, or delete it and run pytest --update-golden",
     "altered": "restore it from version control, or delete it and run pytest --update-golden",
@@ -73,6 +76,9 @@ class Source(Protocol):
     def raw(self, name: str) -> memoryview:
         """Return the tensor's bytes, without copying."""
 
+    def release(self) -> None:
+        """Let the system take back the pages that were read; views stay valid."""
+
     def disown(self, name: str) -> None:
         """Deal with a tensor that does not have its hash; may raise an error that says more than the usual one."""
 
@@ -96,6 +102,9 @@ class _InFile(TensorFile):
     def tensor(self, name: str) -> Array:
         # A boolean tensor is looked through when it is made, so it is made once.
         return self._outlines[name]
+
+    def release(self) -> None:
+        release_pages(self.data)
 
     def disown(self, name: str) -> None:
         pass
@@ -135,6 +144,7 @@ class Golden:
         except TensorFileError as error:
             raise self._error(str(error), error.cause) from None
         self._stages: dict[str, StageTensor] = {}
+        self._resident_bytes = 0
 
     @property
     def metadata(self) -> Mapping[str, str]:
@@ -174,6 +184,7 @@ class Golden:
         ------
         GoldenError : the tensor does not have its hash, or cannot be fetched
         """
+        self._make_room(self._outlines[name].array.nbytes)
         stage = self._stages.get(name)
         if stage is None:
             try:
@@ -183,6 +194,12 @@ class Golden:
                 raise self._error(str(error), error.cause) from None
             stage = self._stages[name] = StageTensor(self._outlines[name].meta, array)
         return stage
+
+    def _make_room(self, size_bytes: int) -> None:
+        self._resident_bytes += size_bytes
+        if self._resident_bytes > _RESIDENT_BYTES:
+            self._source.release()
+            self._resident_bytes = size_bytes
 
     def hash_of(self, name: str) -> str:
         """Return the ``xxh3:`` hash of a tensor as stated, or computed where it is not."""

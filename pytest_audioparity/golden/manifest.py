@@ -26,7 +26,7 @@ from pytest_audioparity.tensorbytes import (
     raw_bytes,
     shown,
 )
-from pytest_audioparity.tensorfile import MAX_HEADER_BYTES, contents
+from pytest_audioparity.tensorfile import MAX_HEADER_BYTES, contents, release_pages
 
 if TYPE_CHECKING:
     import mmap
@@ -119,6 +119,11 @@ class Manifest:
         GoldenError : it cannot be had
         """
         return memoryview(self._bytes(name))
+
+    def release(self) -> None:
+        """Let the system take back the pages of tensors that were read."""
+        for data in self._data.values():
+            release_pages(data)
 
     def disown(self, name: str) -> None:
         """Remove a cached tensor that is not the one that its address says, and say so.

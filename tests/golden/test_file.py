@@ -10,6 +10,7 @@ import random
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import ml_dtypes
 import numpy as np
@@ -641,3 +642,27 @@ class TestAtomic:
     def test_the_longest_allowed_name_can_be_written(self, tmp_path, stem):
         write(tmp_path / f"{stem}.safetensors")
         assert names_in(tmp_path) == [f"{stem}.safetensors"]
+
+
+def resident_bytes(path):
+    """Return how much of a mapped file is in this process's memory, as Linux tells it."""
+    lines, found = Path("/proc/self/smaps").read_text().splitlines(), 0
+    for place, line in enumerate(lines):
+        if line.endswith(str(path)):
+            rss = next(line for line in lines[place:] if line.startswith("Rss:"))
+            found += int(rss.split()[1]) * 1024
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux tells how much of a mapping is resident")
+def test_a_large_golden_is_never_in_memory_as_a_whole(tmp_path, monkeypatch):
+    """What was read and compared is given back to the system, and every view still has its values afterwards."""
+    monkeypatch.setattr(file, "_RESIDENT_BYTES", 4 * 2**20)
+    stages = [StageTensor(StageMeta(f"s{i}"), np.full(2**18, i, "float32")) for i in range(24)]
+    write(tmp_path / "large", stages)
+    golden, most = Golden(tmp_path / "large"), 0
+    for place, stage in enumerate(golden):
+        assert stage.array.sum() == place * 2**18
+        most = max(most, resident_bytes(tmp_path / "large"))
+    assert 2**20 <= most <= 6 * 2**20
+    assert [golden.read(f"s{i}").array[-1] for i in range(24)] == list(range(24))
