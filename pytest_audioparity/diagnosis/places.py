@@ -5,62 +5,32 @@ A place is evidence only when the rest is clean: within what the tolerance allow
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_audioparity.diagnosis.margins import CLEANER, SHARE, margin_of
 from pytest_audioparity.diagnosis.problem import Explanation, Problem, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_audioparity.diagnosis.margins import Margin
+
     Array = np.ndarray[Any, Any]
 
-# What a place has to hold of the squared error.
-_SHARE = 0.98
-# The rest is clean only if its error is this much smaller, relative to its signal, than that of the place.
-_CLEANER = 0.05
 # Share of an axis that is still "a few" of it, and of its frames that is still an edge.
 _FEW, _EDGE, _LAST = 0.34, 0.15, 0.04
 _MOST_SPIKES = 0.005
-# Values that are judged together, and by how much wrong ones exceed the twentieth of all that has the least error: of
-# normal noise, one square in ten thousand is 15 times their mean, and that twentieth may be half of it.
-_VALUES = 32
-_ABOVE = 50.0
-# Rounding of values near zero is that of the sums they came from, about as large as for this share of the mean power.
-_QUIET = 0.1
 # How many times seams have to come to be a rhythm.
 _SEAMS = 3
 # Share of a region's elements that have to be wrong for it to be the region that is wrong.
 _DENSE = 0.2
 
 
-@dataclass(frozen=True, slots=True)
-class _Margin:
-    """Sums along one axis: squared error and signal per index, and which indices are wrong."""
-
-    label: str
-    error: Array
-    signal: Array
-    wrong: Array
-
-    @property
-    def total(self) -> float:
-        return float(self.error.sum())
-
-    def holds(self, chosen: Array) -> bool:
-        """Whether chosen indices hold the error, and the others carry signal without it."""
-        inside, outside = float(self.error[chosen].sum()), float(self.error[~chosen].sum())
-        signal_in, signal_out = float(self.signal[chosen].sum()), float(self.signal[~chosen].sum())
-        if inside < _SHARE * self.total or signal_out <= 0:
-            return False
-        return outside / signal_out <= _CLEANER**2 * inside / max(signal_in, 1e-300) or outside == 0
-
-
 def find(problem: Problem) -> Iterator[Explanation]:
     """Yield the places that hold the error: those that say most first."""
-    margins = {axis: _margin(problem, axis) for axis, n in enumerate(problem.expected.shape) if n > 2}
+    margins = {axis: margin_of(problem, axis) for axis, n in enumerate(problem.expected.shape) if n > 2}
     time = [axis for axis in problem.time_axes if axis in margins]
     for axis in time:
         yield from _edges(problem, margins[axis])
@@ -101,68 +71,8 @@ def _touched(problem: Problem) -> int:
     return int((difference > max(30 * float(np.median(difference)), 1e-3 * float(difference.max()))).sum())
 
 
-def _margin(problem: Problem, axis: int) -> _Margin:
-    e, a = (rows_of(side, axis) for side in (problem.expected, problem.actual))
-    error = ((a - e) ** 2).sum(axis=1)
-    if problem.meta.kind in ("log_spectrum", "codes"):
-        signal = np.ones(len(e))
-    else:
-        signal = ((e**2).sum(axis=1) + (a**2).sum(axis=1)) / 2
-    allowed = problem.allowed if not problem.is_codes else 1e-6
-    limit = min(allowed**2, problem.error / problem.size / 4) * e.shape[1]
-    return _Margin(problem.labels[axis], error, signal, _wrong(error, signal, limit, e.shape[1]))
-
-
-def _wrong(error: Array, signal: Array, limit: float, values: int) -> Array:
-    """Tell which indices are wrong: above the limit, and above what most others have of rounding.
-
-    Rounding is relative to the signal, so the loud are allowed more than the quiet, beyond what all are. An index of
-    few values, as a sample, is noisy; it is judged with its neighbours.
-    """
-    width = min(_VALUES // values, error.size // 16)
-    around, loudness = (_smoothed(side, width) for side in (error, signal))
-    mean = float(signal.mean())
-    loudness = _QUIET + loudness / mean if mean > 0 else np.ones_like(signal)
-    allowed = np.maximum(limit, _ABOVE * _least(around / loudness) * loudness)
-    if width <= 1:
-        found: Array = error > allowed
-        return found
-    # A neighbourhood is wrong from its first to its last wrong index, not beyond.
-    wrong: Array = (around > allowed / width) & _near(error > allowed, width)
-    return wrong
-
-
-def _smoothed(side: Array, width: int) -> Array:
-    """Return means over neighbourhoods of a width."""
-    if width <= 1:
-        return side
-    around = np.convolve(np.pad(side, width // 2, mode="edge"), np.ones(width) / width, "same")
-    return around[width // 2 : width // 2 + side.size]
-
-
-def _least(error: Array) -> float:
-    """Return the error of the best indices, which is rounding if any is right."""
-    count = min(max(1, error.size // 20), error.size - 1)
-    least = float(np.partition(error, count)[count])
-    return least if least <= _CLEANER * float(error.mean()) else 0.0
-
-
-def _near(marks: Array, width: int) -> Array:
-    """Return marks with the gaps between those that are less than a width apart filled."""
-    places = np.flatnonzero(marks)
-    filled: Array = marks.copy()
-    if places.size > 1:
-        gaps = np.diff(places)
-        inside = np.zeros(marks.size + 1, np.int64)
-        close = gaps <= width
-        np.add.at(inside, places[:-1][close], 1)
-        np.add.at(inside, places[1:][close], -1)
-        filled |= np.cumsum(inside[:-1]) > 0
-    return filled
-
-
 def _place(
-    problem: Problem, code: str, message: str, detail: dict[str, Any], margin: _Margin, chosen: Array
+    problem: Problem, code: str, message: str, detail: dict[str, Any], margin: Margin, chosen: Array
 ) -> Explanation:
     left = float(margin.error[~chosen].sum())
     count = int(chosen.sum()) * (problem.size // chosen.size)
@@ -177,8 +87,8 @@ def _spikes(problem: Problem) -> Iterator[Explanation]:
     order = np.argpartition(error, -few)[-few:]
     order = order[np.argsort(error[order])[::-1]]
     held = np.cumsum(error[order])
-    count = int(np.searchsorted(held, _SHARE * problem.error)) + 1
-    if count > few or problem.error - held[count - 1] > error.size * (_CLEANER**2) * error[order[0]]:
+    count = int(np.searchsorted(held, SHARE * problem.error)) + 1
+    if count > few or problem.error - held[count - 1] > error.size * (CLEANER**2) * error[order[0]]:
         return
     first = np.unravel_index(int(np.sort(order[:count])[0]), problem.expected.shape)
     index = [problem.at(label, int(i)) for label, i in zip(problem.labels, first, strict=True)]
@@ -203,7 +113,7 @@ def _spikes(problem: Problem) -> Iterator[Explanation]:
 _BEFORE = ", and whether a stream begins with the state of the one before"
 
 
-def _edges(problem: Problem, margin: _Margin) -> Iterator[Explanation]:
+def _edges(problem: Problem, margin: Margin) -> Iterator[Explanation]:
     n = margin.wrong.size
     wrong = np.flatnonzero(margin.wrong)
     if not 0 < wrong.size < n or n < 6:
@@ -231,7 +141,7 @@ def _edges(problem: Problem, margin: _Margin) -> Iterator[Explanation]:
     yield _place(problem, "edges", message, {"first": first, "last": last}, margin, chosen)
 
 
-def _channels(problem: Problem, margin: _Margin) -> Iterator[Explanation]:
+def _channels(problem: Problem, margin: Margin) -> Iterator[Explanation]:
     wrong = np.flatnonzero(margin.wrong)
     n = margin.wrong.size
     if not 0 < wrong.size <= max(1, _FEW * n) or not margin.holds(margin.wrong):
@@ -247,7 +157,7 @@ def _channels(problem: Problem, margin: _Margin) -> Iterator[Explanation]:
     yield _place(problem, "channels", message, {"indices": indices}, margin, margin.wrong)
 
 
-def _seams(problem: Problem, margin: _Margin) -> Iterator[Explanation]:
+def _seams(problem: Problem, margin: Margin) -> Iterator[Explanation]:
     wrong = np.flatnonzero(margin.wrong)
     n = margin.wrong.size
     if not _SEAMS <= wrong.size <= n // 2:
@@ -268,7 +178,7 @@ def _seams(problem: Problem, margin: _Margin) -> Iterator[Explanation]:
     yield _place(problem, "seams", message, {"period": period, "width": width, "first": at}, margin, chosen)
 
 
-def _rhythm(margin: _Margin, wrong: Array, starts: Array, n: int) -> tuple[int, int, int] | None:
+def _rhythm(margin: Margin, wrong: Array, starts: Array, n: int) -> tuple[int, int, int] | None:
     """Return period, first place and width of the wrong runs, if they come in a rhythm."""
     gaps = np.diff(starts)
     if gaps.size < _SEAMS - 1:
@@ -293,7 +203,7 @@ def _narrowest(used: Array) -> tuple[int, int]:
     return int(used.size - gaps[widest] + 1), int(marks[(widest + 1) % marks.size])
 
 
-def _frozen(problem: Problem, axis: int, margin: _Margin) -> Iterator[Explanation]:
+def _frozen(problem: Problem, axis: int, margin: Margin) -> Iterator[Explanation]:
     """Wrong frames that hold what came before them: the last frame, or as many frames as are wrong."""
     wrong = np.flatnonzero(margin.wrong)
     n = margin.wrong.size
@@ -322,7 +232,7 @@ def _frozen(problem: Problem, axis: int, margin: _Margin) -> Iterator[Explanatio
     yield _place(problem, "repeated_frames", message, detail, margin, margin.wrong)
 
 
-def _diverges(problem: Problem, margin: _Margin) -> Iterator[Explanation]:
+def _diverges(problem: Problem, margin: Margin) -> Iterator[Explanation]:
     wrong = np.flatnonzero(margin.wrong)
     n = margin.wrong.size
     if wrong.size == 0 or not 0 < wrong[0] < n:
@@ -344,7 +254,7 @@ def _diverges(problem: Problem, margin: _Margin) -> Iterator[Explanation]:
     yield _place(problem, "diverges_from", message, {"from": at}, margin, chosen)
 
 
-def _is_gradual(margin: _Margin, start: int) -> bool:
+def _is_gradual(margin: Margin, start: int) -> bool:
     """Whether the error starts far below what it is on average from there on."""
     rest = margin.error.size - start
     soon = slice(start, start + max(1, rest // 16))
@@ -353,7 +263,7 @@ def _is_gradual(margin: _Margin, start: int) -> bool:
     return rest >= 32 and signal > 0 and error / signal < 0.02 * later
 
 
-def _drift(problem: Problem, margin: _Margin) -> Iterator[Explanation]:
+def _drift(problem: Problem, margin: Margin) -> Iterator[Explanation]:
     n = margin.error.size
     if n < 16:
         return

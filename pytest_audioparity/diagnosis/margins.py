@@ -1,0 +1,123 @@
+"""What is wrong along one axis of a stage: the squared error of each of its indices beside the signal there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_audioparity.diagnosis.problem import rows_of
+
+if TYPE_CHECKING:
+    from pytest_audioparity.diagnosis.problem import Problem
+
+    Array = np.ndarray[Any, Any]
+
+# What a place has to hold of the squared error.
+SHARE = 0.98
+# The rest is clean only if its error is this much smaller, relative to its signal, than that of the place.
+CLEANER = 0.05
+# Values that are judged together, and by how much wrong ones exceed the twentieth of all that has the least error: of
+# normal noise, one square in ten thousand is 15 times their mean, and that twentieth may be half of it.
+_VALUES = 32
+_ABOVE = 50.0
+# Rounding of values near zero is that of the sums they came from, about as large as for this share of the mean power.
+_QUIET = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """Sums along one axis.
+
+    Attributes
+    ----------
+    label : the axis
+    error, signal : of each index: the sum of squares
+    wrong : which indices differ by more than is allowed, and than rounding
+    """
+
+    label: str
+    error: Array
+    signal: Array
+    wrong: Array
+
+    @property
+    def total(self) -> float:
+        """The squared error of all."""
+        return float(self.error.sum())
+
+    def holds(self, chosen: Array) -> bool:
+        """Whether chosen indices hold the error, and the others carry signal without it."""
+        inside, outside = float(self.error[chosen].sum()), float(self.error[~chosen].sum())
+        signal_in, signal_out = float(self.signal[chosen].sum()), float(self.signal[~chosen].sum())
+        if inside < SHARE * self.total or signal_out <= 0:
+            return False
+        return outside / signal_out <= CLEANER**2 * inside / max(signal_in, 1e-300) or outside == 0
+
+
+def margin_of(problem: Problem, axis: int) -> Margin:
+    """Return the sums along an axis.
+
+    Parameters
+    ----------
+    problem : the two sides
+    axis : of more than two elements
+    """
+    e, a = (rows_of(side, axis) for side in (problem.expected, problem.actual))
+    error = ((a - e) ** 2).sum(axis=1)
+    if problem.meta.kind in ("log_spectrum", "codes"):
+        signal = np.ones(len(e))
+    else:
+        signal = ((e**2).sum(axis=1) + (a**2).sum(axis=1)) / 2
+    allowed = problem.allowed if not problem.is_codes else 1e-6
+    limit = min(allowed**2, problem.error / problem.size / 4) * e.shape[1]
+    return Margin(problem.labels[axis], error, signal, _wrong(error, signal, limit, e.shape[1]))
+
+
+def _wrong(error: Array, signal: Array, limit: float, values: int) -> Array:
+    """Tell which indices are wrong: above the limit, and above what most others have of rounding.
+
+    Rounding is relative to the signal, so the loud are allowed more than the quiet, beyond what all are. An index of
+    few values, as a sample, is noisy; it is judged with its neighbours.
+    """
+    width = min(_VALUES // values, error.size // 16)
+    around, loudness = (_smoothed(side, width) for side in (error, signal))
+    mean = float(signal.mean())
+    loudness = _QUIET + loudness / mean if mean > 0 else np.ones_like(signal)
+    allowed = np.maximum(limit, _ABOVE * _least(around / loudness) * loudness)
+    if width <= 1:
+        found: Array = error > allowed
+        return found
+    # A neighbourhood is wrong from its first to its last wrong index, not beyond.
+    wrong: Array = (around > allowed / width) & _near(error > allowed, width)
+    return wrong
+
+
+def _smoothed(side: Array, width: int) -> Array:
+    """Return means over neighbourhoods of a width."""
+    if width <= 1:
+        return side
+    around = np.convolve(np.pad(side, width // 2, mode="edge"), np.ones(width) / width, "same")
+    return around[width // 2 : width // 2 + side.size]
+
+
+def _least(error: Array) -> float:
+    """Return the error of the best indices, which is rounding if any is right."""
+    count = min(max(1, error.size // 20), error.size - 1)
+    least = float(np.partition(error, count)[count])
+    return least if least <= CLEANER * float(error.mean()) else 0.0
+
+
+def _near(marks: Array, width: int) -> Array:
+    """Return marks with the gaps between those that are less than a width apart filled."""
+    places = np.flatnonzero(marks)
+    filled: Array = marks.copy()
+    if places.size > 1:
+        gaps = np.diff(places)
+        inside = np.zeros(marks.size + 1, np.int64)
+        close = gaps <= width
+        np.add.at(inside, places[:-1][close], 1)
+        np.add.at(inside, places[1:][close], -1)
+        filled |= np.cumsum(inside[:-1]) > 0
+    return filled
