@@ -143,6 +143,16 @@ def test_a_long_code_in_the_table_does_not_touch_the_number_before_it():
     assert len(row) <= WIDTH
 
 
+def test_a_long_code_beside_a_long_one_of_its_own_does_not_touch_the_number_before_it():
+    random = np.random.default_rng(0).standard_normal((13, 40))
+    result = compare({"mel": random}, {"mel": random.T})
+    stage = result.stages[0]
+    both = replace(result, stages=(replace(stage, own=Own(stage, None, (), ("hidden",))),))
+    row = next(line for line in render(both).splitlines() if "FAIL<" in line)
+    assert " axes_permuted FAIL<" in row
+    assert len(row) <= WIDTH
+
+
 def test_a_silent_reference_is_met_with_the_way_to_judge_it():
     text = render(compare({"mask": np.zeros(9)}, {"mask": np.full(9, 1e-9)}))
     assert "expected is silent" in text
