@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 _WIDTH = 720
-_POINTS = 360
+# Points of a curve as wide as the page.
+POINTS = 360
 _MARGIN = 4
+# A span below this share of the values is their rounding: drawn from edge to edge it would look like a slope.
+_LEVEL = 1e-5
 # From this height on a curve is shown large.
 _TALL = 100
 
@@ -31,7 +34,14 @@ class Curve:
     share: float = 1.0
 
 
-def curves(drawn: Sequence[Curve], title: str, *, height: int, marks: Sequence[tuple[float, float]] = ()) -> Markup:
+def curves(
+    drawn: Sequence[Curve],
+    title: str,
+    *,
+    height: int,
+    marks: Sequence[tuple[float, float]] = (),
+    points: int = POINTS,
+) -> Markup:
     """Draw curves over each other on one scale, with the ends of the scale in words.
 
     Parameters
@@ -40,17 +50,23 @@ def curves(drawn: Sequence[Curve], title: str, *, height: int, marks: Sequence[t
     title : what they are
     height : of the picture
     marks : spans to be shaded, as shares of the width
+    points : at most, over the whole width
     """
-    reduced = [(curve, *spans(curve.values, _points(curve))) for curve in drawn if curve.values.size]
+    reduced = [
+        (curve, *spans(curve.values, max(1, round(points * curve.share)))) for curve in drawn if curve.values.size
+    ]
     ends = [values[np.isfinite(values)] for _, low, high, _ in reduced for values in (low, high)]
     finite = np.concatenate(ends) if ends else np.empty(0)
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    words = f"{title}, from {low:.4g} to {high:.4g}" if finite.size else f"{title}: no finite value"
+    # Halves, so that the span of the largest numbers is finite.
+    if high / 2 - low / 2 <= _LEVEL * max(abs(low), abs(high)):
+        low = high = low / 2 + high / 2
     parts: list[object] = [shaded(marks, _WIDTH, height)]
     if low < 0 < high:
         parts.append(element("path", d=f"M0 {_place(0.0, low, high, height):.1f}H{_WIDTH}", class_="grid"))
     for curve, lows, highs, odd in reduced:
         parts += _paths(curve, (lows, highs, odd), (low, high), height)
-    words = f"{title}, from {low:.4g} to {high:.4g}" if finite.size else f"{title}: no finite value"
     if any(odd.any() for *_, odd in reduced):
         words += "; magenta: NaN or infinite"
     picture = element(
@@ -71,10 +87,6 @@ def shaded(marks: Sequence[tuple[float, float]], width: float, height: float) ->
         element("rect", x=f"{a * width:.2f}", y=0, width=f"{(b - a) * width:.2f}", height=height, class_="lost")
         for a, b in marks
     ]
-
-
-def _points(curve: Curve) -> int:
-    return max(1, round(_POINTS * curve.share))
 
 
 def _place(value: Any, low: float, high: float, height: int) -> Any:

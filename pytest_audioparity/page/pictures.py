@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_audioparity.page.cells import HEIGHT, biases, farthest, firsts, grid, means, shares_unequal
-from pytest_audioparity.page.curves import Curve, curves
+from pytest_audioparity.page.curves import POINTS, Curve, curves
 from pytest_audioparity.page.elements import Markup, element
-from pytest_audioparity.page.images import picture
+from pytest_audioparity.page.images import SHADES, picture
 from pytest_audioparity.page.planes import Plane, plane
 from pytest_audioparity.records import shape_text
 from pytest_audioparity.report.numbers import counted
@@ -41,6 +42,7 @@ class Look:
     axes : of each, as declared
     worst : index of the element that differs most
     codes : whether the values are names, of which one can only say whether they are equal
+    points, shades : that a curve and a map may have: how finely it is drawn
     """
 
     expected: Array | None
@@ -48,12 +50,20 @@ class Look:
     axes: tuple[str | None, str | None] = (None, None)
     worst: Sequence[int] | None = None
     codes: bool = False
+    points: int = POINTS
+    shades: int = SHADES
 
     @property
     def sides(self) -> list[tuple[str, Array, str | None]]:
         """The sides that there are: title, values, axes."""
         both = zip(("expected", "actual"), (self.expected, self.actual), self.axes, strict=True)
         return [(title, array, axes) for title, array, axes in both if array is not None]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the first side that there is."""
+        shape: tuple[int, ...] = self.sides[0][1].shape
+        return shape
 
     @property
     def is_pair(self) -> bool:
@@ -85,28 +95,30 @@ def _pair(look: Look) -> Markup:
     seen = plane(expected.shape, look.axes[0] or look.axes[1], look.worst)
     one, other = seen.cut(expected), seen.cut(actual)
     if one.shape[0] == 1:
-        return _curves(one[0], other[0], seen, expected.shape, codes=look.codes)
+        return _curves(one[0], other[0], seen, look)
     cut = grid((one.shape[0], one.shape[1]))
-    return _codes(one, other, cut, seen, expected.shape) if look.codes else _maps(one, other, cut, seen, expected.shape)
+    return _codes(one, other, cut, seen, look) if look.codes else _maps(one, other, cut, seen, look)
 
 
-def _curves(one: Array, other: Array, seen: Plane, shape: Sequence[int], *, codes: bool) -> Markup:
+def _curves(one: Array, other: Array, seen: Plane, look: Look) -> Markup:
     row = one.reshape(1, -1), other.reshape(1, -1)
     cut = grid((1, one.size), columns=max(1, min(one.size, 720)))
-    apart = shares_unequal(*row, cut)[0] if codes else farthest(*row, cut)[0]
-    title = "share of codes that differ" if codes else "actual − expected"
-    if not codes and "c" in (one.dtype.kind, other.dtype.kind):
+    apart = shares_unequal(*row, cut)[0] if look.codes else farthest(*row, cut)[0]
+    title = "share of codes that differ" if look.codes else "actual − expected"
+    if not look.codes and "c" in (one.dtype.kind, other.dtype.kind):
         title = "|actual − expected|"
-    where = seen.where(shape)
+    where = seen.where(look.shape)
+    both, points = [Curve("expected", one), Curve("actual", other)], look.points
     return element(
         "div",
-        curves([Curve("expected", one), Curve("actual", other)], "expected (blue) and actual (orange)", height=_TALL),
-        curves([Curve("difference", apart)], title, height=_FLAT),
+        curves(both, "expected (blue) and actual (orange)", height=_TALL, points=points),
+        curves([Curve("difference", apart)], title, height=_FLAT, points=points),
         _note(f"{counted(one.size, 'element')} along {seen.letter(seen.column)}{f', at {where}' if where else ''}"),
     )
 
 
-def _maps(one: Array, other: Array, cut: Grid, seen: Plane, shape: Sequence[int]) -> Markup:
+def _maps(one: Array, other: Array, cut: Grid, seen: Plane, look: Look) -> Markup:
+    coloured = partial(picture, shades=look.shades)
     sides = means(one, cut), means(other, cut)
     low, high = _ends(sides[0] if np.isfinite(sides[0]).any() else sides[1])
     apart = farthest(one, other, cut)
@@ -119,12 +131,12 @@ def _maps(one: Array, other: Array, cut: Grid, seen: Plane, shape: Sequence[int]
         "div",
         element(
             "div",
-            _figure(f"expected, {low:.3g} to {high:.3g}", picture(sides[0], low, high)),
-            _figure("actual, on the same scale", picture(sides[1], low, high)),
-            _figure(f"{title}, ±{limit:.3g}{_beyond(apart, limit)}", picture(apart, -limit, limit, diverging=True)),
+            _figure(f"expected, {low:.3g} to {high:.3g}", coloured(sides[0], low, high)),
+            _figure("actual, on the same scale", coloured(sides[1], low, high)),
+            _figure(f"{title}, ±{limit:.3g}{_beyond(apart, limit)}", coloured(apart, -limit, limit, diverging=True)),
             class_="triple",
         ),
-        _note(_caption(seen, shape, cut, what, odd=odd, is_complex=is_complex)),
+        _note(_caption(seen, look.shape, cut, what, odd=odd, is_complex=is_complex)),
         _bias(one, other, seen, title),
     )
 
@@ -136,7 +148,8 @@ def _bias(one: Array, other: Array, seen: Plane, title: str) -> Markup:
     return curves([Curve("difference", biases(one, other, fine))], label, height=_FLAT)
 
 
-def _codes(one: Array, other: Array, cut: Grid, seen: Plane, shape: Sequence[int]) -> Markup:
+def _codes(one: Array, other: Array, cut: Grid, seen: Plane, look: Look) -> Markup:
+    coloured = partial(picture, shades=look.shades)
     sides = firsts(one, cut), firsts(other, cut)
     low, high = float(min(side.min() for side in sides)), float(max(side.max() for side in sides))
     apart = shares_unequal(one, other, cut)
@@ -147,13 +160,13 @@ def _codes(one: Array, other: Array, cut: Grid, seen: Plane, shape: Sequence[int
         "div",
         element(
             "div",
-            _figure(f"expected, codes {low:g} to {high:g}", picture(sides[0], low, high)),
-            _figure("actual, on the same scale", picture(sides[1], low, high)),
+            _figure(f"expected, codes {low:g} to {high:g}", coloured(sides[0], low, high)),
+            _figure("actual, on the same scale", coloured(sides[1], low, high)),
             # The least share that is shown as a difference is a third of the scale: one wrong code must be seen.
-            _figure("where they differ", picture(np.where(apart > 0, 0.35 + 0.65 * apart, 0.0), 0.0, 1.0)),
+            _figure("where they differ", coloured(np.where(apart > 0, 0.35 + 0.65 * apart, 0.0), 0.0, 1.0)),
             class_="triple",
         ),
-        _note(_caption(seen, shape, cut, what)),
+        _note(_caption(seen, look.shape, cut, what)),
         curves([Curve("difference", wrong)], f"share that differs in each {seen.letter(seen.row)}", height=_FLAT),
     )
 
@@ -166,7 +179,7 @@ def _alone(title: str, array: Array, axes: str | None, look: Look) -> Markup:
     matrix = seen.cut(array)
     heading = f"{title}, shape {shape_text(array.shape)}"
     if matrix.shape[0] == 1:
-        return curves([Curve(title, matrix[0])], heading, height=_FLAT)
+        return curves([Curve(title, matrix[0])], heading, height=_FLAT, points=look.points)
     cut = grid((matrix.shape[0], matrix.shape[1]))
     cells = firsts(matrix, cut) if look.codes else means(matrix, cut)
     low, high = _ends(cells)
@@ -174,7 +187,7 @@ def _alone(title: str, array: Array, axes: str | None, look: Look) -> Markup:
     caption = _caption(
         seen, array.shape, cut, what, odd=not np.isfinite(cells).all(), is_complex=array.dtype.kind == "c"
     )
-    image = _figure(f"{heading}, {low:.3g} to {high:.3g}", picture(cells, low, high))
+    image = _figure(f"{heading}, {low:.3g} to {high:.3g}", picture(cells, low, high, shades=look.shades))
     return element("div", element("div", image, class_="triple"), _note(caption))
 
 
@@ -198,7 +211,9 @@ def _largest(apart: Array) -> float:
 def _beyond(apart: Array, limit: float) -> str:
     finite = np.abs(apart[np.isfinite(apart)])
     most = float(finite.max(initial=0.0))
-    return f" (up to {most:.3g})" if most > limit * 1.01 else "" if most else " (all equal)"
+    if not most:
+        return " (all equal)" if finite.size == apart.size else " (the rest is equal)"
+    return f" (up to {most:.3g})" if most > limit * 1.01 else ""
 
 
 def _caption(

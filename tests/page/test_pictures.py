@@ -157,3 +157,29 @@ def test_what_cannot_be_played_says_why(actual, rate, said):
 def test_integers_count_as_shares_of_their_largest():
     """PCM of 16 bits is played as floats of the same loudness."""
     np.testing.assert_allclose(samples(np.array([32767, -16384], np.int16)), [1, -0.5], atol=1e-4)
+
+
+def test_a_level_line_is_level_whatever_its_rounding():
+    """The bias of an offset is one number for all channels, but for float32; drawn from edge to edge it would slope."""
+    expected = RANDOM.standard_normal((20, 50)).astype(np.float32)
+    page = looked(expected, expected + np.float32(0.3), "CT")
+    path = page.all("path", class_="line difference")[0]["d"]
+    assert len(set(re.findall(r"[ML][\d.]+ ([\d.]+)", path))) == 1
+    assert "from 0.3 to 0.3" in page.text
+
+
+def test_what_is_not_finite_is_not_called_equal():
+    expected = RANDOM.standard_normal((4, 30))
+    actual = expected.copy()
+    actual[1, 2] = np.nan
+    assert "(the rest is equal)" in looked(expected, actual, "CT").text
+    assert "(all equal)" in looked(expected, expected.copy(), "CT").text
+
+
+def test_fewer_points_and_shades_show_the_same_in_less_space():
+    wave, matrix = RANDOM.standard_normal(5000), RANDOM.standard_normal((16, 40))
+    assert len(pictures(Look(wave, wave * 1.5, points=60))) < len(pictures(Look(wave, wave * 1.5))) / 4
+    fine, coarse = (Page(pictures(Look(matrix, matrix * 1.5, shades=shades))).maps for shades in (255, 31))
+    for (one, palette), (other, small) in zip(fine, coarse, strict=True):
+        assert (len(palette), len(small)) == (256, 32)
+        assert np.abs(one / 254 - other / 30).max() < 1 / 30
