@@ -12,6 +12,7 @@ from pytest_audioparity.golden.revision import fingerprint
 from pytest_audioparity.page.elements import Markup, element
 from pytest_audioparity.page.pictures import Look, pictures
 from pytest_audioparity.page.sound import Clip, samples, sound
+from pytest_audioparity.report.meanings import MEANINGS
 from pytest_audioparity.report.numbers import percent
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def part(shown: Shown, stage: Mapping[str, Any], *, is_first: bool, illustrated:
     title = element("h3", element("code", stage["name"]), " (first divergence)" if is_first else "")
     told = [(f, "") for f in stage.get("findings") or ()]
     told += [(f, " of its own, with the golden's inputs") for f in stage.get("own_findings") or ()]
-    findings = [element("li", element("b", f["code"]), _share(f), f"{own}: {f['message']}") for f, own in told]
+    findings = [_finding(finding, whose) for finding, whose in told]
     reason = element("p", stage["reason"], class_="problem") if stage.get("reason") else None
     heard = stage.get("audio")
     said = element("p", "it sounds: ", element("b", heard["verdict"].replace("_", " "))) if heard else None
@@ -49,6 +50,13 @@ def part(shown: Shown, stage: Mapping[str, Any], *, is_first: bool, illustrated:
     return element(
         "section", title, reason, element("ul", findings) if findings else None, inherited, worst, said, drawn
     )
+
+
+def _finding(finding: Mapping[str, Any], whose: str) -> Markup:
+    meaning = MEANINGS.get(finding["code"])
+    explained = None if meaning is None else element("p", meaning, class_="note")
+    said = element("b", finding["code"]), _share(finding), f"{whose}: {finding['message']}"
+    return element("li", said, explained)
 
 
 def _share(finding: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.page.elements import Markup, element
+from pytest_audioparity.report.meanings import MEANINGS
 from pytest_audioparity.report.numbers import decibel, percent
 
 if TYPE_CHECKING:
@@ -56,8 +57,9 @@ def _stage(stage: Mapping[str, Any]) -> Iterator[object]:
     margin = stage.get("margin_db")
     yield "" if margin is None else f"{'-' if margin < 0 else ''}{decibel(abs(margin))} dB"
     yield WORDS.get(stage["verdict"], stage["verdict"])
-    found = stage.get("findings") or ()
-    yield ", ".join(one if isinstance(one, str) else one["code"] for one in found[:2])
+    found = [one if isinstance(one, str) else one["code"] for one in stage.get("findings") or ()]
+    named = [element("span", code, title=MEANINGS.get(code)) for code in found[:2]]
+    yield [part for code in named for part in (", ", code)][1:]
 
 
 def settings(rows: Iterable[Mapping[str, Any]]) -> Markup | None:
