@@ -62,6 +62,8 @@ class Score:
     garbled_seconds : times of the reference at which words were lost
     invented_seconds : times of the reference at which the estimate speaks and the reference pauses; what was put in
         where time jumps counts from the place at which it was put in
+    estoi_over_time : seconds of the reference in which it speaks, ten of a second, and the lowest ESTOI around each,
+        averaged over half a second; empty where there is too little speech
     """
 
     verdict: str
@@ -74,6 +76,7 @@ class Score:
     surplus_seconds: tuple[float, float] = (0.0, 0.0)
     garbled_seconds: tuple[tuple[float, float], ...] = ()
     invented_seconds: tuple[tuple[float, float], ...] = ()
+    estoi_over_time: tuple[tuple[float, float], ...] = ()
 
     def __bool__(self) -> bool:
         """Be true only when ok, so that ``assert score(...)`` means what it says."""

@@ -68,5 +68,6 @@ def document(result: Score) -> dict[str, Any]:
         "level_db": result.level_db,
         "garbled_seconds": [list(span) for span in result.garbled_seconds],
         "invented_seconds": [list(span) for span in result.invented_seconds],
+        "estoi_over_time": [list(pair) for pair in result.estoi_over_time],
         "findings": [{"code": f.code, "message": f.message, "detail": dict(f.detail)} for f in result.findings],
     }

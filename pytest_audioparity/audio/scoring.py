@@ -133,6 +133,7 @@ def _record(reference: Array, estimate: Array, rate: int, alignment: Alignment, 
         surplus_seconds=(max(0, first) / rate, max(0, late) / rate),
         garbled_seconds=evidence.lost,
         invented_seconds=evidence.invented,
+        estoi_over_time=() if reading.words is None else reading.words.over_time,
     )
 
 

@@ -15,9 +15,9 @@ from pytest_audioparity.audio.records import VERDICTS, Measure, Score
 from pytest_audioparity.golden.hashes import content_hash
 from pytest_audioparity.records import NOT_MEASURED, Finding
 
-_FORMAT = 1
+_FORMAT = 2
 _ALIGNED_BY = ("waveform", "envelopes", "warp", "none")
-_SPANS = ("garbled_seconds", "invented_seconds")
+_SPANS = ("garbled_seconds", "invented_seconds", "estoi_over_time")
 _PAIRS = ("uncovered_seconds", "surplus_seconds")
 
 
@@ -76,6 +76,7 @@ def _score(body: dict[str, Any]) -> Score:
         surplus_seconds=_pair(body.pop("surplus_seconds")),
         garbled_seconds=tuple(_pair(span) for span in body.pop("garbled_seconds")),
         invented_seconds=tuple(_pair(span) for span in body.pop("invented_seconds")),
+        estoi_over_time=tuple(_pair(pair) for pair in body.pop("estoi_over_time")),
     )
     if body or score.verdict not in (*VERDICTS, NOT_MEASURED) or score.aligned_by not in _ALIGNED_BY:
         _refuse("fields")

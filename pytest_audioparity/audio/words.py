@@ -67,12 +67,14 @@ class Words:
     lost : seconds of the reference where words were lost
     noise : power of the steady noise per third-octave band, in the units of the reference's bands
     gain : power of the estimate over the reference's, of loud frames; 0 where the estimate is silent there
+    over_time : seconds of the reference, and ESTOI averaged around them: what decides where words were lost
     """
 
     estoi: float
     lost: tuple[Span, ...]
     noise: Array
     gain: float
+    over_time: tuple[Span, ...] = ()
 
 
 def judge_words(bands: Bands) -> Words:
@@ -88,8 +90,16 @@ def judge_words(bands: Bands) -> Words:
     spoken = np.convolve(speaking(bands.reference), np.ones(SEGMENT + width - 1) / (SEGMENT + width - 1), "valid")
     hidden = (found < max(limit, 0.0)) & (hoped - found > LOST_UNDER_NOISE)
     lost = np.flatnonzero(hidden & (spoken > _SPOKEN_SHARE))
-    middles = (bands.starts[lost + (width + SEGMENT) // 2 - 1] + FRAME / 2) / RATE
-    return Words(float(segments.mean()), _spans(middles), noise, gain)
+    middles = (bands.starts[(width + SEGMENT) // 2 - 1 :][: found.size] + FRAME / 2) / RATE
+    return Words(float(segments.mean()), _spans(middles[lost]), noise, gain, _over_time(middles, found))
+
+
+def _over_time(middles: Array, values: Array) -> tuple[Span, ...]:
+    """Return one value of as many as were averaged: the smallest, so that none that was lost is left out."""
+    starts = np.arange(0, values.size, _AVERAGED)
+    lowest = np.minimum.reduceat(values, starts)
+    pairs = zip(middles[starts].tolist(), lowest.tolist(), strict=True)
+    return tuple((round(at, 3), round(value, 3)) for at, value in pairs)
 
 
 def speaking(reference: Array) -> Array:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_audioparity.roundtrip.records import RoundtripResult
 
 SCHEMA = 1
-_OF_A_CLIP = ("name", "verdict", "scores", "garbled_seconds")
+_OF_A_CLIP = ("name", "verdict", "scores", "garbled_seconds", "estoi_over_time")
 
 
 def document(result: ParityResult) -> dict[str, Any]:

@@ -180,6 +180,7 @@ def damages(entry):
         "lag_samples": 0.5,
         "findings": [["ok", "text", None]],
         "garbled_seconds": [[0]],
+        "estoi_over_time": [[0.1, "low"]],
         "uncovered_seconds": [0, 0],
         "extra": 1,
     }.items():

@@ -91,6 +91,18 @@ def test_an_end_that_is_missing_is_silence_and_its_words_are_lost(speech):
     assert result.garbled_seconds[-1][1] > 2.3
 
 
+def test_estoi_over_time_falls_where_words_are_lost_and_nowhere_else(speech, random):
+    """Half a second of noise leaves a dip there; of equal signals every value is 1, in the order of time."""
+    hurt = speech.copy()
+    hurt[16_000:24_000] = random.standard_normal(8000) * np.std(speech)
+    times, values = np.array(quick(speech, hurt).estoi_over_time).T
+    assert np.all(np.diff(times) > 0)
+    assert 1.0 < times[np.argmin(values)] < 1.5
+    assert values.min() < 0.3
+    assert np.all(values[np.abs(times - 1.25) > 0.75] > 0.9)
+    assert {value for _, value in quick(speech, speech.copy()).estoi_over_time} == {1.0}
+
+
 def test_silence_in_front_and_behind_is_reported_and_harms_nothing(speech):
     result = quick(speech, np.pad(speech, (0, 4000)))
     assert result.surplus_seconds == (0, 0.25)
