@@ -110,8 +110,9 @@ def may_xfail(item: pytest.Item) -> bool:
 def describe(recording: Recording, result: ParityResult, *, test: str, settings: Settings) -> dict[str, Any]:
     """Return what the record of a run says of a test, in plain types: its golden and the numbers that decided."""
     from pytest_audioparity.report.attribution import settings_problem
-    from pytest_audioparity.report.json import compact, compact_roundtrips
+    from pytest_audioparity.report.json import compact, compact_roundtrips, first_finding
     from pytest_audioparity.report.roundtrips import roundtrip_problem
+    from pytest_audioparity.report.terminal import headline
 
     variant = None
     if recording.variant is not None:
@@ -126,6 +127,8 @@ def describe(recording: Recording, result: ParityResult, *, test: str, settings:
         "verdict": result.verdict,
         "reason": result.reason or settings_problem(result) or roundtrip_problem(result),
         "first_divergence": result.first_divergence,
+        "headline": None if result.passed else headline(result),
+        "finding": first_finding(result),
         "pending": None,
         "warning": None,
         "settings": [{"name": setting.name, "verdict": setting.verdict} for setting in result.settings],

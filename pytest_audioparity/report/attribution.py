@@ -73,6 +73,12 @@ def forced_numbers(stage: StageResult) -> Comparison | None:
     return None if result.comparison.correlation is None else result.comparison
 
 
+def told_of(stage: StageResult) -> StageResult:
+    """Return the result whose causes are told: that on the golden's inputs where it fails."""
+    own = stage.own_result
+    return stage if own is None or own.passed else own
+
+
 def in_short(stages: Sequence[StageResult]) -> Iterator[tuple[str, str]]:
     """Write of some stages their names and what is to be said of their own part, of many the first few."""
     for stage in stages[:_SHOWN]:

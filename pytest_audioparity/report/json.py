@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.hearing import unjudged
+from pytest_audioparity.report.attribution import told_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -141,6 +142,7 @@ def compact(stage: StageResult) -> dict[str, Any]:
     for key in ("deviation_db", "peak_db", "snr_db", "match", "excess"):
         value = getattr(numbers, key, None)
         entry[key] = value if value is None or math.isfinite(value) else None
+    entry["own_deviation_db"] = plain(stage.own_db)
     for key in ("tol_db", "tol_peak_db", "peak_is_derived", "min_snr_db", "min_match", "atol", "max_drop"):
         entry[key] = getattr(tolerance, key)
     entry["failed"] = [c.name for c in stage.criteria if not c.passed]
@@ -149,6 +151,15 @@ def compact(stage: StageResult) -> dict[str, Any]:
     entry["reason"] = stage.reason
     entry["findings"] = [f.code for f in stage.findings]
     return entry
+
+
+def first_finding(result: ParityResult) -> dict[str, Any] | None:
+    """Return the best cause of the first divergence, for the record of a run, or None where there is none."""
+    first = next((stage for stage in result.stages if stage.name == result.first_divergence), None)
+    found = () if first is None else told_of(first).findings
+    if not found:
+        return None
+    return {"code": found[0].code, "explains": plain(found[0].explains), "message": found[0].message}
 
 
 def compact_roundtrips(result: ParityResult) -> list[dict[str, Any]]:

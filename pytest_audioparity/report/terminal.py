@@ -18,6 +18,7 @@ from pytest_audioparity.report.attribution import (
     own_lines,
     settings_lines,
     settings_problem,
+    told_of,
 )
 from pytest_audioparity.report.numbers import decibel, percent, round_down, round_up
 from pytest_audioparity.report.plain_text import clean
@@ -245,7 +246,7 @@ def _own(stage: StageResult) -> Iterator[str]:
 def _why(stage: StageResult, *, first: bool) -> Iterator[str]:
     """Name the causes: of its own part where that is known, in which what it inherited does not cover them."""
     yield from _sound(stage)
-    told = _told_of(stage)
+    told = told_of(stage)
     if told.reason:
         yield from _wrapped("problem", told.reason)
     for finding in told.findings:
@@ -272,12 +273,6 @@ def _heard(stage: StageResult) -> list[str]:
 
 def _verdict(stage: StageResult) -> str:
     return "" if stage.audio is None else f" ({stage.audio.worst[1].verdict.replace('_', ' ')})"
-
-
-def _told_of(stage: StageResult) -> StageResult:
-    """Return the result whose causes are told: that on the golden's inputs where it fails."""
-    own = stage.own_result
-    return stage if own is None or own.passed else own
 
 
 def _needed(failing: list[StageResult]) -> str:

@@ -1,0 +1,89 @@
+"""A test of a run in a few words, from what the record of the run says of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_audioparity.records import FAIL, NOT_MEASURED
+from pytest_audioparity.report.numbers import decibel, percent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# A finding is a sentence with its share before it, as in the terminal.
+_SHARE = " ({} of the error)"
+
+
+def first_stage(account: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the stage that diverged first, None where no stage did."""
+    name = account.get("first_divergence")
+    return next((stage for stage in account.get("stages") or () if stage["name"] == name), None)
+
+
+def is_infinite(stage: Mapping[str, Any]) -> bool:
+    """Whether a deviation is null because it is infinite, which JSON lacks: it was measured, and is too much."""
+    return stage.get("deviation_db") is None and "deviation_db" in (stage.get("failed") or ())
+
+
+def deviation(stage: Mapping[str, Any] | None) -> str:
+    """Write how far a stage is off in all, empty where there is no number for it."""
+    if stage is None:
+        return ""
+    if is_infinite(stage):
+        return "inf dB"
+    if stage.get("deviation_db") is not None:
+        return f"{decibel(stage['deviation_db'])} dB"
+    return "" if stage.get("match") is None else f"{percent(1 - stage['match'])} of the codes"
+
+
+def own_deviation(stage: Mapping[str, Any] | None) -> str:
+    """Write what part of a stage's deviation is its own, empty where that was not measured."""
+    value = None if stage is None else stage.get("own_deviation_db")
+    return "" if value is None else f"{decibel(value)} dB"
+
+
+def allowed(stage: Mapping[str, Any] | None) -> str:
+    """Write how far a stage may be off, empty where it is judged by something else than that."""
+    if stage is None:
+        return ""
+    if stage.get("match") is not None:
+        return f"{percent(1 - (stage.get('min_match') or 0.0))} of the codes"
+    return "" if stage.get("tol_db") is None else f"{stage['tol_db']:.6g} dB"
+
+
+def finding(account: Mapping[str, Any]) -> str:
+    """Write the first cause of a failure with the share of the error that it explains, empty where none is known."""
+    found = account.get("finding")
+    if found is not None:
+        share = "" if found["explains"] is None else _SHARE.format(percent(found["explains"]))
+        return f"{found['code']}{share}: {found['message']}"
+    return next((check["message"] for check in _failed_checks(account)), "")
+
+
+def finding_code(account: Mapping[str, Any]) -> str | None:
+    """Return the name of the first cause of a failure; of a round trip the check that does not pass."""
+    found = account.get("finding")
+    return str(found["code"]) if found else next((check["name"] for check in _failed_checks(account)), None)
+
+
+def headline(account: Mapping[str, Any]) -> str:
+    """Say in one line what is wrong with the stages of a test, empty where nothing is."""
+    return str(account.get("headline") or account.get("reason") or "")
+
+
+def audio_verdict(account: Mapping[str, Any]) -> str | None:
+    """Return the worst verdict on the audio of a test, None where nothing was listened to."""
+    verdicts = [stage.get("audio") for stage in account.get("stages") or ()]
+    verdicts += [trip.get("audio_verdict") for trip in account.get("roundtrips") or ()]
+    heard = [verdict for verdict in verdicts if verdict]
+    if not heard:
+        return None
+    # The package of the scorer is loaded where there is a score, and nowhere else.
+    from pytest_audioparity.audio.records import severity
+
+    return str(min(heard, key=severity))
+
+
+def _failed_checks(account: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    trips = account.get("roundtrips") or ()
+    return [check for trip in trips for check in trip["checks"] if check["verdict"] in (FAIL, NOT_MEASURED)]
