@@ -125,7 +125,18 @@ def _text(ini: Mapping[str, Any], key: str, root: Path) -> str | None:
 
 
 def _options(folder: Path) -> dict[str, Any] | None:
-    """Return pytest's ini options of a folder, or None when it has no file with such, in pytest's order of files."""
+    """Return pytest's ini options of a folder, or None when it has no file with such."""
+    found = read_options(folder)
+    return None if found is None else found[1]
+
+
+def read_options(folder: Path) -> tuple[Path, dict[str, Any]] | None:
+    """Return the file of a folder that pytest takes its ini options from, and these; None when there is none.
+
+    Raises
+    ------
+    AudioparityError : a file cannot be read
+    """
     for name, read in _READERS:
         path = folder / name
         if path.is_file():
@@ -134,15 +145,20 @@ def _options(folder: Path) -> dict[str, Any] | None:
             except (OSError, ValueError) as error:
                 raise AudioparityError(f"{path} cannot be read: {error}") from None
             if options is not None:
-                return options
+                return path, options
     return None
 
 
-def _toml(path: Path) -> dict[str, Any]:
+def parse_toml(text: str) -> dict[str, Any]:
+    """Read a TOML document; ValueError where it is none."""
     # pytest brings tomli along where Python has no tomllib.
     toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    document: dict[str, Any] = toml.loads(path.read_text(encoding="utf-8"))
+    document: dict[str, Any] = toml.loads(text)
     return document
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    return parse_toml(path.read_text(encoding="utf-8"))
 
 
 def _pytest_toml(path: Path) -> dict[str, Any] | None:

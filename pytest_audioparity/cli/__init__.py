@@ -11,7 +11,7 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING
 
-from pytest_audioparity.cli import files, goldens, runs, scores, weights
+from pytest_audioparity.cli import files, goldens, runs, scores, starting, weights
 from pytest_audioparity.cli.terminal import FAILED, INTERRUPTED, WRONG_USE, say
 from pytest_audioparity.errors import AudioparityError
 
@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"audioparity {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    starting.add_init(commands.add_parser("init", help="write a first parity test, and say what to do next"))
     files.add_compare(commands.add_parser("compare", help="compare the stages of two files"))
     files.add_inspect(commands.add_parser("inspect", help="show what a golden or tensor file holds"))
     scores.add_score(commands.add_parser("score", help="say whether audio is still speech, of files or folders"))

@@ -12,6 +12,7 @@ import pytest
 
 from pytest_audioparity.golden.file import Golden
 from pytest_audioparity.golden.pending import find_pending
+from tests.cli.permissions import AS_ANYBODY
 
 NAME, TEST = "tests/test_m/test_m", "tests/test_m.py::test_m"
 TESTS = [f"tests/test_{letter}.py::test_m" for letter in "abcdef"]
@@ -124,16 +125,6 @@ def test_a_full_disk_is_one_line_and_leaves_everything_as_it_was(review):
     assert [path.name for path in review.golden().parent.iterdir()] == ["test_m.safetensors"]
     assert review.apart("golden", "accept").returncode == 0
     assert review.values() == {"a": 2, "b": 1}
-
-
-# Takes from root what lets it write everywhere, which counts from the next program on: prctl(2), capabilities(7).
-AS_ANYBODY = """
-import ctypes, os, sys
-PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
-if os.geteuid() == 0 and "again" not in os.environ:
-    assert ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0) == 0
-    os.execve(sys.executable, sys.orig_argv, {**os.environ, "again": "1"})
-"""
 
 
 def test_a_golden_directory_that_is_read_only_is_one_line(review):
