@@ -80,7 +80,8 @@ def _judged_cells(stage: StageResult, *, is_owned: bool) -> str:
     if is_owned:
         last = "" if stage.passed or not stage.has_both_sides else own_cell(stage.own)
         if len(value) >= _JUDGED:
-            return f"{f'{value} {last}':>{2 * _JUDGED}}" if len(value) + len(last) < 2 * _JUDGED else f"{value:>{2 * _JUDGED}}"
+            both = f"{value} {last}"
+            return f"{both if len(both) <= 2 * _JUDGED else value:>{2 * _JUDGED}}"
         return f"{value:>{_JUDGED}}{last:>{_JUDGED}}"
     return f"{value:>{_JUDGED}}{last:>{_JUDGED}}" if last else f"{value:>{2 * _JUDGED}}"
 
