@@ -53,12 +53,12 @@ def _audits(item: pytest.Item, recording: Recording, result: ParityResult, test:
     if calibration is not None:
         calibration.end()
     if calibration is not None and calibration.is_last:
-        rows = calibration.measured(recording.expected, test=test, progress=ticker)
+        rows = calibration.measured(recording.reference.expected, test=test, progress=ticker)
         found["calibration"] = _calibration(item, rows, calibration.problem)
     if run_of(item.config).settings.mutants and result.passed:
         from pytest_audioparity.audits.mutants import audit
 
-        stages = ((recording.expected(stage.meta), stage) for stage in result.stages)
+        stages = ((recording.reference.expected(stage.meta), stage) for stage in result.stages)
         found["mutants"] = audit(
             [(tensor, stage) for tensor, stage in stages if tensor is not None],
             test=test,

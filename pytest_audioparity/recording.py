@@ -7,7 +7,6 @@ may want it.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.adapters.arrays import snapshot
@@ -15,15 +14,16 @@ from pytest_audioparity.causes import Causes
 from pytest_audioparity.check import check_stage, result_of, without_golden
 from pytest_audioparity.comparison.hyperparameters import compare_settings, merged_settings
 from pytest_audioparity.comparison.tolerances import unheard, unmatched
+from pytest_audioparity.doubts import Doubts
 from pytest_audioparity.errors import GoldenError, StageError
 from pytest_audioparity.forcing import Steps
-from pytest_audioparity.golden.names import shown_path, variant_path
-from pytest_audioparity.golden.shelf import IN_GIT, golden_files, open_golden
+from pytest_audioparity.golden.names import shown_path
+from pytest_audioparity.golden.shelf import IN_GIT
 from pytest_audioparity.hearing import must_keep_words, objection
 from pytest_audioparity.inputs import Inputs
 from pytest_audioparity.proposal import Proposal
 from pytest_audioparity.records import DB_PER_UNIT, ParityResult, StageResult, StageTensor
-from pytest_audioparity.variants import distance
+from pytest_audioparity.reference import Reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from pytest_audioparity.comparison.hyperparameters import SettingResult
     from pytest_audioparity.forcing import Call
-    from pytest_audioparity.golden.file import Golden
     from pytest_audioparity.golden.shelf import Shelf
     from pytest_audioparity.records import StageMeta
     from pytest_audioparity.roundtrip.records import RoundtripResult
@@ -53,10 +52,8 @@ class Recording:
 
     Attributes
     ----------
-    objection : why these stages should not become the golden, although they could: the audio has lost its words
-    variant : the variant that is used, if any
-    base : the golden that is compared with
-    target : the golden that an update writes
+    reference : the golden that is compared with
+    doubts : what keeps the stages from counting beside their numbers
     steps : what tells the faults of steps from those of their inputs
     causes : what tells why stages fail
     inputs : what the model is given
@@ -74,39 +71,18 @@ class Recording:
         force: bool = False,
     ) -> None:
         self.spec = spec
-        self.path = path
-        self.shelf = shelf
-        self.variant = next((name for name in variants if golden_files(variant_path(path, name))), None)
-        self.base = self.target = path if self.variant is None else variant_path(path, self.variant)
-        self.golden: Golden | None = None
-        self.golden_error: GoldenError | None = None
+        self.reference = Reference(path, shelf, spec, variants=variants, new_variant=new_variant)
+        self.doubts = Doubts(force=force)
         self._recorded: dict[str, StageResult | None] = {}
         self._kept: dict[str, StageTensor] = {}
         self._settings: dict[str, Any] = {}
         self._roundtrips: list[RoundtripResult] | None = None
-        self._misuse: str | None = None
-        self._refused: str | None = None
-        self._announced: list[str] = []
-        self.objection: str | None = None
-        self.force = force
         self._observe = observe
-        self._distance: tuple[StageResult | None, str] | None = None
         self._closed = False
-        try:
-            self.golden = open_golden(self.base, shelf)
-        except GoldenError as error:
-            self.golden_error = error
-        self.steps = Steps(self.golden, self._recorded, self._kept)
-        self.causes = Causes(self.golden, self._recorded, self._kept)
-        self.inputs = Inputs(self.golden, self.golden_error, port=spec.port)
-        # The shared golden comes first: a variant alone would leave every other platform without any.
-        if new_variant is not None and not self.is_new:
-            self.target = variant_path(path, new_variant)
-
-    @property
-    def is_new(self) -> bool:
-        """Whether there is no golden yet."""
-        return self.golden_error is not None and self.golden_error.cause == "missing"
+        golden = self.reference.golden
+        self.steps = Steps(golden, self._recorded, self._kept)
+        self.causes = Causes(golden, self._recorded, self._kept)
+        self.inputs = Inputs(golden, self.reference.error, port=spec.port)
 
     def take(self, actual: StageTensor, overrides: Mapping[str, Any], call: Call | None = None) -> None:
         """Compare one stage and keep the result, and a copy of the tensor unless it passes.
@@ -135,7 +111,7 @@ class Recording:
         try:
             result = self._judge(actual, overrides)
         except GoldenError as error:
-            self.golden_error = self.golden_error or error
+            self.reference.fail(error)
             return
         self._recorded[name] = result
         if self._observe is not None:
@@ -178,95 +154,53 @@ class Recording:
         """Keep what became of a round trip."""
         self._roundtrips = [*(self._roundtrips or ()), result]
 
-    def misused(self, problem: str) -> None:
-        """Remember a mistake, so that a test which swallows the exception still fails and updates nothing."""
-        self._misuse = self._misuse or problem
-
-    def announce(self, problem: str) -> Callable[[], None]:
-        """Take note of what fails the test unless something follows; the function that is returned says that it has."""
-        self._announced.append(problem)
-        return lambda: self._announced.remove(problem)
-
-    def refuse(self, reason: str, *, forcible: bool = True) -> None:
-        """Keep these stages from becoming the golden, by what is known of them beside their numbers.
-
-        Parameters
-        ----------
-        reason : in one line; the first counts
-        forcible : whether `--force-golden` overrides it, as it does what audio sounds like
-        """
-        if forcible:
-            self.objection = self.objection or reason
-        else:
-            self._refused = self._refused or reason
-
     def kind(self, meta: StageMeta) -> str | None:
         """Return the declared kind of a stage, the golden's where the test declares none."""
-        held = (stage.kind for stage in self._stages() if stage.name == meta.name)
+        held = (stage.kind for stage in self.reference.stages if stage.name == meta.name)
         return meta.kind or next(held, None)
 
     def finish(self, *, root: Path) -> ParityResult:
         """Judge the whole test: what the golden has and the test did not record is missing."""
         self.close()
         results, settings = self._compared(), self._compared_settings(whole=True)
-        golden_order = self._golden_order()
+        order = self.reference.order
         try:
-            for name in golden_order:
-                if self.golden is not None and name not in self._recorded:
-                    expected = self.golden.read(name)
+            for name in order:
+                if name not in self._recorded:
+                    expected = self.reference.read(name)
                     actual = expected if name in self.inputs.handed else None
                     results[name] = check_stage(expected, actual, self.spec.tolerance(name))
         except GoldenError as error:
-            self.golden_error = self.golden_error or error
+            self.reference.fail(error)
         passed = all(result.passed for result in results.values()) and all(setting.passed for setting in settings)
         return result_of(
             results,
-            expected_order=golden_order,
+            expected_order=order,
             actual_order=self._recorded,
-            golden=shown_path(self.base, root),
+            golden=shown_path(self.reference.base, root),
             reason=self._not_judged() or self._problem(root),
-            notes=self._notes(root) if self.variant or not passed else (),
+            notes=self._notes(root) if self.reference.variant or not passed else (),
             settings=settings,
             roundtrips=tuple(self._roundtrips or ()),
         )
 
     def _problem(self, root: Path) -> str | None:
-        """Say what is wrong with the golden, or return None."""
-        shown = shown_path(self.base, root)
-        if self.is_new and self._roundtrips and not self._recorded:
+        if self.reference.is_new and self._roundtrips and not self._recorded:
             return None  # the scores were held to thresholds alone, which needs no golden
-        if not (self.spec.port and self.is_new):
-            return None if self.golden_error is None else str(self.golden_error).replace(str(self.base), str(shown))
-        reason = f"golden {shown} does not exist; write it with the test that owns it and --update-golden"
-        if shown.parts[:1] == shown.parts[1:2]:
-            reason += f", or leave the leading {shown.parts[0] + '/'!r} out of golden="
-        return reason
+        return self.reference.problem(root)
 
     def _notes(self, root: Path) -> tuple[tuple[str, str], ...]:
-        from pytest_audioparity.golden.provenance import difference
-
-        notes = []
-        if self.variant is not None:
-            _, text = self.variant_distance()
-            notes.append(("variant", f"{self.variant!r} of {shown_path(self.path, root)}, {text}"))
-        if self.golden is not None and self.golden.settings and not self._has_settings_of_its_own():
-            names = ", ".join(sorted(self.golden.settings))
-            notes.append(("settings", f"{names}: not compared, this port declares none"))
-        if self.golden is not None and (elsewhere := difference(self.golden.provenance)) is not None:
-            notes.append(("golden made with", elsewhere))
+        notes = list(self.reference.notes(root))
+        held = {} if self.reference.golden is None else self.reference.golden.settings
+        if held and not self._has_settings_of_its_own():
+            notes.append(("settings", f"{', '.join(sorted(held))}: not compared, this port declares none"))
         return tuple(notes)
-
-    def variant_distance(self) -> tuple[StageResult | None, str]:
-        """Return the stage in which the variant is farthest from the shared golden, and that in words."""
-        if self._distance is None:
-            self._distance = distance(self.path, self.golden or self.base, self.shelf, self.spec)
-        return self._distance
 
     def so_far(self) -> ParityResult:
         """Return what was judged until now, of a test that ended early; what is missing may have been to come."""
         result = result_of(
             self._compared(),
-            expected_order=self._golden_order(),
+            expected_order=self.reference.order,
             actual_order=self._recorded,
             settings=self._compared_settings(whole=False),
             roundtrips=tuple(self._roundtrips or ()),
@@ -287,16 +221,16 @@ class Recording:
             return problem
         if failed := [check.name for result in self._roundtrips or () for check in result.failed]:
             return f"its round trip fails: {', '.join(failed)}"
-        if self.golden_error is not None and not self.is_new:
+        if self.reference.error is not None and not self.reference.is_new:
             return "the golden that is there has to be put right first"
         for name, stage in self._kept.items():
             result = self._recorded[name]
             against_itself = None if result is None else check_stage(stage, stage, result.tolerance)
             if against_itself is not None and not against_itself.passed:
                 return f"stage {name!r}: {against_itself.reason or against_itself.findings[-1].message}"
-        if self._refused is None and self.objection is None:
+        if self.doubts.are_none:
             self._object_to_lost_words()
-        return self._refused or (None if self.force else self.objection)
+        return self.doubts.refusal
 
     def _object_to_lost_words(self) -> None:
         for name in self._kept:
@@ -304,36 +238,29 @@ class Recording:
             if judged is None or judged.audio is None or not must_keep_words(judged.meta, judged.tolerance):
                 continue
             if (reason := objection(f"stage {name!r}", judged.audio)) is not None:
-                self.refuse(f"{reason}; if it need not be speech: words='any' in the mark or record")
+                self.doubts.refuse(f"{reason}; if it need not be speech: words='any' in the mark or record")
                 return
 
     @property
     def proposal(self) -> Proposal:
         """What an update would make of the golden, by what was recorded until now."""
         return Proposal(
-            self.golden,
-            self.is_new,
+            self.reference.golden,
+            self.reference.is_new,
             self._recorded,
             self._kept,
-            gone=tuple(name for name in self._golden_order() if name not in {*self._recorded, *self.inputs.handed}),
+            gone=tuple(name for name in self.reference.order if name not in {*self._recorded, *self.inputs.handed}),
             settings=self._settings if self._has_settings_of_its_own() else None,
         )
 
     def _judge(self, actual: StageTensor, overrides: Mapping[str, Any]) -> StageResult:
         name = actual.meta.name
         tolerance = self.spec.tolerance(name, overrides)
-        if self.golden is None:
+        if self.reference.golden is None:
             if actual.meta.kind == "log_spectrum" and actual.meta.unit is None:
                 raise StageError(f"stage {name!r}: a log_spectrum needs unit=, one of {', '.join(DB_PER_UNIT)}")
             return without_golden(actual, tolerance)
-        expected = self.golden.read(name) if name in self.golden else None
-        return check_stage(expected, actual, tolerance, causes=False)
-
-    def expected(self, meta: StageMeta) -> StageTensor | None:
-        """Return a stage of the golden with all that is declared of it on either side, None where it has none."""
-        if self.golden is None or meta.name not in self.golden:
-            return None
-        return replace(self.golden.read(meta.name), meta=meta)
+        return check_stage(self.reference.read(name), actual, tolerance, causes=False)
 
     def left_out(self) -> list[str]:
         """Return the recorded stages that `only` leaves out."""
@@ -344,10 +271,8 @@ class Recording:
 
         An exception out of the comparison, swallowed by the model's own code, must not leave a stage uncompared.
         """
-        if self._misuse is not None:
-            return self._misuse
-        if self._announced:
-            return self._announced[0]
+        if self.doubts.failure is not None:
+            return self.doubts.failure
         if self._roundtrips == []:
             return "the test sent nothing through its codec: call roundtrip(encode=..., decode=..., sample_rate=...)"
         if not self._recorded and self._roundtrips:
@@ -357,13 +282,13 @@ class Recording:
         covered = [name for name in self._recorded if self.spec.covers(name)]
         if not covered:
             return f"only={list(self.spec.only or ())} leaves out every stage that the test recorded"
-        problem = unmatched(self.spec.must_match, [*self._recorded, *self._held()])
+        problem = unmatched(self.spec.must_match, [*self._recorded, *(stage.name for stage in self.reference.stages)])
         if problem is not None:
             return f"{problem}; globs that several tests share belong to their class or the ini options"
         if (problem := self._unheard(covered)) is not None:
             return problem
         undone = [name for name in covered if self._recorded[name] is None]
-        if undone and (self.golden_error is None or self.is_new):
+        if undone and (self.reference.error is None or self.reference.is_new):
             return f"stage {undone[0]!r} was not compared: an exception interrupted its comparison"
         return None
 
@@ -372,25 +297,16 @@ class Recording:
         metas = [result.meta for name in covered if (result := self._recorded[name]) is not None]
         if len(metas) < len(covered):  # what these are is not known, for a reason of its own
             return None
-        return unheard(self.spec.must_hear, [m.name for m in (*metas, *self._stages()) if m.kind == "waveform"])
+        return unheard(self.spec.must_hear, [m.name for m in (*metas, *self.reference.stages) if m.kind == "waveform"])
 
     def _has_settings_of_its_own(self) -> bool:
         """Whether hyper-parameters are compared: a port that declares none may have no way to know them."""
         return bool(self._settings) or not self.spec.port
 
     def _compared_settings(self, *, whole: bool) -> tuple[SettingResult, ...]:
-        if self.golden is None or not self._has_settings_of_its_own():
+        if self.reference.golden is None or not self._has_settings_of_its_own():
             return ()
-        return compare_settings(self.golden.settings, self._settings, whole=whole)
+        return compare_settings(self.reference.golden.settings, self._settings, whole=whole)
 
     def _compared(self) -> dict[str, StageResult]:
         return {name: result for name, result in self._recorded.items() if result is not None}
-
-    def _stages(self) -> Sequence[StageMeta]:
-        return () if self.golden is None else self.golden.stages
-
-    def _held(self) -> list[str]:
-        return [stage.name for stage in self._stages()]
-
-    def _golden_order(self) -> list[str]:
-        return [name for name in self._held() if self.spec.covers(name)]

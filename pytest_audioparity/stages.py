@@ -285,7 +285,7 @@ class Stages(Captures):
             return done
 
     def _announce(self, problem: str) -> Callable[[], None]:
-        return self._recording.announce(problem)
+        return self._recording.doubts.announce(problem)
 
     @contextmanager
     def _noting_misuse(self) -> Iterator[None]:
@@ -294,5 +294,5 @@ class Stages(Captures):
         try:
             yield
         except AudioparityError as error:
-            self._recording.misused(str(error))
+            self._recording.doubts.misused(str(error))
             raise

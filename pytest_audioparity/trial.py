@@ -158,7 +158,7 @@ def conclude(item: pytest.Item) -> None:
         return
     # Only now: reading the stages that were not recorded may have shown that the golden is damaged.
     trial.refused = refusal(item, recording, failed=trial.failed)
-    asked = settings.update or (settings.create and recording.is_new)
+    asked = settings.update or (settings.create and recording.reference.is_new)
     if asked and trial.refused is None:
         trial.update = planned(recording, settings)
         return
@@ -243,7 +243,7 @@ def _account(item: pytest.Item, trial: _Trial) -> dict[str, Any]:
 
 def _refusal(trial: _Trial) -> str | None:
     """Return why a golden may not be written, with the way round it where pytest has one."""
-    if trial.refused is None or trial.refused != trial.recording.objection:
+    if trial.refused is None or trial.refused != trial.recording.doubts.objection:
         return trial.refused
     return f"{trial.refused}; if that is right: --force-golden --golden-reason TEXT"
 
@@ -270,7 +270,7 @@ def _error(call: pytest.CallInfo[None]) -> BaseException | None:
 def _add_stages_so_far(recording: Recording, report: pytest.TestReport) -> None:
     """Show what was judged before a test failed for another reason: a crash is often the end of a divergence."""
     result = recording.so_far()
-    if (recording.golden is not None and result.stages) or result.roundtrips:
+    if (recording.reference.golden is not None and result.stages) or result.roundtrips:
         from pytest_audioparity.report.terminal import render
 
         report.sections.append(("stages recorded before this failure", render(result)))

@@ -55,7 +55,7 @@ def owner_of(recording: Recording) -> str | None:
     """Return the test that wrote a golden, where the golden says so, as it may be shown."""
     from pytest_audioparity.report.plain_text import clean_line
 
-    owner = None if recording.golden is None else recording.golden.provenance.get("test")
+    owner = None if recording.reference.golden is None else recording.reference.golden.provenance.get("test")
     return clean_line(owner) if isinstance(owner, str) else None
 
 
@@ -76,7 +76,7 @@ def refusal(item: pytest.Item, recording: Recording, *, failed: bool) -> str | N
         return "this test is expected to fail (xfail), so its output is no reference"
     if failed:
         return "this test failed otherwise as well"
-    if recording.golden is not None and _is_of_another(item, recording):
+    if recording.reference.golden is not None and _is_of_another(item, recording):
         return (
             f"its golden was written by {owner_of(recording) or 'something else than a test'}; if this test only "
             "compares, give it port=True; if it is the new owner, delete the golden first"
@@ -115,13 +115,13 @@ def describe(recording: Recording, result: ParityResult, *, test: str, settings:
     from pytest_audioparity.report.terminal import headline
 
     variant = None
-    if recording.variant is not None:
-        farthest, _ = recording.variant_distance()
+    if recording.reference.variant is not None:
+        farthest, _ = recording.reference.distance
         stage, deviation_db = (None, None) if farthest is None else (farthest.name, farthest.deviation_db)
-        variant = {"name": recording.variant, "stage": stage, "deviation_db": deviation_db}
+        variant = {"name": recording.reference.variant, "stage": stage, "deviation_db": deviation_db}
     return {
         "test": test,
-        "golden": name_of(recording.path, settings.golden_dir),
+        "golden": name_of(recording.reference.path, settings.golden_dir),
         "port": recording.spec.port,
         "variant": variant,
         "verdict": result.verdict,
@@ -145,10 +145,10 @@ def describe(recording: Recording, result: ParityResult, *, test: str, settings:
 def planned(recording: Recording, settings: Settings) -> dict[str, Any]:
     """Return what the summary says of a golden that is about to be written, in plain types."""
     proposal = recording.proposal
-    created = recording.is_new or recording.target != recording.base
-    old = None if recording.golden is None else recording.golden.size_bytes
+    created = recording.reference.is_new or recording.reference.target != recording.reference.base
+    old = None if recording.reference.golden is None else recording.reference.golden.size_bytes
     return {
-        "golden": str(shown_path(recording.target, settings.root)),
+        "golden": str(shown_path(recording.reference.target, settings.root)),
         "to_push": settings.store is not None,
         "created": created,
         "planned": True,
@@ -174,12 +174,12 @@ def write(recording: Recording, *, test: str, settings: Settings) -> int:
     from pytest_audioparity.golden.shelf import save_golden
 
     return save_golden(
-        recording.target,
+        recording.reference.target,
         recording.proposal.new_golden(),
         settings=recording.proposal.new_settings(whole=True),
         provenance=provenance(test=test, root=settings.root, reason=settings.reason, forced=_forced(recording)),
-        shelf=recording.shelf,
-        since=recording.golden if recording.target == recording.base else None,
+        shelf=recording.reference.shelf,
+        since=recording.reference.golden if recording.reference.target == recording.reference.base else None,
     )
 
 
@@ -220,11 +220,11 @@ def keep(
     folder = settings.golden_dir
     pending = Pending(
         test=test,
-        golden=name_of(recording.target, folder),
-        base=name_of(recording.base, folder),
+        golden=name_of(recording.reference.target, folder),
+        base=name_of(recording.reference.base, folder),
         golden_dir=shown_path(folder, settings.root).as_posix(),
         refused=refused,
-        forcible=refused is not None and refused == recording.objection,
+        forcible=refused is not None and refused == recording.doubts.objection,
         run=run,
         obtained=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         order=proposal.order,
@@ -243,7 +243,7 @@ def keep(
 
 def _forced(recording: Recording) -> str | None:
     """Return the objection that --force-golden overrides."""
-    return recording.objection if recording.force else None
+    return recording.doubts.objection if recording.doubts.force else None
 
 
 def drop(test: str, *, settings: Settings) -> None:

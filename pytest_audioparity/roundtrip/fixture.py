@@ -118,13 +118,15 @@ class Roundtrip:
                 codec, taken, self._limits, name, recogniser=recogniser, cache=self._cache, progress=self._progress
             )
         except AudioparityError as error:
-            self._recording.misused(str(error))
+            self._recording.doubts.misused(str(error))
             raise
         self._recording.travel(found)
         for clip, score, value, drop in stored_scores(trips, self._limits):
             stage = StageMeta("/".join(filter(None, (name, clip, score))))
             # A golden holds no infinity: what is equal to the last bit has lost nothing of what the golden has.
-            held = self._recording.expected(stage) if value == math.inf else StageTensor(stage, np.array(value))
+            held = (
+                self._recording.reference.expected(stage) if value == math.inf else StageTensor(stage, np.array(value))
+            )
             if value is not None and held is not None:
                 self._recording.take(held, {**_NO_OTHER_LIMIT, "max_drop": drop})
         self._object_to_garble(found)
@@ -135,4 +137,4 @@ class Roundtrip:
         for clip, score in found.clips:
             audio = None if score is None else Heard({"": score}, 1)
             if audio is not None and (reason := objection(f"clip {clip!r}", audio, against="the clip")) is not None:
-                self._recording.refuse(reason)
+                self._recording.doubts.refuse(reason)

@@ -357,7 +357,7 @@ def test_what_concerns_nothing_is_an_error_that_says_what_was_meant(stages, reco
     with pytest.raises(StageError) as error, stages.torch(net, **WRONG[message]):
         net(torch.ones(5, 1, 4))
     assert message in str(error.value)
-    assert recording._misuse is not None
+    assert recording.doubts.failure is not None
 
 
 @pytest.mark.filterwarnings("ignore")  # torch's own, of its own parts
