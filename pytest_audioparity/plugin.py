@@ -6,6 +6,7 @@ top but `options`, and has few hooks; the rest is imported and registered when t
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -185,4 +186,8 @@ def _record(config: pytest.Config) -> Recorder:
     if recorder is None:
         recorder = Recorder(config, config.stash[_OUTCOMES], config.stash[_FOUND], config.stash[_BEGAN])
         config.pluginmanager.register(recorder, NAME)
+        if os.environ.get("GITHUB_ACTIONS") == "true" and not hasattr(config, "workerinput"):
+            from pytest_audioparity import announcer
+
+            config.pluginmanager.register(announcer.Announcer(config, recorder), announcer.NAME)
     return recorder

@@ -163,6 +163,11 @@ class Recorder:
             for line in some:
                 terminalreporter.write_line(line)
 
+    @property
+    def record(self) -> RunRecord:
+        """What is known of the run, all of it once the session has finished."""
+        return self._record
+
     def _audits(self, *, show_all: bool) -> dict[str, list[str]]:
         sections = {}
         if self._settings.mutants:

@@ -2,16 +2,71 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.records import FAIL, NOT_MEASURED
 from pytest_audioparity.report.numbers import decibel, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 # A finding is a sentence with its share before it, as in the terminal.
 _SHARE = " ({} of the error)"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A parity test that failed.
+
+    Attributes
+    ----------
+    test : node id
+    account : what the record of the run says of it, None where it failed before it was judged
+    message : the first line of what pytest says
+    file : its file relative to the repository, None where it lies outside
+    line : of its definition, counted from 1, None where that is not known
+    """
+
+    test: str
+    account: Mapping[str, Any] | None
+    message: str
+    file: str | None = None
+    line: int | None = None
+
+    @property
+    def is_by_stages(self) -> bool:
+        """Whether it failed by its stages, and not by an exception that came before all were judged."""
+        wrong = headline(self.account or {})
+        return bool(wrong) and (wrong in self.message or not self.message)
+
+    @property
+    def said(self) -> str:
+        """What is wrong in one line: with its stages, or what else ended it."""
+        return headline(self.account or {}) if self.is_by_stages else self.message
+
+
+def by_weight(failures: Iterable[Failure]) -> list[Failure]:
+    """Sort failures: words that are lost first, then the largest deviations, then what has no number."""
+    return sorted(failures, key=_weight)
+
+
+def cause(failure: Failure) -> str:
+    """Write why a test failed: what it raised, if it did, and the first cause of what its stages show, if they do."""
+    account = failure.account or {}
+    found = finding(account) or (headline(account) if first_stage(account) is not None else "")
+    said = "" if failure.is_by_stages and found else failure.said
+    return "; before: ".join(text for text in (said, found) if text)
+
+
+def _weight(failure: Failure) -> tuple[bool, bool, float]:
+    stage = first_stage(failure.account or {})
+    if stage is None or not deviation(stage):
+        return True, failure.account is None, 0.0
+    is_lost = audio_verdict(failure.account or {}) in ("silent", "garbled", "wrong_content")
+    off = math.inf if is_infinite(stage) else stage.get("deviation_db") or 0.0
+    return False, not is_lost, -off
 
 
 def first_stage(account: Mapping[str, Any]) -> Mapping[str, Any] | None:
