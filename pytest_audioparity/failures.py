@@ -1,9 +1,12 @@
-"""How a failed test is shown: the report or the misuse alone, pointing at the test, without frames of this package."""
+"""How a failed test is shown: the report or the misuse alone, pointing at the test, without frames of this package.
+
+The process that the user started colours it, with pytest's own markup: a worker of pytest-xdist has no terminal.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -26,6 +29,8 @@ class Failure(ParityError, _PytestFailed):  # noqa: N818 - it is renamed below
         _PytestFailed.__init__(self, message, pytrace=False)
 
 
+# On reports of failures that are shown as a text of ours.
+_OURS_KEY = "audioparity_ours"
 Failure.__name__ = Failure.__qualname__ = "ParityError"
 
 
@@ -44,13 +49,49 @@ def shape(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException], repor
             if place is not None:
                 crash.path, crash.lineno = str(place[0]), place[1]
         report.longrepr = representation
+        setattr(report, _OURS_KEY, True)
     elif isinstance(error, Failure):
+        setattr(report, _OURS_KEY, True)
         # What tools for annotations read would be the line here that raised.
         crash = getattr(report.longrepr, "reprcrash", None)
         if crash is not None:
             crash.path, crash.lineno = str(item.path), (item.location[1] or 0) + 1
             # In CI pytest does not cut the message for its short summary, and would print the report a second time.
             crash.message = crash.message.partition("\n")[0]
+
+
+def paint(config: pytest.Config, report: pytest.TestReport) -> None:
+    """Let the terminal show a text of ours in colours, and not at all where each failure is to be one line.
+
+    Whoever else asks for the text, as the XML of JUnit does, gets what there was.
+    """
+    shown: Any = report.longrepr
+    if report.__dict__.pop(_OURS_KEY, False) and hasattr(shown, "toterminal"):
+        plain, text = shown.toterminal, str(shown)
+
+        def show(writer: Any) -> None:
+            if not config.pluginmanager.has_plugin("terminalreporter") or writer is not config.get_terminal_writer():
+                plain(writer)
+            elif config.getoption("tbstyle") != "line":  # pytest itself writes the line
+                _write(writer, text)
+
+        shown.toterminal = show
+
+
+def _write(writer: Any, text: str) -> None:
+    from pytest_audioparity.report.colours import painted, painted_first
+    from pytest_audioparity.report.plain_text import encodable
+
+    first, *rest = encodable(text, encoding_of(writer)).split("\n")
+    for parts in (painted_first(first), *map(painted, rest)):
+        for part, markup in parts:
+            writer.write(part, **markup)
+        writer.write("\n")
+
+
+def encoding_of(writer: Any) -> str | None:
+    """Return the encoding that pytest writes in; a line that lacks characters there it writes as Python's escapes."""
+    return getattr(getattr(writer, "_file", None), "encoding", None)
 
 
 def _place(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> tuple[Path, int] | None:

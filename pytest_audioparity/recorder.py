@@ -16,8 +16,9 @@ import pytest
 
 from pytest_audioparity.collected import Collected
 from pytest_audioparity.errors import AudioparityError
+from pytest_audioparity.failures import encoding_of, paint
 from pytest_audioparity.golden.names import golden_path, shown_path
-from pytest_audioparity.report.plain_text import clean_line
+from pytest_audioparity.report.plain_text import clean_line, encodable
 from pytest_audioparity.runs import REPORT_KEY, RunRecord, confined, read_run, write_run
 from pytest_audioparity.selection import covered_paths, is_run, layout_of, left_out_file, selection_reasons
 from pytest_audioparity.session import run_of
@@ -125,6 +126,8 @@ class Recorder:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
         """Take what a test delivered off its report, which the terminal keeps; of several attempts the last counts."""
+        if not self._is_worker:
+            paint(self._config, report)
         yield
         delivered = report.__dict__.pop(REPORT_KEY, None)
         if self._is_worker or str(report.outcome) == "rerun":
@@ -153,7 +156,7 @@ class Recorder:
         """Say what was done to goldens, unless nothing is to be said: some versions of pytest leave that to plugins."""
         if terminalreporter.no_summary:
             return
-        verbosity = self._config.get_verbosity()
+        verbosity, encoding = self._config.get_verbosity(), encoding_of(self._config.get_terminal_writer())
         asked = {test["test"] for test in self._record.tests if self._is_asked(test["golden"])}
         lines = summary_lines(self._record, asked=asked, warnings=self._warnings, show_all=verbosity > 0)
         sections = {"goldens": lines, **self._audits(show_all=verbosity > 0), "parity report": self._pages}
@@ -161,7 +164,7 @@ class Recorder:
             if some:
                 terminalreporter.write_sep("=", title)
             for line in some:
-                terminalreporter.write_line(line)
+                terminalreporter.write_line(encodable(line, encoding))
 
     @property
     def record(self) -> RunRecord:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from pytest_audioparity.golden.names import SUFFIX, VARIANT_SIGN
 from pytest_audioparity.report.numbers import counted, cut, size_text
 from pytest_audioparity.report.plain_text import clean_line
-from pytest_audioparity.workspace import FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -42,7 +41,7 @@ def summary_lines(
     orphans = [f"orphan {_path(record, orphan.golden)} (no collected test owns it)" for orphan in record.orphans]
     lines += _cut([f"{line}; delete with: audioparity golden prune" for line in orphans], show_all=show_all)
     if count := sum(bool(test.get("pending")) for test in tests):
-        left = f"{counted(count, 'test')} left what {'it' if count == 1 else 'they'} obtained in {FOLDER}"
+        left = f"{counted(count, 'test')} left what {'it' if count == 1 else 'they'} obtained"
         lines.append(f"{left}; review: audioparity golden pending")
     if count := sum(bool(test.get("removed")) for test in tests):
         gone = f"what {counted(count, 'test')} obtained made room for later ones"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from pytest_audioparity.report.plain_text import clean_line, shortened
+
 if TYPE_CHECKING:
     import pytest
 
@@ -49,4 +51,4 @@ class Ticker:
             if not self._is_shown:
                 self._reporter.ensure_newline()
                 self._is_shown = True
-            self._reporter.rewrite(text[: self._width - 1], erase=True)
+            self._reporter.rewrite(shortened(clean_line(text), self._width - 1), erase=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.comparison.tolerances import PRESET_DB, unmatched
 from pytest_audioparity.report.numbers import counted, decibel, percent
+from pytest_audioparity.report.plain_text import cells, padded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -160,9 +161,9 @@ def _function(some: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield f"{'stage':<{_WIDTH}} {'to golden':>9} {'run to run':>10}  {'smallest fault':<19} {'now':>7} proposed"
     found = proposals(rows)
     for one in found:
-        if len(one.glob) > _WIDTH:
+        if cells(one.glob) > _WIDTH:
             yield one.glob
-        yield f"{one.glob if len(one.glob) <= _WIDTH else '':<{_WIDTH}} {_row(one)}"
+        yield f"{padded(one.glob if cells(one.glob) <= _WIDTH else '', _WIDTH)} {_row(one)}"
         if one.note is not None:
             yield f"    {one.note}"
     changed = {one.glob: _keyword(one) for one in found if one.proposed is not None and not one.in_record}

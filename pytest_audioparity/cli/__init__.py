@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from pytest_audioparity.cli import files, goldens, runs, scores, starting, weights
 from pytest_audioparity.cli.terminal import FAILED, INTERRUPTED, WRONG_USE, say
@@ -44,10 +44,19 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).splitlines())
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as every command does, and where to read more."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say it and exit; argparse would write the whole usage before it."""
+        say(f"{self.prog}: {message}; see: {self.prog} --help", error=True)
+        raise SystemExit(WRONG_USE)
+
+
 def _parser() -> argparse.ArgumentParser:
     from pytest_audioparity import __version__
 
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="audioparity",
         description="Compare the stages of audio models across frameworks and languages, and review their goldens.",
         epilog="exit status: 0 pass, 1 fail, 2 wrong use",

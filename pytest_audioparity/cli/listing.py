@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_audioparity.cli.terminal import age_text
 from pytest_audioparity.report.json import plain
 from pytest_audioparity.report.numbers import counted
+from pytest_audioparity.report.plain_text import cells, padded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,9 +73,9 @@ def listed(entry: Waiting, scope: Scope) -> Iterator[str]:
     yield entry.pending.test
     word = "would create" if entry.is_new else "would change"
     yield f"  {word} {entry.shown}, obtained {age_text(entry.pending.obtained)}{_origin(entry, scope)}"
-    width = min(max((len(change.label) for change in entry.changes), default=0), 40)
+    width = min(max((cells(change.label) for change in entry.changes), default=0), 40)
     for change in entry.changes:
-        yield f"  {change.label:<{width}}  {change.text}"
+        yield f"  {padded(change.label, width)}  {change.text}"
     if entry.refused is not None:
         yield f"  cannot be accepted: {entry.refused}"
 

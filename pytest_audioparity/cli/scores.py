@@ -18,6 +18,7 @@ from pytest_audioparity.cli.words import (
     words_pass,
 )
 from pytest_audioparity.errors import AudioparityError, StageError
+from pytest_audioparity.report.plain_text import cells, padded
 
 if TYPE_CHECKING:
     import argparse
@@ -152,18 +153,18 @@ def _summary(items: list[Item], passed: int) -> dict[str, Any]:
 
 
 def _table(items: list[Item]) -> list[str]:
-    width = min(40, max(len(item.name) for item in items))
+    width = min(40, max(cells(item.name) for item in items))
     lines = [f"{'':<{width}}  estoi  pesq_wb  level dB  verdict"]
     for item in items:
         if item.result is None:
-            lines.append(f"{item.name:<{width}}  {item.problem}")
+            lines.append(f"{padded(item.name, width)}  {item.problem}")
             continue
         numbers = (item.result.estoi, item.result.pesq_wb, item.result.level_db)
         texts = ("-" if value is None else f"{value:.2f}" for value in numbers)
         row = "{:>5}  {:>7}  {:>8}".format(*texts)
         told = item.result.findings[0].message if item.result.findings else ""
         lines.append(
-            f"{item.name:<{width}}  {row}  {item.result.verdict.replace('_', ' ')}{': ' if told else ''}{told}"
+            f"{padded(item.name, width)}  {row}  {item.result.verdict.replace('_', ' ')}{': ' if told else ''}{told}"
         )
     return lines
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 import time
 from datetime import datetime, timezone
-from typing import Any, TextIO
+from typing import Any
 
 from pytest_audioparity.report.numbers import counted, size_text
-from pytest_audioparity.report.plain_text import clean
+from pytest_audioparity.report.plain_text import clean, encodable, shortened
 
 PASSED, FAILED, WRONG_USE = 0, 1, 2
 # What shells report of a command that Ctrl-C ended: 128 and the number of the signal.
@@ -18,13 +20,12 @@ INTERRUPTED = 130
 _SILENT_SECONDS = 0.5
 _TERMINAL_SECONDS = 0.2
 _PLAIN_SECONDS = 10.0
-_WIDTH = 79
 
 
 def say(text: str, *, error: bool = False) -> None:
     """Print a text, cleaned, also where the terminal lacks its characters."""
     stream = sys.stderr if error else sys.stdout
-    print(_within(clean(text), stream), file=stream, flush=True)
+    print(encodable(clean(text), stream.encoding), file=stream, flush=True)
 
 
 def say_json(document: Any) -> None:
@@ -37,11 +38,6 @@ def say_json(document: Any) -> None:
     except UnicodeEncodeError:
         safe = json.dumps(document, indent=1, allow_nan=False)
     print(safe, flush=True)
-
-
-def _within(text: str, stream: TextIO) -> str:
-    encoding = stream.encoding or "utf-8"
-    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def is_interactive() -> bool:
@@ -62,7 +58,7 @@ class Progress:
     """A line of progress on stderr, for work that may take long: rewritten in a terminal, now and then elsewhere."""
 
     def __init__(self) -> None:
-        self._rewrites = sys.stderr.isatty()
+        self._rewrites = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._next = time.monotonic() + (_SILENT_SECONDS if self._rewrites else _PLAIN_SECONDS)
         self._shown = False
 
@@ -88,7 +84,7 @@ class Progress:
         text = clean(f"{share} of {total_text}  {label}").replace("\n", " ")
         if self._rewrites:
             self._next, self._shown = now + _TERMINAL_SECONDS, True
-            sys.stderr.write(f"\r\x1b[K{_within(text[:_WIDTH], sys.stderr)}")
+            sys.stderr.write(f"\r\x1b[K{encodable(shortened(text, _width()), sys.stderr.encoding)}")
             sys.stderr.flush()
         else:
             self._next = now + _PLAIN_SECONDS
@@ -99,6 +95,11 @@ class Progress:
         if self._shown:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+
+def _width() -> int:
+    """Return the cells of a line of the terminal, less one: some terminals begin a new line behind the last."""
+    return shutil.get_terminal_size().columns - 1
 
 
 def age_text(moment: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
 from pytest_audioparity.records import FAIL
 from pytest_audioparity.report.numbers import percent
+from pytest_audioparity.report.plain_text import cells, padded, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ def roundtrip_lines(result: ParityResult, width: int) -> Iterator[str]:
     for trip in result.roundtrips:
         yield ""
         name = f"round trip {trip.name!r}" if trip.name else "round trip"
-        yield from textwrap.wrap(f"{name}: {trip.about}", width, break_long_words=False, break_on_hyphens=False)
+        yield from wrapped(f"{name}: {trip.about}", width)
         yield from _checks(trip, width)
         yield ""
         yield from _scores(trip)
@@ -71,14 +71,14 @@ def _causes(check: CheckResult, width: int) -> Iterator[str]:
 def _scores(trip: RoundtripResult) -> Iterator[str]:
     yield f"{'clip':<{_CLIP}}" + "".join(f"{title:>{_NUMBER}}" for title in _COLUMNS) + "  verdict"
     for name, score in (*trip.clips, *trip.streams):
-        if len(name) > _CLIP:
+        if cells(name) > _CLIP:
             yield name
             name = ""
         verdict = "not scored" if score is None else score.verdict.replace("_", " ")
-        yield f"{name:<{_CLIP}}" + "".join(_cells(score)) + f"  {verdict}"
+        yield padded(name, _CLIP) + "".join(_numbers(score)) + f"  {verdict}"
 
 
-def _cells(score: Score | None) -> Iterator[str]:
+def _numbers(score: Score | None) -> Iterator[str]:
     for measure, digits in _COLUMNS.values():
         value = None if score is None else score.measures[measure].value
         yield f"{'-':>{_NUMBER}}" if value is None else f"{value:>{_NUMBER}.{digits}f}"
@@ -86,7 +86,6 @@ def _cells(score: Score | None) -> Iterator[str]:
 
 def _wrapped(label: str, text: str, width: int) -> Iterator[str]:
     indent = len(label) if len(label) < width // 2 else len(label) - len(label.lstrip()) + 4
-    lines = textwrap.wrap(text, width - len(label), break_long_words=False, break_on_hyphens=False) or [""]
-    yield f"{label}{lines[0]}"
-    rest = textwrap.wrap(" ".join(lines[1:]), width - indent, break_long_words=False, break_on_hyphens=False)
+    first, *rest = wrapped(text, width - indent, taken=len(label) - indent)
+    yield f"{label}{first}"
     yield from (f"{'':<{indent}}{line}" for line in rest)

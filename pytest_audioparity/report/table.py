@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_audioparity.records import shape_text
 from pytest_audioparity.report.attribution import own_cell
 from pytest_audioparity.report.numbers import SHORT, decibel, percent, round_down, score_text, short
+from pytest_audioparity.report.plain_text import cells, padded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,20 +46,20 @@ def _rows(stage: StageResult, mark: str, *, is_owned: bool) -> Iterator[str]:
     comparison = stage.comparison
     sides = [] if comparison is None else [s for s in (comparison.expected, comparison.actual) if s.dtype]
     shapes = [shape_text(side.shape) for side in sides] or [""]
-    cells = [_side_cells(side) for side in sides] or [""]
+    numbers = [_side_cells(side) for side in sides] or [""]
     status = "inh." if stage.is_inherited else {"pass": "ok", "fail": "FAIL", "not_measured": "N/M"}[stage.verdict]
     if stage.tolerance.max_drop is not None and len(sides) == 2:
         yield _score_row(stage, status, mark)
         return
     name = stage.name
-    if len(name) > _NAME or len(shapes[0]) > _SHAPE:
+    if cells(name) > _NAME or len(shapes[0]) > _SHAPE:
         long_shape = shapes[0] if len(shapes[0]) > _SHAPE else ""
         yield f"{name} {long_shape}"
         name, shapes[0] = "", "" if long_shape else shapes[0]
     judged = _judged_cells(stage, is_owned=is_owned)
-    yield f"{name:<{_NAME}} {shapes[0]:<{_SHAPE}}{cells[0]:<{4 * _NUMBER}}{judged} {status}{mark}"
-    if len(sides) == 2 and (cells[0] != cells[1] or sides[0].shape != sides[1].shape):
-        yield f"{'actual':>{_NAME}} {shapes[1]:<{_SHAPE}}{cells[1]}"
+    yield f"{padded(name, _NAME)} {shapes[0]:<{_SHAPE}}{numbers[0]:<{4 * _NUMBER}}{judged} {status}{mark}"
+    if len(sides) == 2 and (numbers[0] != numbers[1] or sides[0].shape != sides[1].shape):
+        yield f"{'actual':>{_NAME}} {shapes[1]:<{_SHAPE}}{numbers[1]}"
 
 
 def _score_row(stage: StageResult, status: str, mark: str) -> str:
@@ -67,7 +68,7 @@ def _score_row(stage: StageResult, status: str, mark: str) -> str:
     assert comparison is not None
     texts = (score_text(side) for side in (comparison.expected, comparison.actual))
     value, last = _judged(stage)
-    return f"{stage.name:<44} {' -> '.join(texts):>16}{value:>8}{last:>7} {status}{mark}"
+    return f"{padded(stage.name, 44)} {' -> '.join(texts):>16}{value:>8}{last:>7} {status}{mark}"
 
 
 def _side_cells(side: Side) -> str:

@@ -7,7 +7,6 @@ its own; pytest colours the failure as a whole.
 from __future__ import annotations
 
 import math
-import textwrap
 from typing import TYPE_CHECKING
 
 from pytest_audioparity.records import DB_PER_UNIT
@@ -21,7 +20,7 @@ from pytest_audioparity.report.attribution import (
     told_of,
 )
 from pytest_audioparity.report.numbers import decibel, percent, round_down, round_up
-from pytest_audioparity.report.plain_text import clean
+from pytest_audioparity.report.plain_text import cells, clean, padded, wrapped
 from pytest_audioparity.report.roundtrips import roundtrip_lines, roundtrip_problem
 from pytest_audioparity.report.table import table
 
@@ -130,7 +129,7 @@ def _lines(result: ParityResult) -> Iterator[str]:
         if failing:
             yield f"{len(failing)} of {len(result.stages)} stages fail"
         if (before := earlier(result)) is not None:
-            yield from textwrap.wrap(f"earlier: {before}", WIDTH, break_long_words=False, break_on_hyphens=False)
+            yield from wrapped(f"earlier: {before}", WIDTH)
         yield from _settings(result)
         if result.stages:
             yield ""
@@ -138,7 +137,7 @@ def _lines(result: ParityResult) -> Iterator[str]:
         yield from _told(result, failing)
     yield ""
     if needed := _needed(failing):
-        yield from textwrap.wrap(needed, WIDTH, break_long_words=False)
+        yield from wrapped(needed, WIDTH)
     yield from _way_on(result)
 
 
@@ -148,7 +147,7 @@ def _settings(result: ParityResult) -> Iterator[str]:
     if wrong:
         yield ""
         yield f"{len(wrong)} of {len(result.settings)} settings {'differs' if len(wrong) == 1 else 'differ'}"
-        widest = min(max(len(name) for name, _ in wrong), _LONGEST)
+        widest = min(max(cells(name) for name, _ in wrong), _LONGEST)
         for name, problem in wrong:
             yield from _wrapped(name, problem, widest)
 
@@ -158,7 +157,7 @@ def _way_on(result: ParityResult) -> Iterator[str]:
     if result.golden is not None:
         yield f"golden: {result.golden}"
     for label, text in result.notes:
-        yield from textwrap.wrap(f"{label}: {text}", WIDTH, break_long_words=False, break_on_hyphens=False)
+        yield from wrapped(f"{label}: {text}", WIDTH)
     if result.accept is not None:
         yield f"accept: {result.accept}"
     if result.review is not None:
@@ -345,8 +344,7 @@ def _codebooks(comparison: Comparison) -> str:
 def _wrapped(label: str, text: str, widest: int = 10) -> Iterator[str]:
     indent = widest + 5
     # What a name that is longer than all labels takes is missing to the first line.
-    first = " " * max(0, len(label) - widest)
-    lines = textwrap.wrap(first + text, WIDTH - indent, break_long_words=False, break_on_hyphens=False) or [""]
-    yield f"  {label:<{widest}} : {lines[0].lstrip()}"
-    for line in lines[1:]:
+    first, *rest = wrapped(text, WIDTH - indent, taken=max(0, cells(label) - widest))
+    yield f"  {padded(label, widest)} : {first}"
+    for line in rest:
         yield f"{'':<{indent}}{line}"

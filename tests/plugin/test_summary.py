@@ -72,7 +72,7 @@ def test_what_would_be_written(model, flags):
         "would update golden/test_model/test_b.safetensors",
         "would create golden/test_model/test_c.safetensors",
         "3 goldens would be written",
-        "3 tests left what they obtained in .audioparity; review: audioparity golden pending",
+        "3 tests left what they obtained; review: audioparity golden pending",
     ]
 
 
@@ -87,9 +87,9 @@ def test_a_plan_in_words(model):
 def test_what_waits_for_review_is_one_line(model, flags):
     """However many tests fail."""
     lines, _ = section(model, *flags)
-    assert lines == ["2 tests left what they obtained in .audioparity; review: audioparity golden pending"]
+    assert lines == ["2 tests left what they obtained; review: audioparity golden pending"]
     lines, _ = section(model, "-k", "test_b", *flags)
-    assert lines == ["1 test left what it obtained in .audioparity; review: audioparity golden pending"]
+    assert lines == ["1 test left what it obtained; review: audioparity golden pending"]
 
 
 @pytest.mark.parametrize("arguments", [(), ("-q",), ("-v",), ("-n2",), ("--update-golden",), ("--golden-plan",)])
