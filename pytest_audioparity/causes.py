@@ -14,7 +14,7 @@ from pytest_audioparity.errors import GoldenError
 from pytest_audioparity.golden.nearby import alike, sources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, MutableMapping
+    from collections.abc import Callable, Iterator, Mapping, MutableMapping
 
     from pytest_audioparity.golden.file import Golden
     from pytest_audioparity.records import ParityResult, StageResult, StageTensor
@@ -46,18 +46,26 @@ class Causes:
         self._kept = kept
         self._explained: set[str] = set()
 
-    def explained(self, result: ParityResult) -> ParityResult:
-        """Return a result with the causes of its first failing stages, and what failing waveforms sound like."""
+    def explained(self, result: ParityResult, progress: Callable[[str], None] = lambda _: None) -> ParityResult:
+        """Return a result with the causes of its first failing stages, and what failing waveforms sound like.
+
+        Parameters
+        ----------
+        result : of the recording
+        progress : is told each stage before it is looked at
+        """
         for name in list(self._kept)[:_DIAGNOSED]:
             judged = self._recorded[name]
             if name in self._explained or judged is None or self._golden is None or name not in self._golden:
                 continue
             self._explained.add(name)
+            progress(name)
             actual = self._kept[name]
             with suppress(GoldenError):  # a golden that was altered has its own report
                 others = sources(self._golden, actual)
                 self._recorded[name] = explained(judged, self._golden.read(name), actual, others)
         for name in [name for name in self._kept if self._is_waveform(name)][:_LISTENED]:
+            progress(name)
             self.listened(name)
         stages = ((self._recorded.get(stage.name), stage) for stage in result.stages)
         return replace(result, stages=tuple(stage if known is None else known for known, stage in stages))

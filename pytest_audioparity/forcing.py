@@ -118,14 +118,18 @@ class Steps:
         as_given = tuple(label for label, value in inputs.labelled() if any(map(is_tensor, leaves(value))))
         self._kept[name] = _Step(recorded, call.function, inputs, as_given, noted_modes())
 
-    def attributed(self, result: ParityResult) -> ParityResult:
+    def attributed(self, result: ParityResult, progress: Callable[[str], None] = lambda _: None) -> ParityResult:
         """Return a result whose failing steps say what is their own, and let go of everything that was kept for that.
 
         Whatever the model's code does when it runs again is a reason that nothing was measured, never an error.
+        `progress` is told each stage before that.
         """
         self.is_replaying = True
         try:
-            owned = {stage.name: self._own(stage, self._kept.get(stage.name)) for stage in result.stages}
+            owned = {}
+            for stage in result.stages:
+                progress(stage.name)
+                owned[stage.name] = self._own(stage, self._kept.get(stage.name))
         finally:
             self.is_replaying = False
             self._kept.clear()

@@ -24,6 +24,7 @@ from pytest_audioparity.selection import covered_paths, is_run, layout_of, left_
 from pytest_audioparity.session import run_of
 from pytest_audioparity.settings import project_of
 from pytest_audioparity.summary import planned_count, summary_lines
+from pytest_audioparity.ticker import Ticker
 from pytest_audioparity.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -249,13 +250,21 @@ class Recorder:
         """Write the page of the run; what keeps it from being written is no failure of a test."""
         from pytest_audioparity.page import write_page
 
+        ticker = Ticker(self._config, "page of the run")
         try:
             if folder == self._workspace.report:
                 self._workspace.ensure()
-            page = write_page(folder, project_of(self._settings), self._record)
+            page = write_page(
+                folder,
+                project_of(self._settings),
+                self._record,
+                lambda test, done, total: ticker(f"{done + 1} of {total}: {test}"),
+            )
         except (OSError, AudioparityError) as error:
             self._warnings.append(f"the page of the run could not be written: {error}")
             return
+        finally:
+            ticker.close()
         self._pages.append(str(shown_path(page, self._settings.root)))
 
     def _kept(self, account: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_audioparity.auditing import CALIBRATION
 from pytest_audioparity.session import run_of
+from pytest_audioparity.ticker import Ticker
 from pytest_audioparity.trial import is_judged
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ def repeated(item: pytest.Item) -> None:
     from _pytest.runner import runtestprotocol
 
     properties = list(item.user_properties)
-    for _ in range(run_of(item.config).settings.calibrate - 1):
+    count = run_of(item.config).settings.calibrate
+    ticker = Ticker(item.config, item.nodeid)
+    for number in range(1, count):
+        ticker(f"run {number} of {count}")
         # What belongs to the test alone is torn down, and nothing that others share.
         reports = runtestprotocol(item, log=False, nextitem=item.parent)  # type: ignore[arg-type]
         # What was printed and noted belongs to the run that is reported.
@@ -41,7 +45,8 @@ def repeated(item: pytest.Item) -> None:
         if calibration is not None and failed:
             calibration.problem = _said(failed[0])
         if not has_ended or failed:
-            return
+            break
+    ticker.close()
 
 
 def _said(report: pytest.TestReport) -> str:

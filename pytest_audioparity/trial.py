@@ -19,6 +19,7 @@ from pytest_audioparity.golden.names import golden_name, shown_path
 from pytest_audioparity.identity import test_id
 from pytest_audioparity.runs import REPORT_KEY
 from pytest_audioparity.session import is_parity, mark_problem_of, path_of, roundtrip_limits, run_of, spec_of
+from pytest_audioparity.ticker import Ticker
 from pytest_audioparity.updates import describe, drop, keep, owner_of, planned, refusal, write
 from pytest_audioparity.workspace import Workspace
 
@@ -80,7 +81,6 @@ def stages_for(item: pytest.Item) -> Stages:
 def roundtrip_for(request: pytest.FixtureRequest) -> Iterator[Roundtrip]:
     """Make what a test sends speech through its codec with."""
     from pytest_audioparity.roundtrip.fixture import Roundtrip
-    from pytest_audioparity.ticker import Ticker
 
     item = request.node
     ticker = Ticker(item.config, item.name)
@@ -164,8 +164,11 @@ def conclude(item: pytest.Item) -> None:
         return
     keeps = not recording.proposal.is_empty
     # Not before it is known that the golden stays: nobody reads what a planned update would have been to blame for.
+    ticker = Ticker(item.config, f"why {item.name} fails")
+    explained = recording.steps.attributed(recording.causes.explained(result, ticker), ticker)
+    ticker.close()
     trial.result = result = replace(
-        recording.steps.attributed(recording.causes.explained(result)),
+        explained,
         accept=None if trial.refused else _update_command(item.config, test_id(item)),
         review=f"audioparity golden show {shlex.quote(golden_name(test_id(item)))}" if keeps else None,
         owner=owner_of(recording) if recording.spec.port else None,

@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="audioparity",
         description="Compare the stages of audio models across frameworks and languages, and review their goldens.",
-        epilog="exit status: 0 pass, 1 fail, 2 wrong use",
+        epilog="COMMAND --help has examples; exit status: 0 pass, 1 fail, 2 wrong use",
     )
     parser.add_argument("--version", action="version", version=f"audioparity {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_audioparity.cli.store import chosen
-from pytest_audioparity.cli.terminal import PASSED, say, say_json
+from pytest_audioparity.cli.terminal import PASSED, add_examples, say, say_json
 from pytest_audioparity.errors import StageError
 from pytest_audioparity.report.numbers import counted, size_text
 
@@ -45,6 +45,11 @@ def add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="replace what is there")
     parser.add_argument("--store", metavar="URL", help="where tensors are (default: ini audioparity_golden_store)")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+    add_examples(
+        parser,
+        "golden export tests/test_tts/test_tts",
+        "golden export 'tests/*' --stage 'noise*' --out inputs --format f32",
+    )
     parser.set_defaults(run=export)
 
 

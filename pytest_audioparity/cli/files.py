@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.cli.terminal import FAILED, PASSED, say, say_json
+from pytest_audioparity.cli.terminal import FAILED, PASSED, add_examples, say, say_json, told
 from pytest_audioparity.errors import StageError
 
 if TYPE_CHECKING:
@@ -48,6 +48,12 @@ def add_compare(parser: argparse.ArgumentParser) -> None:
     ):
         parser.add_argument(flag, metavar=metavar, action="append", default=[], help=text)
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+    add_examples(
+        parser,
+        "compare golden/tests/test_tts/test_tts.safetensors port.npz",
+        "compare reference.npz port.npz --tol-db 0.1 --axes 'mel=BTC'",
+        "compare torch.safetensors swift.safetensors --rename h=mel",
+    )
     parser.set_defaults(run=_compare)
 
 
@@ -56,6 +62,11 @@ def add_inspect(parser: argparse.ArgumentParser) -> None:
     parser.description = "Show the stages of a file: shape, dtype, range, declarations, provenance."
     parser.add_argument("file", metavar="FILE", type=Path)
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+    add_examples(
+        parser,
+        "inspect golden/tests/test_tts/test_tts.safetensors",
+        "inspect dump.npz --json",
+    )
     parser.set_defaults(run=_inspect)
 
 
@@ -90,8 +101,7 @@ def _compared(parsed: argparse.Namespace) -> ParityResult:
         raise StageError(f"--{problem.replace('_', '-', 2).replace('=', '', 1)}")
     results = {
         name: check_stage(expected.get(name), actual.get(name), spec.tolerance(name), others=expected.values())
-        for name in {**expected, **actual}
-        if spec.covers(name)
+        for name in told([name for name in {**expected, **actual} if spec.covers(name)], "comparing")
     }
     settings, notes = _settings(parsed.expected, parsed.actual)
     return result_of(
@@ -157,7 +167,8 @@ def _inspect(parsed: argparse.Namespace) -> int:
     from pytest_audioparity.report.inspect import as_json, as_text
 
     stages = load(parsed.file)
-    described = [(stage.meta, describe(stage.array)) for stage in stages]
+    by_name = {stage.meta.name: stage for stage in stages}
+    described = [(by_name[name].meta, describe(by_name[name].array)) for name in told(list(by_name), "reading")]
     golden = _golden(parsed.file)
     settings, provenance = ({}, {}) if golden is None else (golden.settings, golden.provenance)
     if parsed.json:

@@ -5,14 +5,27 @@ from __future__ import annotations
 import argparse
 
 from pytest_audioparity.cli import exporting, pruning, review, store
+from pytest_audioparity.cli.terminal import add_examples
 
 _NAME = "a golden or test: its name, path or node id, or a glob of these"
+
+_EXAMPLES = {
+    "pending": ("golden pending", "golden pending --from artifact/"),
+    "show": ("golden show", "golden show tests/test_tts/test_tts"),
+    "accept": (
+        "golden accept --reason 'new window'",
+        "golden accept tests/test_tts/test_tts --stage 'mel*' --yes",
+        "golden accept --from artifact/ --yes",
+    ),
+    "reject": ("golden reject", "golden reject tests/test_tts/test_tts"),
+}
 
 
 def add_golden(parser: argparse.ArgumentParser) -> None:
     """Declare `golden` and its actions."""
     parser.description = "Review what the last run obtained, and look after the goldens, without running a model."
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    add_examples(parser, "golden pending", "golden accept tests/test_tts/test_tts", "golden prune --dry-run")
     place = _place()
     _add_review(actions, place)
     prune = actions.add_parser("prune", parents=[place], help="delete goldens that no test owns")
@@ -22,6 +35,11 @@ def add_golden(parser: argparse.ArgumentParser) -> None:
     prune.add_argument("--dry-run", action="store_true", help="list them only")
     _add_yes(prune)
     prune.add_argument("--json", action="store_true", help="print one JSON document; asks nothing")
+    add_examples(
+        prune,
+        "golden prune --dry-run",
+        "golden prune --yes",
+    )
     prune.set_defaults(run=pruning.prune)
     inputs = actions.add_parser("export", parents=[place], help="write a golden's inputs for a port in any language")
     exporting.add_export(inputs)
@@ -36,6 +54,7 @@ def add_golden(parser: argparse.ArgumentParser) -> None:
             "--store", metavar="URL", help="a folder or fsspec URL (default: ini audioparity_golden_store)"
         )
         move.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+        add_examples(move, f"golden {action}", f"golden {action} 'tests/test_tts/*' --store s3://bucket/goldens")
         move.set_defaults(run=store.push if action == "push" else store.pull)
 
 
@@ -63,6 +82,7 @@ def _add_review(actions: argparse._SubParsersAction[argparse.ArgumentParser], pl
         parser.add_argument("--from", dest="source", metavar="DIR", help="review a folder downloaded from a CI run")
         parser.add_argument("--json", action="store_true", help="print one JSON document instead of text; asks nothing")
         parser.set_defaults(run=run)
+        add_examples(parser, *_EXAMPLES[action])
         if action in ("accept", "reject"):
             parser.description += (
                 f" {action.capitalize()}s stages and settings; with --stage or --setting only what these name, "

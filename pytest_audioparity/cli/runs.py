@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.cli.terminal import FAILED, PASSED, say, say_json
+from pytest_audioparity.cli.terminal import FAILED, PASSED, Progress, add_examples, say, say_json
 from pytest_audioparity.errors import AudioparityError
 from pytest_audioparity.report.numbers import counted, cut
 
@@ -25,6 +25,7 @@ _SHOWN = 10
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Declare `run` and its actions."""
     parser.description = "Put the records of runs together, and judge them again."
+    add_examples(parser, "run report", "run recheck --tol-db 0.05", "run merge artifacts/")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     merge = actions.add_parser("merge", help="make one run of what several CI jobs left")
     merge.description = (
@@ -33,14 +34,28 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     )
     merge.add_argument("folders", metavar="DIR", type=Path, nargs="+", help="what one job left, or several below it")
     merge.add_argument("--into", metavar="DIR", type=Path, help="the folder that gets .audioparity (default: the root)")
+    add_examples(
+        merge,
+        "run merge artifacts/",
+        "run merge job-1 job-2 --into merged",
+    )
     merge.set_defaults(run=_merge)
     recheck = actions.add_parser("recheck", help="judge the stored numbers of the last run with another tolerance")
     recheck.description = "Judge the stored numbers of the last run again. Exit 0 if every test would pass, 1 if not."
     recheck.add_argument("--tol-db", metavar="X", type=float, required=True, help="largest deviation in dB")
+    add_examples(
+        recheck,
+        "run recheck --tol-db 0.05",
+    )
     recheck.set_defaults(run=_recheck)
     report = actions.add_parser("report", help="write a page with pictures and sound of what differed in the last run")
     report.description = "Write one self-contained HTML page of the last run, without running a model."
     report.add_argument("--dir", metavar="DIR", type=Path, help="gets index.html (default: .audioparity/report)")
+    add_examples(
+        report,
+        "run report",
+        "run report --dir build/parity",
+    )
     report.set_defaults(run=_report)
     for action in (merge, recheck, report):
         action.add_argument("--root", metavar="DIR", help="the project's root directory (default: found from here up)")
@@ -57,7 +72,11 @@ def _merge(parsed: argparse.Namespace) -> int:
     jobs = find_jobs(parsed.folders)
     into = project.root if parsed.into is None else parsed.into
     workspace = Workspace(into.absolute().parent if into.name == FOLDER else into.absolute())
-    merged = merge_jobs(jobs, project.root, workspace)
+    progress = Progress()
+    try:
+        merged = merge_jobs(jobs, project.root, workspace, progress.counted)
+    finally:
+        progress.end()
     failed = _failed(merged)
     if parsed.json:
         say_json(_merged_document(merged, failed))
@@ -77,7 +96,12 @@ def _report(parsed: argparse.Namespace) -> int:
 
     project = find_project(Path.cwd(), root=parsed.root)
     record = read_run(project.workspace.run_file)
-    say(str(write_page(parsed.dir or project.workspace.report, project, record)))
+    progress = Progress()
+    try:
+        page = write_page(parsed.dir or project.workspace.report, project, record, progress.counted)
+    finally:
+        progress.end()
+    say(str(page))
     return PASSED
 
 

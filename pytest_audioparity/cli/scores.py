@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.cli.terminal import FAILED, PASSED, Progress, say, say_json
+from pytest_audioparity.cli.terminal import FAILED, PASSED, Progress, add_examples, say, say_json
 from pytest_audioparity.cli.words import (
     add_words,
     refuse_words,
@@ -54,6 +54,12 @@ def add_score(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
     add_words(parser)
+    add_examples(
+        parser,
+        "score reference.wav decoded.wav",
+        "score references/ decoded/ --accept degraded --json",
+        "score reference.wav decoded.wav --asr --transcript 'hello world'",
+    )
     parser.set_defaults(run=_score)
 
 

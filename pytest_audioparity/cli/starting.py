@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.cli.terminal import PASSED, say
+from pytest_audioparity.cli.terminal import PASSED, add_examples, say
 from pytest_audioparity.errors import AudioparityError
 
 if TYPE_CHECKING:
@@ -50,6 +50,12 @@ def add_init(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--root", metavar="DIR", help="the project's root directory (default: found from here upwards)")
     parser.add_argument("--dry-run", action="store_true", help="say what would be written, and write nothing")
+    add_examples(
+        parser,
+        "init",
+        "init --dry-run",
+        "init --root packages/decoder",
+    )
     parser.set_defaults(run=_init)
 
 

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
 import sys
 import time
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.report.numbers import counted, size_text
 from pytest_audioparity.report.plain_text import clean, encodable, shortened
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
 PASSED, FAILED, WRONG_USE = 0, 1, 2
 # What shells report of a command that Ctrl-C ended: 128 and the number of the signal.
 INTERRUPTED = 130
+_EXAMPLES = "examples:"
 # A progress line comes when a command takes long enough to make one wonder, and changes no faster than one reads.
 _SILENT_SECONDS = 0.5
 _TERMINAL_SECONDS = 0.2
 _PLAIN_SECONDS = 10.0
+
+
+class _Help(argparse.HelpFormatter):
+    """Wraps every text but examples, which are to be copied as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if text.startswith(_EXAMPLES) else super()._fill_text(text, width, indent)
+
+
+def add_examples(parser: argparse.ArgumentParser, *commands: str) -> None:
+    """Let the help of a command end with command lines as one types them."""
+    parser.formatter_class = _Help
+    parser.epilog = "\n".join([_EXAMPLES, *(f"  audioparity {command}" for command in commands)])
 
 
 def say(text: str, *, error: bool = False) -> None:
@@ -95,6 +113,17 @@ class Progress:
         if self._shown:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+
+def told(names: Sequence[str], verb: str) -> Iterator[str]:
+    """Pass names on one by one, with a line of progress that says what is being done to each and goes at the end."""
+    progress = Progress()
+    try:
+        for done, name in enumerate(names):
+            progress.counted(f"{verb} {name}", done, len(names))
+            yield name
+    finally:
+        progress.end()
 
 
 def _width() -> int:

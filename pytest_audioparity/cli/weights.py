@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_audioparity.cli.terminal import FAILED, PASSED, Progress, say, say_json
+from pytest_audioparity.cli.terminal import FAILED, PASSED, Progress, add_examples, say, say_json
 
 if TYPE_CHECKING:
     import argparse
@@ -32,6 +32,12 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
         "as long as every value is the nearest of its type or grid",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+    add_examples(
+        parser,
+        "weights model.pt model.onnx",
+        "weights model.safetensors Encoder.mlpackage --only 'encoder.*'",
+        "weights model.pt model-fp16.safetensors --precision fp16",
+    )
     parser.set_defaults(run=_weights)
 
 

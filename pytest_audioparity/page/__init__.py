@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pytest_audioparity.project import Project
@@ -13,7 +14,12 @@ if TYPE_CHECKING:
 PAGE = "index.html"
 
 
-def write_page(folder: Path, project: Project, record: RunRecord) -> Path:
+def write_page(
+    folder: Path,
+    project: Project,
+    record: RunRecord,
+    progress: Callable[[str, int, int], None] = lambda *_: None,
+) -> Path:
     """Write the page of a run and return its path; no model is run.
 
     Parameters
@@ -21,6 +27,7 @@ def write_page(folder: Path, project: Project, record: RunRecord) -> Path:
     folder : gets ``index.html``; made if it is not there
     project : where goldens and what tests obtained lie
     record : the run
+    progress : told of each test before it is drawn: its name, how many are done, how many there are
 
     Raises
     ------
@@ -30,7 +37,7 @@ def write_page(folder: Path, project: Project, record: RunRecord) -> Path:
     from pytest_audioparity.page.document import render
     from pytest_audioparity.page.gathering import gather
 
-    text = render(gather(project, record))
+    text = render(gather(project, record), progress)
     folder.mkdir(parents=True, exist_ok=True)
     replace_bytes(folder / PAGE, text.encode())
     return folder / PAGE

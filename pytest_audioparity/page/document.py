@@ -13,7 +13,7 @@ from pytest_audioparity.page.tests import section
 from pytest_audioparity.report.numbers import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pytest_audioparity.page.records import Gallery
 
@@ -23,19 +23,20 @@ _ENOUGH = 20_000_000
 _OPEN = 3
 
 
-def render(gallery: Gallery) -> str:
+def render(gallery: Gallery, progress: Callable[[str, int, int], None] = lambda *_: None) -> str:
     """Return the page of a run as HTML."""
     script = _part("script.js")
     empty = None if gallery.tests else element("p", "no parity test ran", class_="note")
     hidden = element("p", "no test matches the filter", class_="none", hidden=True)
-    main = element("main", empty, list(_tests(gallery)), hidden)
+    main = element("main", empty, list(_tests(gallery, progress)), hidden)
     body = element("body", _header(gallery), main, element("script", script))
     return f"<!doctype html>\n{element('html', _head(gallery, script), body, lang='en')}\n"
 
 
-def _tests(gallery: Gallery) -> Iterator[Markup]:
+def _tests(gallery: Gallery, progress: Callable[[str, int, int], None]) -> Iterator[Markup]:
     size = 0
     for place, test in enumerate(gallery.tests):
+        progress(str(test.account["test"]), place, len(gallery.tests))
         is_open = test.state in BAD and place < _OPEN
         drawn = section(test, f"t{place}", is_open=is_open, illustrated=size < _ENOUGH)
         size += len(drawn)

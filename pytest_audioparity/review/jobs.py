@@ -28,7 +28,7 @@ from pytest_audioparity.runs import RunRecord, read_run, write_run
 from pytest_audioparity.workspace import FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pytest_audioparity.review.artifacts import Leavings
@@ -79,8 +79,18 @@ def _job(folder: Path) -> str:
     return (absolute.parent if absolute.name == FOLDER else absolute).name or str(absolute)
 
 
-def merge_jobs(jobs: Mapping[str, Leavings], root: Path, workspace: Workspace) -> Merged:
+def merge_jobs(
+    jobs: Mapping[str, Leavings],
+    root: Path,
+    workspace: Workspace,
+    progress: Callable[[str, int, int], None] = lambda *_: None,
+) -> Merged:
     """Merge what jobs left into the folder of a project, in place of what is there.
+
+    Parameters
+    ----------
+    jobs, root, workspace : what they left, the project, the folder that gets it
+    progress : told of each test that left something: its name, how many are done, how many there are
 
     Raises
     ------
@@ -97,7 +107,8 @@ def merge_jobs(jobs: Mapping[str, Leavings], root: Path, workspace: Workspace) -
     workspace.ensure()
     kept: set[Path] = set()
     differing: dict[str, tuple[str, ...]] = {}
-    for name, found in tests.items():
+    for done, (name, found) in enumerate(tests.items()):
+        progress(name, done, len(tests))
         files = _one_or_all(name, found, workspace.pending)
         kept.update(files)
         if len(files) > 1:
