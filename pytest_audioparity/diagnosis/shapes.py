@@ -101,7 +101,7 @@ def _length(
 ) -> list[Finding]:
     e, a = (rows_of(side, axis) for side in (expected, actual))
     label, more = labels[axis], len(a) - len(e)
-    unit = "samples" if meta.kind == "waveform" else "frames"
+    unit = ("sample" if meta.kind == "waveform" else "frame") + ("" if abs(more) == 1 else "s")
     said = f"actual is {abs(more)} {unit} {'longer' if more > 0 else 'shorter'} along {label}"
     n = min(len(e), len(a))
     part = Problem(e[:n], a[:n], (label, "rest"), meta, 0.0, allowed, max(squared(e[:n], a[:n]), 1e-300))

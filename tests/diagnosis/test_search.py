@@ -196,6 +196,7 @@ def test_codes_that_end_early_and_agree_until_then_ask_for_the_end_token():
     changed = expected[:, :23].copy()
     changed[0, 0] += 1
     assert "all codes" not in of_codes(expected, changed).message
+    assert "actual is 1 frame shorter along T" in of_codes(expected, expected[:, :-1]).message
 
 
 def test_unrelated_codes_may_have_been_fed_back():
