@@ -1,0 +1,110 @@
+"""docs/findings.md: a section for every finding, whose picture shows a fault that the tool finds to be just that."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import findings
+import numpy as np
+import pytest
+from material import log_mel
+from reading import png
+
+from pytest_audioparity.report.meanings import MEANINGS
+
+PAGE = findings.PAGE.read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^### (\w+)\n\n(.*?)(?=^##)", PAGE, re.MULTILINE | re.DOTALL))
+LARGEST = 12_000
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def test_there_is_a_section_with_its_own_anchor_for_every_finding():
+    assert list(SECTIONS) == [example.code for example in findings.EXAMPLES]
+    assert set(SECTIONS) == set(MEANINGS)
+    assert len(re.findall(r"^#+ .*", PAGE, re.MULTILINE)) == len(set(re.findall(r"^#+ .*", PAGE, re.MULTILINE)))
+
+
+def test_every_finding_is_in_the_index_and_every_link_leads_somewhere():
+    index = PAGE[PAGE.index("## By what you see") : PAGE.index("## Structure")]
+    assert set(re.findall(r"\(#(\w+)\)", index)) == set(MEANINGS)
+
+
+@pytest.mark.parametrize("code", MEANINGS)
+def test_a_section_says_what_it_means_shows_it_and_says_what_to_check(code):
+    text = SECTIONS[code]
+    assert text.startswith(f"{MEANINGS[code]}\n")
+    assert re.search(rf"^!\[[^]]+\]\(pictures/findings/{code}\.svg\)$", text, re.MULTILINE)
+    assert all(f"**{word}:**" in text for word in ("Usual bug", "Check first"))
+
+
+@pytest.mark.parametrize("example", findings.EXAMPLES, ids=lambda example: example.code)
+def test_a_picture_shows_what_the_tool_finds_today(example):
+    """The fault is put in, compared and diagnosed again; picture and words are those that are kept."""
+    drawn = findings.draw(example)  # raises where the first finding is another one
+    assert_alike(drawn.svg, (findings.FOLDER / f"{example.code}.svg").read_text(encoding="utf-8"))
+    block = re.search(r"```text\n(.*?)\n```", SECTIONS[example.code], re.DOTALL)
+    assert block is not None
+    assert_same_words(drawn.told, block[1])
+
+
+def test_a_fault_that_is_found_to_be_something_else_gets_no_picture():
+    wrong = findings.Example(
+        "drift", log_mel, lambda stage: findings.replace(stage, array=stage.array + 1), said="bias"
+    )
+    with pytest.raises(ValueError, match=r"drift: 'bias' is found to be \['offset'\]"):
+        findings.draw(wrong)
+
+
+def test_a_fault_that_is_found_to_be_nothing_gets_no_picture():
+    with pytest.raises(ValueError, match="is found to be nothing"):
+        findings.draw(findings.Example("drift", log_mel, lambda stage: stage, said="healthy"))
+
+
+def test_what_the_page_says_is_written_anew():
+    told = {"gain": "  finding    : new words \\1"}
+    page = findings.written(PAGE, told)
+    assert "  finding    : new words \\1\n```" in page
+    assert findings.written(page, {"gain": findings.draw(example_of("gain")).told}) == PAGE
+
+
+@pytest.mark.parametrize("path", sorted(Path(findings.HERE).glob("*/*.svg")), ids=lambda path: path.stem)
+def test_a_picture_is_small_whole_and_loads_nothing(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.encode()) <= LARGEST
+    root = ElementTree.fromstring(text)
+    assert root.get("width") == "640"
+    assert root.find(f"{SVG}title").text
+    assert not [link for node in root.iter() for name, link in node.items() if "href" in name and "data:" not in link]
+    # Written for light and dark, on a ground of its own.
+    assert "prefers-color-scheme: dark" in root.find(f"{SVG}style").text
+    assert root.find(f"{SVG}rect").get("class") == "ground"
+
+
+def test_another_picture_is_noticed():
+    with pytest.raises(AssertionError):
+        assert_alike(findings.draw(example_of("seams")).svg, findings.draw(example_of("edges")).svg)
+
+
+def example_of(code):
+    return next(example for example in findings.EXAMPLES if example.code == code)
+
+
+def assert_alike(one, other):
+    """Another numpy may round the last digit of a place, compress otherwise, or colour a cell by the next shade."""
+    ours, kept = (ElementTree.fromstring(text) for text in (one, other))
+    assert [node.tag for node in ours.iter()] == [node.tag for node in kept.iter()]
+    assert_same_words(" ".join(ours.itertext()), " ".join(kept.itertext()))
+    for left, right in zip(ours.iter(f"{SVG}image"), kept.iter(f"{SVG}image"), strict=True):
+        (cells, palette), (known, colours) = png(left.get("href")), png(right.get("href"))
+        assert np.abs(cells.astype(int) - known).mean() < 0.5
+        assert np.array_equal(palette, colours)
+
+
+def assert_same_words(one, other):
+    number = re.compile(r"-?\d+(?:\.\d+)?(?:e-?\d+)?")
+    words = [number.sub("#", re.sub(r"\s+", " ", text)) for text in (one, other)]
+    assert words[0] == words[1]
+    numbers = [[float(found) for found in number.findall(text)] for text in (one, other)]
+    assert numbers[0] == pytest.approx(numbers[1], rel=0.02, abs=0.01)
