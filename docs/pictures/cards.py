@@ -22,7 +22,7 @@ _INNER = WIDTH - 2 * _MARGIN
 _MAP_HEIGHT, _COLUMNS = 92, 3
 _SMALL = 11
 # Characters of the small font per pixel of width, with room for the widest of the usual fonts.
-_PER_PIXEL = 1 / 5.6
+_PER_PIXEL = 1 / 6
 # What the page says of a stage: figures in their order, notes, values that are written out.
 _PARTS = re.compile(
     r"<figure[^>]*>(?:<figcaption>(?P<caption>.*?)</figcaption>)?"
@@ -39,7 +39,7 @@ _COLOURS = re.compile(
 _OWN = (
     "text{font:11px system-ui,sans-serif;fill:var(--quiet)}.head{font-weight:700;font-size:14px;fill:var(--text)}"
     ".said{font-size:12px;fill:var(--text)}.frame{fill:none;stroke:var(--line)}.ground{fill:var(--ground);stroke:var(--line)}"
-    "image{image-rendering:pixelated}"
+    "image{image-rendering:pixelated}.chart text{font-size:12px}"
 )
 
 

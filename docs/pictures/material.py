@@ -53,9 +53,14 @@ def log_mel(name: str = "librivox_0890", scale: str = "slaney") -> StageTensor:
 def mel_spectrum(name: str = "librivox_0890", scale: str = "slaney") -> StageTensor:
     """Return the same before the logarithm."""
     start = int(START_S * RATE)
-    samples = speech(name)[start : start + FFT + (FRAMES - 1) * HOP].astype(np.float64)
-    frames = np.lib.stride_tricks.sliding_window_view(samples, FFT)[::HOP] * np.hanning(FFT + 1)[:-1]
-    return stage("mel", _filters(scale) @ np.abs(np.fft.rfft(frames)).T, axes="CT", frame_rate=RATE / HOP)
+    samples = speech(name)[start : start + FFT + (FRAMES - 1) * HOP]
+    return stage("mel", mel_of(samples, HOP, scale), axes="CT", frame_rate=RATE / HOP)
+
+
+def mel_of(samples: Array, hop: int, scale: str = "slaney") -> Array:
+    """Return the mel amplitudes of samples, shape (32, frames)."""
+    frames = np.lib.stride_tricks.sliding_window_view(samples.astype(np.float64), FFT)[::hop]
+    return _filters(scale) @ np.abs(np.fft.rfft(frames * np.hanning(FFT + 1)[:-1])).T
 
 
 @functools.cache

@@ -1,4 +1,7 @@
-"""docs/findings.md: a section for every finding, whose picture shows a fault that the tool finds to be just that."""
+"""Pictures of the documentation: of a finding, a fault that the tool finds to be just that; of a number, its value.
+
+docs/findings.md has a section for every finding, docs/numbers.md and docs/audio.md say what numbers mean.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,32 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import findings
+import measures
 import numpy as np
 import pytest
 from material import log_mel
 from reading import png
 
+from pytest_audioparity.comparison.tolerances import PRESET_DB
 from pytest_audioparity.report.meanings import MEANINGS
 
 PAGE = findings.PAGE.read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^### (\w+)\n\n(.*?)(?=^##)", PAGE, re.MULTILINE | re.DOTALL))
+NUMBERS = (findings.HERE.parent / "numbers.md").read_text(encoding="utf-8")
+AUDIO = (findings.HERE.parent / "audio.md").read_text(encoding="utf-8")
+# What a picture of a number must say for its page to be right.
+CLAIMS = {
+    "deviation": r"-6 dB 6\.00, .*\+0\.02 dB 0\.0200, \+1 dB 1\.0000, \+6 dB 6\.00",
+    "ratio": r"10 dB 2\.39, .*60 dB 0\.0087, .*100 dB 8\.\de-5",
+    "log_scale": r"deviation_db 1\.46, peak_db 2\.92, .* fails by deviation_db, peak_db",
+    "peak": r"deviation_db 0\.00\d+, .* fails by peak_db",
+    "bias": r"from -1\.25 to \+1\.25, bias [+-]0\.00 ln",
+    "margin": r"fp32, 0\.04: .* margin_db -0\.030, .*: FAIL .*fp16, 0\.04: .* margin_db \+0\.060, .*: PASS",
+    "match": r"first wrong code is at C=2 T=20 per codebook: 100 %, 100 %, 98\.44 %, 100 %, 100 %, \d\.\d+ %, 100 %",
+    "own": r"first divergence: 3 snake",
+    "estoi": r"the clip as a whole: garbled; estoi 0\.[89]",
+    "garbled": r"healthy: degraded; estoi 0\.[89].* stale state: garbled; estoi -?0\.0\d, stoi 0\.[56]",
+}
 LARGEST = 12_000
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -47,6 +67,39 @@ def test_a_picture_shows_what_the_tool_finds_today(example):
     block = re.search(r"```text\n(.*?)\n```", SECTIONS[example.code], re.DOTALL)
     assert block is not None
     assert_same_words(drawn.told, block[1])
+
+
+@pytest.fixture(scope="module", params=measures.PICTURES)
+def measured(request):
+    """Draw a picture of a number anew; return its name too."""
+    return request.param, measures.PICTURES[request.param]()
+
+
+def test_a_picture_of_a_number_is_what_the_package_computes_today(measured):
+    name, svg = measured
+    assert_alike(svg, (measures.FOLDER / f"{name}.svg").read_text(encoding="utf-8"))
+
+
+def test_a_picture_of_a_number_shows_what_its_page_says(measured):
+    name, svg = measured
+    said = " ".join(text for node in ElementTree.fromstring(svg).iter(f"{SVG}text") for text in node.itertext())
+    assert re.search(CLAIMS[name], said), said
+    assert f"(pictures/numbers/{name}.svg)" in NUMBERS + AUDIO
+
+
+def test_of_a_chain_only_the_wrong_step_has_a_deviation_of_its_own():
+    stages = {stage["name"]: stage for stage in measures.chain()["stages"]}
+    assert [name for name, stage in stages.items() if stage.get("own_verdict") == "fail"] == ["3 snake"]
+    later = [stage for name, stage in stages.items() if name[0] in "45678"]
+    assert all(stage["own_deviation_db"] < 1e-5 < 0.01 < stage["deviation_db"] for stage in later)
+
+
+@pytest.mark.parametrize("row", re.findall(r"^\| ([\d.]+) dB \| ([\d.]+) dB \| `(\w+)` \|", NUMBERS, re.MULTILINE))
+def test_the_table_of_residuals_is_right(row):
+    """Noise that far below the signal scores that deviation, which is what the preset allows."""
+    deviation, below, preset = float(row[0]), float(row[1]), row[2]
+    assert PRESET_DB[preset] == deviation
+    assert measures.compared("noise", measures.noisy(below)).deviation_db == pytest.approx(deviation, rel=0.01)
 
 
 def test_a_fault_that_is_found_to_be_something_else_gets_no_picture():
