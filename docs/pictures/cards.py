@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 WIDTH, _MARGIN, _GAP = 640, 14, 12
 _INNER = WIDTH - 2 * _MARGIN
-_MAP_HEIGHT, _COLUMNS = 92, 3
+_MAP_HEIGHT, _COLUMNS, _MOST_COLUMNS = 92, 3, 4
 _SMALL = 11
 # Characters of the small font per pixel of width, with room for the widest of the usual fonts.
 _PER_PIXEL = 1 / 6
@@ -108,9 +108,10 @@ def _blocks(markup: Markup) -> list[Block]:
 
 def _row(maps: list[tuple[str, str]]) -> Iterator[Block]:
     """Place heat maps beside each other, each below its caption."""
-    for start in range(0, len(maps), _COLUMNS):
-        wide = (_INNER - (_COLUMNS - 1) * _GAP) / _COLUMNS
-        captions = [_lines(caption, wide) for caption, _ in maps[start : start + _COLUMNS]]
+    columns = max(_COLUMNS, min(len(maps), _MOST_COLUMNS))
+    wide = (_INNER - (columns - 1) * _GAP) / columns
+    for start in range(0, len(maps), columns):
+        captions = [_lines(caption, wide) for caption, _ in maps[start : start + columns]]
         top = max(map(len, captions)) * 14 + 2
         content = []
         for place, (lines, (_, source)) in enumerate(zip(captions, maps[start:], strict=False)):

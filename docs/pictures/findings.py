@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from cards import card
-from material import codes, drawn, excerpt, log_mel, mel_spectrum
+from material import POINTS, SHADES, codes, drawn, excerpt, log_mel, mel_spectrum
 
 from pytest_audioparity.check import check_stage
 from pytest_audioparity.comparison.structure import kind_of
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 FOLDER, PAGE = HERE / "findings", HERE.parent / "findings.md"
-# Points of a curve and colours of a map: enough to see it, few enough for 12 kB.
-_POINTS, _SHADES = 170, 49
 _RANKS = 20
 
 
@@ -174,8 +172,8 @@ def draw(example: Example) -> Drawn:
         (expected.meta.axes, expected.meta.axes),
         None if result.comparison is None or result.comparison.worst is None else result.comparison.worst.index,
         codes=kind_of(expected.meta, expected.array) == "codes",
-        points=_POINTS,
-        shades=_SHADES,
+        points=POINTS,
+        shades=SHADES,
     )
     shown = [pictures(look)]
     if example.more is not None and actual is not None:

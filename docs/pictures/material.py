@@ -20,6 +20,8 @@ BINS, FFT, HOP = 32, 512, 320
 # A log-mel this small keeps a picture of three maps under 12 kB; it is a second and a quarter of speech.
 FRAMES = 64
 START_S = 0.9
+# Points of a curve and colours of a map: enough to see it, few enough for 12 kB.
+POINTS, SHADES = 160, 49
 
 
 def use_examples(*names: str) -> None:

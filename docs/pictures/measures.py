@@ -16,22 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from cards import card
-from material import FRAMES, RATE, ROOT, codes, log_mel, mel_of, speech, stage, use_examples
+from material import POINTS, RATE, ROOT, SHADES, codes, log_mel, speech, stage
+from sounds import estoi, garbled, kept, lost
 
-from pytest_audioparity import score
-from pytest_audioparity.audio.intelligibility import FRAME, SEGMENT, bands_of, estoi_segments
-from pytest_audioparity.audio.intelligibility import RATE as ESTOI_RATE
-from pytest_audioparity.audio.resampling import resample
-from pytest_audioparity.audio.words import LOST_BELOW
 from pytest_audioparity.check import check_stage
 from pytest_audioparity.comparison.tolerances import PRESET_DB, layered
 from pytest_audioparity.faults import faults_of
-from pytest_audioparity.faults.signals import surrogate
 from pytest_audioparity.golden.pending import read_pending
 from pytest_audioparity.page.charts import deviations
-from pytest_audioparity.page.curves import Curve, curves
-from pytest_audioparity.page.elements import Markup, element
-from pytest_audioparity.page.images import picture
 from pytest_audioparity.page.pictures import Look, pictures
 from pytest_audioparity.records import ParityResult, StageResult, StageTensor
 from pytest_audioparity.report.json import document
@@ -40,12 +32,11 @@ from pytest_audioparity.report.numbers import decibel, percent
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_audioparity.audio.records import Score
+    from pytest_audioparity.page.elements import Markup
 
 Array = np.ndarray[Any, Any]
 
 FOLDER = Path(__file__).resolve().parent / "numbers"
-_POINTS, _SHADES = 160, 49
 _GAINS_DB = (-6.0, -0.1, 0.005, 0.02, 1.0, 6.0)
 # Below the signal by as much as the presets allow.
 _PRESET_SNR_DB = (58.8, 38.7, 24.5, 18.3)
@@ -140,53 +131,9 @@ def own() -> str:
     return card("own and inherited deviation", said, [chart, told])
 
 
-def estoi() -> str:
-    """Show ESTOI over time, where a word is lost."""
-    reference = speech()
-    wrong = reference.copy()
-    lost = slice(int(1.6 * RATE), int(2.3 * RATE))
-    wrong[lost] = surrogate(reference[lost].astype(np.float64), np.random.default_rng(0))
-    result = score(reference, wrong, sample_rate=RATE, pesq=False)
-    seconds = reference.size / RATE
-    marks = [(start / seconds, end / seconds) for start, end in result.garbled_seconds]
-    drawn = [Curve("expected", reference), Curve("actual", wrong)]
-    over_time = _over_time(reference, wrong)
-    limit = Curve("difference", np.full(over_time.size, LOST_BELOW))
-    title = f"ESTOI over time, and the {LOST_BELOW:g} below which words may be lost (red)"
-    return card(
-        f"ESTOI over time · {result.verdict}",
-        "speech in which 0.7 s are noise of the same spectrum; garbled_seconds are shaded",
-        [
-            curves(drawn, "expected (blue) and actual (orange)", height=80, marks=marks, points=120),
-            curves([Curve("actual", over_time), limit], title, height=90, marks=marks, points=120),
-            _scored("the clip as a whole", result),
-        ],
-    )
-
-
-def garbled() -> str:
-    """Show two outputs of one codec, garbled and degraded."""
-    use_examples("streaming_codec")
-    from codec import Codec
-    from faults import make_codec
-
-    reference = speech()[: FRAMES * 2 * 320 + 512]
-    sides = [make.decode(make.encode(reference))[: reference.size] for make in (Codec(), make_codec("stale_state"))]
-    scores = [score(reference, side, sample_rate=RATE, pesq=False) for side in sides]
-    levels = [np.log(np.maximum(mel_of(side, 640), 1e-3)) for side in (reference, *sides)]
-    low, high = (float(end) for end in np.percentile(levels[0], (2.5, 97.5)))
-    titles = ("reference", *(one.verdict for one in scores))
-    maps = [
-        element("figure", element("figcaption", title), element("img", src=picture(mel, low, high, shades=_SHADES)))
-        for title, mel in zip(titles, levels, strict=True)
-    ]
-    said = "speech through the codec of the examples, and through the same with the state of another stream"
-    told = [_scored(title, one) for title, one in zip(("healthy", "stale state"), scores, strict=True)]
-    return card("garbled is not degraded", said, [Markup("".join(maps)), *told])
-
-
 PICTURES: dict[str, Callable[[], str]] = {
-    drawn.__name__: drawn for drawn in (deviation, ratio, log_scale, peak, bias, margin, match, own, estoi, garbled)
+    drawn.__name__: drawn
+    for drawn in (deviation, ratio, log_scale, peak, bias, margin, match, own, estoi, garbled, lost, kept)
 }
 
 
@@ -219,7 +166,7 @@ def _judged(expected: StageTensor, actual: Array) -> StageResult:
 
 def _looked(expected: StageTensor, actual: Array) -> Markup:
     axes, is_codes = expected.meta.axes, expected.meta.kind == "codes"
-    look = Look(expected.array, actual, (axes, axes), codes=is_codes, points=_POINTS, shades=_SHADES)
+    look = Look(expected.array, actual, (axes, axes), codes=is_codes, points=POINTS, shades=SHADES)
     return pictures(look)
 
 
@@ -242,20 +189,6 @@ def _numbers(result: StageResult) -> str:
 
 def _none() -> Any:
     raise ValueError("this stage was not compared")
-
-
-def _scored(title: str, result: Score) -> str:
-    values = {name: getattr(result, name) for name in ("estoi", "stoi", "level_db", "log_spectral_distance")}
-    shown = ", ".join(f"{name} {'-' if value is None else f'{value:.2f}'}" for name, value in values.items())
-    return f"{title}: {result.verdict}; {shown}"
-
-
-def _over_time(reference: Array, estimate: Array) -> Array:
-    """Return ESTOI of 0.38 s, averaged over eight segments as the verdict does, at even times of the clip."""
-    bands = bands_of(*(resample(side, sample_rate=RATE, new_rate=ESTOI_RATE) for side in (reference, estimate)))
-    mean = np.convolve(estoi_segments(bands), np.ones(8) / 8, "valid")
-    middles = bands.starts[np.arange(mean.size) + (8 + SEGMENT) // 2 - 1] + FRAME / 2
-    return np.interp(np.linspace(0, reference.size / RATE, 400), middles / ESTOI_RATE, mean)
 
 
 _CHAIN = """
@@ -294,7 +227,7 @@ def chain() -> dict[str, Any]:
         folder = Path(name)
         (folder / "test_codec.py").write_text(_CHAIN, encoding="utf-8")
         (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
-        path = os.pathsep.join([str(ROOT / "examples" / "streaming_codec"), str(ROOT)])
+        path = str(ROOT / "examples" / "streaming_codec")
         plain = {key: value for key, value in os.environ.items() if key not in ("CI", "GITHUB_ACTIONS")}
         for more, wrong in ((["--update-golden"], ""), ([], "1")):
             command = [sys.executable, "-m", "pytest", "-q", "-p", "pytest_audioparity.plugin", *more]

@@ -13,6 +13,7 @@ import findings
 import measures
 import numpy as np
 import pytest
+import sounds
 from material import log_mel
 from reading import png
 
@@ -34,6 +35,8 @@ CLAIMS = {
     "match": r"first wrong code is at C=2 T=20 per codebook: 100 %, 100 %, 98\.44 %, 100 %, 100 %, \d\.\d+ %, 100 %",
     "own": r"first divergence: 3 snake",
     "estoi": r"the clip as a whole: garbled; estoi 0\.[89]",
+    "lost": r"silent: the estimate is silent.* garbled: words are lost: .* wrong_content: other words than",
+    "kept": r"misaligned: .* 100\.0 ms late clipped: .* degraded: worse to hear.* level_changed: level -8\.0 dB",
     "garbled": r"healthy: degraded; estoi 0\.[89].* stale state: garbled; estoi -?0\.0\d, stoi 0\.[56]",
 }
 LARGEST = 12_000
@@ -108,6 +111,12 @@ def test_a_fault_that_is_found_to_be_something_else_gets_no_picture():
     )
     with pytest.raises(ValueError, match=r"drift: 'bias' is found to be \['offset'\]"):
         findings.draw(wrong)
+
+
+def test_an_estimate_of_another_verdict_gets_no_picture():
+    clip = measures.speech()
+    with pytest.raises(ValueError, match="garbled: the verdict is ok"):
+        sounds.verdicts("words", clip, {"garbled": clip}, {})
 
 
 def test_a_fault_that_is_found_to_be_nothing_gets_no_picture():
