@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_audioparity.api import assert_parity, assert_weights_match, compare, compare_weights
-    from pytest_audioparity.audio import Measure, Score, score, score_many
+    from pytest_audioparity.audio import Item, Measure, Score, score, score_many
     from pytest_audioparity.audio.gates import check_output
-    from pytest_audioparity.audio.recognition import NotRecognisedError
-    from pytest_audioparity.audio.sentences import says
-    from pytest_audioparity.audio.spoken import compare_words
+    from pytest_audioparity.audio.recognition import NotRecognisedError, Recogniser
+    from pytest_audioparity.audio.sentences import Said, says
+    from pytest_audioparity.audio.spoken import WordsResult, compare_words
     from pytest_audioparity.checks import CheckResult, Checks
     from pytest_audioparity.errors import (
         AudioparityError,
@@ -24,15 +24,16 @@ if TYPE_CHECKING:
         StageError,
         TensorFileError,
     )
+    from pytest_audioparity.keywords import AudioVerdict, Declarations, Kind, LogUnit, Precision, Tolerances, Verdict
     from pytest_audioparity.marks import codec_roundtrip, parity
-    from pytest_audioparity.records import Comparison, Finding, ParityResult, StageResult
+    from pytest_audioparity.records import Comparison, Finding, ParityResult, StageResult, Tolerance
     from pytest_audioparity.roundtrip.fixture import Roundtrip
     from pytest_audioparity.roundtrip.judge import check_roundtrip
     from pytest_audioparity.roundtrip.records import RoundtripResult
-    from pytest_audioparity.sampling import assert_sampler
+    from pytest_audioparity.sampling import SamplerResult, assert_sampler
     from pytest_audioparity.stages import Stages
     from pytest_audioparity.weights.files import open_weights
-    from pytest_audioparity.weights.records import WeightMatch, WeightsResult
+    from pytest_audioparity.weights.records import WeightFile, WeightMatch, WeightsResult
 
 __version__ = "0.1.0"
 
@@ -44,6 +45,7 @@ _HOME = {
     "compare_weights": "api",
     "assert_weights_match": "api",
     "assert_sampler": "sampling",
+    "SamplerResult": "sampling",
     "open_weights": "weights.files",
     "check_output": "audio.gates",
     "check_roundtrip": "roundtrip.judge",
@@ -51,9 +53,13 @@ _HOME = {
     "score_many": "audio",
     "Score": "audio",
     "Measure": "audio",
+    "Item": "audio",
     "compare_words": "audio.spoken",
     "says": "audio.sentences",
     "NotRecognisedError": "audio.recognition",
+    "Recogniser": "audio.recognition",
+    "Said": "audio.sentences",
+    "WordsResult": "audio.spoken",
     "Stages": "stages",
     "CheckResult": "checks",
     "Checks": "checks",
@@ -62,9 +68,18 @@ _HOME = {
     "ParityResult": "records",
     "Roundtrip": "roundtrip.fixture",
     "RoundtripResult": "roundtrip.records",
+    "WeightFile": "weights.records",
     "WeightMatch": "weights.records",
     "WeightsResult": "weights.records",
     "StageResult": "records",
+    "Tolerance": "records",
+    "AudioVerdict": "keywords",
+    "Declarations": "keywords",
+    "Kind": "keywords",
+    "LogUnit": "keywords",
+    "Precision": "keywords",
+    "Tolerances": "keywords",
+    "Verdict": "keywords",
     "AudioparityError": "errors",
     "GoldenError": "errors",
     "ParityError": "errors",
@@ -73,25 +88,39 @@ _HOME = {
 }
 
 __all__ = [
+    "AudioVerdict",
     "AudioparityError",
     "CheckResult",
     "Checks",
     "Comparison",
+    "Declarations",
     "Finding",
     "GoldenError",
+    "Item",
+    "Kind",
+    "LogUnit",
     "Measure",
     "NotRecognisedError",
     "ParityError",
     "ParityResult",
+    "Precision",
+    "Recogniser",
     "Roundtrip",
     "RoundtripResult",
+    "Said",
+    "SamplerResult",
     "Score",
     "StageError",
     "StageResult",
     "Stages",
     "TensorFileError",
+    "Tolerance",
+    "Tolerances",
+    "Verdict",
+    "WeightFile",
     "WeightMatch",
     "WeightsResult",
+    "WordsResult",
     "__version__",
     "assert_parity",
     "assert_sampler",

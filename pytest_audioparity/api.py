@@ -26,16 +26,21 @@ from pytest_audioparity.report.terminal import render
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from typing_extensions import Unpack
+
+    from pytest_audioparity.keywords import CompareKeywords, Precision
     from pytest_audioparity.weights.records import WeightFile, WeightsResult
 
 _KNOWN = {**TOLERANCE_KEYWORDS, **STAGES_KEYWORD}
 
 
 @overload
-def compare(expected: Mapping[str, Any], actual: Mapping[str, Any], **keywords: Any) -> ParityResult: ...
+def compare(
+    expected: Mapping[str, Any], actual: Mapping[str, Any], **keywords: Unpack[CompareKeywords]
+) -> ParityResult: ...
 @overload
-def compare(expected: Any, actual: Any, **keywords: Any) -> StageResult: ...
-def compare(expected: Any, actual: Any, **keywords: Any) -> StageResult | ParityResult:
+def compare(expected: Any, actual: Any, **keywords: Unpack[CompareKeywords]) -> StageResult: ...
+def compare(expected: Any, actual: Any, **keywords: Unpack[CompareKeywords]) -> StageResult | ParityResult:
     """Compare two tensors, or two mappings from stage names to tensors, and judge them.
 
     Parameters
@@ -72,7 +77,7 @@ def compare(expected: Any, actual: Any, **keywords: Any) -> StageResult | Parity
     return checked("tensor", {"tensor": expected}, {"tensor": actual})
 
 
-def assert_parity(expected: Any, actual: Any, **keywords: Any) -> None:
+def assert_parity(expected: Any, actual: Any, **keywords: Unpack[CompareKeywords]) -> None:
     """Raise when `compare` with the same arguments does not pass.
 
     Raises
@@ -111,7 +116,7 @@ def _tensor(side: Mapping[str, Any], name: str, declared: Mapping[str, Any], axe
 
 
 def compare_weights(
-    reference: Any, candidate: Any, *, precision: str | None = None, only: str | Sequence[str] | None = None
+    reference: Any, candidate: Any, *, precision: Precision | None = None, only: str | Sequence[str] | None = None
 ) -> WeightsResult:
     """Say whether a candidate holds the weights of a reference, tensor by tensor, matched by content.
 
@@ -141,7 +146,7 @@ def compare_weights(
 
 
 def assert_weights_match(
-    reference: Any, candidate: Any, *, precision: str | None = None, only: str | Sequence[str] | None = None
+    reference: Any, candidate: Any, *, precision: Precision | None = None, only: str | Sequence[str] | None = None
 ) -> None:
     """Raise when `compare_weights` with the same arguments does not pass.
 

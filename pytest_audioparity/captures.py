@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from typing_extensions import Unpack
+
+    from pytest_audioparity.keywords import Declarations, Tolerances
+
 
 class Captures:
     """Records what the modules of models return. `Stages` is one, and says what is done with a stage."""
@@ -46,8 +50,8 @@ class Captures:
         name: str | None = None,
         rename: Mapping[str, str] | None = None,
         axes: Mapping[str, str] | None = None,
-        declare: Mapping[str, Mapping[str, Any]] | None = None,
-        **tolerance: Any,
+        declare: Mapping[str, Declarations] | None = None,
+        **tolerance: Unpack[Tolerances],
     ) -> AbstractContextManager[None]:
         """Record what the modules of a torch model return while the block runs, in the order of execution.
 
@@ -86,8 +90,8 @@ class Captures:
         name: str | None = None,
         rename: Mapping[str, str] | None = None,
         axes: Mapping[str, str] | None = None,
-        declare: Mapping[str, Mapping[str, Any]] | None = None,
-        **tolerance: Any,
+        declare: Mapping[str, Declarations] | None = None,
+        **tolerance: Unpack[Tolerances],
     ) -> AbstractContextManager[None]:
         """Record what the modules of an MLX model return while the block runs, evaluated, in the order of execution.
 
@@ -115,10 +119,10 @@ class Captures:
         name: str | None = None,
         rename: Mapping[str, str] | None = None,
         axes: Mapping[str, str] | None = None,
-        declare: Mapping[str, Mapping[str, Any]] | None = None,
+        declare: Mapping[str, Declarations] | None = None,
         providers: Sequence[Any] = ("CPUExecutionProvider",),
         session_options: Any = None,
-        **tolerance: Any,
+        **tolerance: Unpack[Tolerances],
     ) -> dict[str, Any]:
         """Run an ONNX model once, record its inner tensors and its outputs in the order of the graph.
 

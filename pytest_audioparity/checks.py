@@ -10,6 +10,7 @@ from pytest_audioparity.records import FAIL, NOT_MEASURED, PASS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pytest_audioparity.keywords import Verdict
     from pytest_audioparity.records import Finding
 
 
@@ -27,7 +28,7 @@ class CheckResult:
     """
 
     name: str
-    verdict: str
+    verdict: Verdict
     message: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
@@ -59,7 +60,7 @@ class Checks:
         return bool(self.checks) and not self.failed
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Verdict:
         """`pass`, `fail`, or `not_measured` when nothing failed but something could not be measured."""
         if self.passed:
             return PASS

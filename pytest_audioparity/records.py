@@ -7,7 +7,7 @@ constant, a deviation between different shapes); ``inf`` is a true value (one si
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
     from pytest_audioparity.audio.channels import Heard
     from pytest_audioparity.comparison.hyperparameters import SettingResult
+    from pytest_audioparity.keywords import Verdict
     from pytest_audioparity.roundtrip.records import RoundtripResult
 
-PASS = "pass"  # noqa: S105 - a verdict, no password
-FAIL = "fail"
-NOT_MEASURED = "not_measured"
+PASS: Final = "pass"  # noqa: S105 - a verdict, no password
+FAIL: Final = "fail"
+NOT_MEASURED: Final = "not_measured"
 
 KINDS = ("tensor", "waveform", "log_spectrum", "logits", "probabilities", "embedding", "codes")
 
@@ -198,7 +199,7 @@ class StageResult:
     """The verdict on one stage and everything it rests on; `audio` is what a waveform was heard to be, if it was."""
 
     meta: StageMeta
-    verdict: str
+    verdict: Verdict
     tolerance: Tolerance
     comparison: Comparison | None = None
     criteria: tuple[Criterion, ...] = ()
@@ -302,7 +303,7 @@ class ParityResult:
         }
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Verdict:
         """`pass`, `fail`, or `not_measured` when nothing failed but something could not be measured."""
         if self.passed:
             return PASS

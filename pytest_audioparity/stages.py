@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from pytest_audioparity.adapters.arrays import as_array
 from pytest_audioparity.adapters.arrays import declare as checked
@@ -22,11 +22,16 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from subprocess import CompletedProcess
-    from typing import TypeVar
+    from typing import ParamSpec, TypeVar
+
+    import numpy as np
+    from typing_extensions import Unpack
 
     from pytest_audioparity.forcing import Call
+    from pytest_audioparity.keywords import Declarations, Kind, LogUnit, StageKeywords, Tolerances
     from pytest_audioparity.recording import Recording
 
+    P = ParamSpec("P")
     T = TypeVar("T")
 
 _OF_GOLDEN: Any = object()  # in place of a value; None would be one that somebody forgot to make
@@ -52,12 +57,12 @@ class Stages(Captures):
         name: str,
         tensor: T,
         *,
-        kind: str | None = None,
+        kind: Kind | None = None,
         axes: str | None = None,
-        unit: str | None = None,
+        unit: LogUnit | None = None,
         sample_rate: float | None = None,
         frame_rate: float | None = None,
-        **tolerance: Any,
+        **tolerance: Unpack[Tolerances],
     ) -> T:
         """Record one stage and compare it with the golden.
 
@@ -87,17 +92,21 @@ class Stages(Captures):
         self._take(name, tensor, declared, tolerance)
         return tensor
 
+    @overload
+    def input(self, name: str, **keywords: Unpack[StageKeywords]) -> np.ndarray[Any, Any]: ...
+    @overload
+    def input(self, name: str, value: T, **keywords: Unpack[StageKeywords]) -> T: ...
     def input(
         self,
         name: str,
         value: Any = _OF_GOLDEN,
         *,
-        kind: str | None = None,
+        kind: Kind | None = None,
         axes: str | None = None,
-        unit: str | None = None,
+        unit: LogUnit | None = None,
         sample_rate: float | None = None,
         frame_rate: float | None = None,
-        **tolerance: Any,
+        **tolerance: Unpack[Tolerances],
     ) -> Any:
         """Record an input of the model, such as the noise that it starts from, and return it.
 
@@ -127,7 +136,7 @@ class Stages(Captures):
         self._take(name, value, declared, tolerance, role=INPUT)
         return value
 
-    def step(self, name: str, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    def step(self, name: str, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function, record what it returns as a stage, and return it.
 
         When the test fails, a failing step is run again at its end: on the inputs that it got, to see that it repeats
@@ -208,8 +217,8 @@ class Stages(Captures):
         *,
         rename: Mapping[str, str] | None = None,
         axes: Mapping[str, str] | None = None,
-        declare: Mapping[str, Mapping[str, Any]] | None = None,
-        **tolerance: Any,
+        declare: Mapping[str, Declarations] | None = None,
+        **tolerance: Unpack[Tolerances],
     ) -> None:
         """Record every tensor of a file that another program wrote.
 
@@ -246,8 +255,8 @@ class Stages(Captures):
         env: Mapping[str, str] | None = None,
         rename: Mapping[str, str] | None = None,
         axes: Mapping[str, str] | None = None,
-        declare: Mapping[str, Mapping[str, Any]] | None = None,
-        **tolerance: Any,
+        declare: Mapping[str, Declarations] | None = None,
+        **tolerance: Unpack[Tolerances],
     ) -> CompletedProcess[str]:
         """Run a program in whatever language and record every tensor that it writes.
 

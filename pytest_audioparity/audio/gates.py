@@ -21,6 +21,8 @@ from pytest_audioparity.records import FAIL, NOT_MEASURED, PASS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pytest_audioparity.keywords import Verdict
+
     Array = np.ndarray[Any, Any]
 
 FULL_SCALE = 1.0
@@ -61,7 +63,7 @@ def dc(reference: Array, estimate: Array, max_dc: float = DC_OFFSET) -> CheckRes
     was, now = float(reference.mean()), float(estimate.mean())
     added = now - min(max(now, min(was, 0.0)), max(was, 0.0))
     limit = min(max_dc, max(_DC_SHARE * float(np.std(reference)), _LEAST_DC)) if np.ptp(reference) else max_dc
-    verdict = PASS if abs(added) <= limit else FAIL
+    verdict: Verdict = PASS if abs(added) <= limit else FAIL
     message = f"DC of {added:+.4f} of full scale is added, at most {limit:.4f} is allowed"
     return CheckResult("dc", verdict, message, {"dc_offset": added, "limit": limit})
 

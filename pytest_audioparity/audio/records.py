@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pytest_audioparity.keywords import AudioVerdict
     from pytest_audioparity.records import Finding
 
 # Worst first. `not_measured` stands beside them: nothing can be said of the words.
@@ -66,7 +67,7 @@ class Score:
         averaged over half a second; empty where there is too little speech
     """
 
-    verdict: str
+    verdict: AudioVerdict
     findings: tuple[Finding, ...]
     measures: Mapping[str, Measure]
     sample_rate: int

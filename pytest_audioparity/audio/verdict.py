@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pytest_audioparity.audio.records import (
     CLIPPED,
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pytest_audioparity.audio.likeness import Likeness
     from pytest_audioparity.audio.statistics import Looks
     from pytest_audioparity.audio.warps import Warp
+    from pytest_audioparity.keywords import AudioVerdict
 
     Span = tuple[float, float]
 
@@ -82,13 +83,13 @@ class Evidence:
     dropouts: tuple[Span, ...] = ()
 
 
-def judge(evidence: Evidence) -> tuple[str, tuple[Finding, ...]]:
+def judge(evidence: Evidence) -> tuple[AudioVerdict, tuple[Finding, ...]]:
     """Return the verdict and the findings, what decided first."""
     findings = tuple(_findings(evidence))
-    if findings:
-        return findings[0].code, findings
     kept = evidence.si_sdr is not None and evidence.si_sdr >= KEPT_SI_SDR_DB
-    return (OK if evidence.estoi is not None or kept else NOT_MEASURED), ()
+    # What can stand first among the findings has a verdict's name.
+    verdict = findings[0].code if findings else OK if evidence.estoi is not None or kept else NOT_MEASURED
+    return cast("AudioVerdict", verdict), findings
 
 
 def _findings(e: Evidence) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from pytest_audioparity.report.plain_text import clean_line
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from pytest_audioparity.keywords import WeightStatus
     from pytest_audioparity.weights.records import WeightMatch, WeightsResult
 
 _FAILURES, _EXTRAS, _KINDS = 40, 8, 3
@@ -142,7 +143,7 @@ def _kind(detail: Mapping[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def _statuses(matches: Sequence[WeightMatch]) -> list[tuple[str, int]]:
+def _statuses(matches: Sequence[WeightMatch]) -> list[tuple[WeightStatus, int]]:
     return Counter(one.status for one in matches).most_common()
 
 

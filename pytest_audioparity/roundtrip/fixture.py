@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_audioparity.audio.recognition import Recogniser
+    from pytest_audioparity.keywords import AudioAxes
     from pytest_audioparity.recording import Recording
     from pytest_audioparity.roundtrip.limits import Limits
     from pytest_audioparity.roundtrip.records import RoundtripResult
@@ -68,7 +69,7 @@ class Roundtrip:
         frame_samples: int | None = None,
         delay_samples: int = 0,
         chunk_frames: Iterable[int] = (1, 4, 7),
-        axes: str = "T",
+        axes: AudioAxes = "T",
         to: Callable[[Any], Any] | None = None,
         clips: Any = None,
         transcripts: Mapping[str, str] | None = None,

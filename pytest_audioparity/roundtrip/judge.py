@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from typing_extensions import Unpack
+
     from pytest_audioparity.audio.recognition import Recogniser
     from pytest_audioparity.checks import CheckResult
+    from pytest_audioparity.keywords import CheckRoundtripKeywords
 
     Array = np.ndarray[Any, Any]
 
@@ -38,7 +41,7 @@ def check_roundtrip(
     transcripts: Mapping[str, str] | None = None,
     recogniser: Recogniser | None = None,
     name: str = "",
-    **keywords: Any,
+    **keywords: Unpack[CheckRoundtripKeywords],
 ) -> RoundtripResult:
     """Send speech through a codec and judge what comes back: the fixture `roundtrip` without pytest.
 

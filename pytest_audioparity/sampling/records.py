@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_audioparity.records import PASS
 
 if TYPE_CHECKING:
+    from pytest_audioparity.keywords import Verdict
     from pytest_audioparity.records import Finding
 
 
@@ -38,7 +39,7 @@ class SamplerResult:
     power : the faults that were considered, with the number of draws that each needs
     """
 
-    verdict: str
+    verdict: Verdict
     expected: str
     draws: int
     p_value: float

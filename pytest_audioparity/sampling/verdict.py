@@ -22,6 +22,10 @@ from pytest_audioparity.sampling.report import render
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from typing_extensions import Unpack
+
+    from pytest_audioparity.keywords import SamplerKeywords
+
     Array = np.ndarray[Any, Any]
 
 DEFAULT_FALSE_ALARM = 1e-6
@@ -91,7 +95,7 @@ def check_sampler(
     return _judge(expected, collect(draw, logits, n), values, float(false_alarm))
 
 
-def assert_sampler(draw: Any, logits: Any, **keywords: Any) -> SamplerResult:
+def assert_sampler(draw: Any, logits: Any, **keywords: Unpack[SamplerKeywords]) -> SamplerResult:
     """Raise when `check_sampler` with the same arguments does not pass; return its result when it does.
 
     Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pytest_audioparity.weights.agreement import Agreement, agreement
 from pytest_audioparity.weights.batchnorm import batch_norms
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from pytest_audioparity.keywords import WeightStatus
     from pytest_audioparity.weights.folds import Folding
     from pytest_audioparity.weights.records import WeightFile
     from pytest_audioparity.weights.rows import Known
@@ -262,5 +263,5 @@ def _matches(matching: Matching, found: dict[int, Found], precision: str | None)
         elif (problem := within(one.agreement, precision)) is not None:
             status, detail = "different", {**detail, "reason": problem}
         matched = " + ".join(matching.candidate.weights[actual].name for actual in one.actuals) or None
-        entries[place] = WeightMatch(name, matched, status, detail)
+        entries[place] = WeightMatch(name, matched, cast("WeightStatus", status), detail)
     return entries

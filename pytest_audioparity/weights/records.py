@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from pytest_audioparity.keywords import WeightStatus
+
     Array = np.ndarray[Any, Any]
 
 # What a tensor of the reference may have become. The first six pass, the next five fail; `extra` is reported of tensors
@@ -74,7 +76,7 @@ class WeightMatch:
 
     name: str
     matched: str | None
-    status: str
+    status: WeightStatus
     detail: Mapping[str, Any] = field(default_factory=dict)
 
     @property
