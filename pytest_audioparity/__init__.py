@@ -139,13 +139,15 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module 'pytest_audioparity' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"pytest_audioparity.{home}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a checker that sees it takes every misspelt name for one of ours, of type Any
+
+    def __getattr__(name: str) -> Any:
+        home = _HOME.get(name)
+        if home is None:
+            raise AttributeError(f"module 'pytest_audioparity' has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"pytest_audioparity.{home}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

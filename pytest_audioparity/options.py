@@ -39,11 +39,15 @@ INI_TOLERANCES = tuple(f"audioparity_{keyword}" for keyword in (*INI_NUMBERS, *I
 
 MARKERS = (
     "parity(tol_db=0.01, tol_peak_db=100*tol_db, min_snr_db=None, atol=None, rtol=None, min_match=1.0, "
-    "min_stoi=None, min_estoi=None, min_pesq_wb=None, min_pesq_nb=None, words='kept', "
-    "precision='fp32', dtype='same', golden=None, port=False, only=[globs], stages={glob: overrides}): "
-    "compare the stages this test records with its golden",
-    "codec_roundtrip(min_stoi=None, min_pesq_wb=None, max_drop_estoi=None, ..., max_level_db=1.5, max_dc=0.02, "
-    "max_peak=None, tol_db=0.01, min_match=1.0, skip=[checks]): send speech through a codec and judge what comes back",
+    "min_stoi=None, min_estoi=None, min_pesq_wb=None, min_pesq_nb=None, words='kept', precision='fp32', "
+    "dtype='same', allow_empty=False, golden=None, port=False, only=[globs], stages={glob: overrides}): "
+    "compare the stages this test records with its golden; bare, on functions and classes, and as pytestmark; "
+    "the closest mark wins per keyword",
+    "codec_roundtrip(min_stoi=None, min_estoi=None, min_pesq_wb=None, min_pesq_nb=None, min_si_sdr=None, min_snr=None, "
+    "max_log_spectral_distance=None, max_mel_cepstral_distortion=None, max_drop_stoi=None, max_drop_estoi=None, "
+    "max_drop_pesq_wb=None, max_drop_pesq_nb=None, max_drop_si_sdr=None, max_drop_snr=None, max_wer=None, "
+    "max_wer_rise=None, max_level_db=1.5, max_dc=0.02, max_peak=None, tol_db=0.01, min_match=1.0, skip=[checks]): "
+    "send speech through a codec and judge what comes back; used as parity is",
 )
 
 

@@ -115,7 +115,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture
 def stages(request: pytest.FixtureRequest) -> Stages:
-    """Record the stages of a model; they are compared with the test's golden when the test ends."""
+    """Record the stages of a model; all are compared with the test's golden when the test ends.
+    stages["mel"] = mel                       the short form
+    stages.record("mel", mel, kind="log_spectrum", unit="ln", axes="BCT")
+    h = stages.step("encoder", encoder, x)    runs encoder(x), records the result
+    with stages.torch(model): model(x)        all modules; also stages.mlx and stages.onnx
+    stages.load("dump.safetensors")           what another program wrote; stages.run starts it
+    The type to annotate with is pytest_audioparity.Stages. Write the golden with pytest --update-golden.
+    """
     from pytest_audioparity.trial import stages_for
 
     _judge(request.config)
@@ -125,7 +132,11 @@ def stages(request: pytest.FixtureRequest) -> Stages:
 
 @pytest.fixture
 def roundtrip(request: pytest.FixtureRequest) -> Generator[Roundtrip, None, None]:
-    """Send speech through a codec and judge what comes back, when the test ends."""
+    """Send speech through a codec and judge what comes back, when the test ends.
+    roundtrip(encode=codec.encode, decode=codec.decode, sample_rate=24_000,
+              decode_stream=codec.decode_chunks, fresh=make_codec)
+    The type to annotate with is pytest_audioparity.Roundtrip; thresholds are keywords of the mark codec_roundtrip.
+    """
     from pytest_audioparity.trial import roundtrip_for
 
     _judge(request.config)
@@ -135,7 +146,10 @@ def roundtrip(request: pytest.FixtureRequest) -> Generator[Roundtrip, None, None
 
 @pytest.fixture(scope="session")
 def recogniser() -> Recogniser:
-    """Recognise speech: `recogniser(samples, sample_rate)` returns text. Override it to bring your own."""
+    """Recognise speech, for max_wer of a round trip: recogniser(samples, sample_rate) returns text.
+    The default is pocketsphinx, which knows English. Override the fixture in conftest.py to bring your own; the type
+    to annotate with is pytest_audioparity.Recogniser.
+    """
     from pytest_audioparity.audio.fixture import recogniser_or_failure
 
     return recogniser_or_failure()

@@ -135,7 +135,23 @@ class Worst:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All numbers of one comparison. See `docs/numbers.md` for the formulas."""
+    """All numbers of one comparison. See `docs/numbers.md` for the formulas.
+
+    Attributes
+    ----------
+    expected, actual : shape, dtype and statistics of the two sides
+    size : number of elements that were compared
+    deviation_db, peak_db : how far actual is from expected, and the worst single element, in dB
+    snr_db : signal-to-error ratio in dB
+    level_db : rms of actual over that of expected in dB, signed
+    bias : mean of actual less expected
+    correlation, gain, offset : of the best fit actual = gain * expected + offset
+    max_abs : largest absolute difference
+    excess : the most by which an element is beyond rtol*|expected|; `atol` is its limit
+    worst : the element with the largest difference
+    match : of codes, the share that is equal
+    details : what kinds add: match per codebook, top-1 agreement, cosine, lag, bias per bin
+    """
 
     expected: Side
     actual: Side
@@ -157,7 +173,15 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A named cause with its evidence. `explains` is the share of the squared error it removes, where that exists."""
+    """A named cause with its evidence.
+
+    Attributes
+    ----------
+    code : its name in `docs/findings.md`
+    message : one sentence with the number and what to check
+    explains : the share of the squared error that it removes, 0 to 1, where that exists
+    detail : the numbers behind it
+    """
 
     code: str
     message: str
@@ -196,7 +220,21 @@ class Own:
 
 @dataclass(frozen=True, slots=True)
 class StageResult:
-    """The verdict on one stage and everything it rests on; `audio` is what a waveform was heard to be, if it was."""
+    """The verdict on one stage and everything it rests on.
+
+    Attributes
+    ----------
+    meta : name, kind, axes, unit and rates of the stage
+    verdict : `pass`, `fail` or `not_measured`, which does not pass
+    tolerance : what was allowed
+    comparison : the numbers; None where a side is missing or the sides cannot be compared
+    criteria : each number that decided, with its limit
+    findings : named causes, the best explanation first; a healthy stage has none
+    smallest_tol_db : the smallest `tol_db` with which it would have passed, None where none would
+    reason : why it fails beside what the numbers say
+    own : what a step made of the golden's inputs, where that was measured
+    audio : what a waveform was heard to be, where it was listened to
+    """
 
     meta: StageMeta
     verdict: Verdict
@@ -265,13 +303,21 @@ class StageResult:
 
 @dataclass(frozen=True, slots=True)
 class ParityResult:
-    """The verdict on one test or one pair of files: its stages in data-flow order.
+    """The verdict on one test or one pair of files.
 
-    `reason` says why the result fails as a whole, beside what its stages say: no golden, nothing recorded. `accept` is
-    the command that accepts the change; a port has none, but an `owner`, the test that writes its golden. `review` is
-    the command that shows what was obtained, `notes` say in pairs of label and text what else a reader should know:
-    which variant was used, where the golden came from if that is elsewhere. `settings` are the hyper-parameters,
-    `roundtrips` what went through codecs.
+    Attributes
+    ----------
+    title : of the test, or of the pair of files; may be empty
+    stages : the verdicts on stages, in data-flow order
+    golden : the file that was compared with
+    accept : the command that accepts the change; a port has none
+    owner : of a port, the test that writes its golden
+    reason : why it fails as a whole, beside what its stages say: no golden, nothing recorded
+    review : the command that shows what was obtained
+    notes : in pairs of label and text, what else a reader should know: which variant was used, where the golden came
+        from if that is elsewhere
+    settings : the verdicts on hyper-parameters
+    roundtrips : the verdicts on what went through codecs
     """
 
     title: str

@@ -87,7 +87,15 @@ class WeightMatch:
 
 @dataclass(frozen=True, slots=True)
 class WeightsResult:
-    """The verdict on all tensors of the reference, in its order; `extra` are the candidate's that match none."""
+    """The verdict on all tensors of the reference.
+
+    Attributes
+    ----------
+    reference, candidate : the files
+    matches : an entry for each tensor of the reference, in its order
+    extra : the candidate's tensors that match none
+    notes : what else a reader should know, a line each
+    """
 
     reference: WeightFile
     candidate: WeightFile

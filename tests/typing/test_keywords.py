@@ -1,0 +1,58 @@
+"""The types of keywords and of words are those that are accepted when a test runs; nothing else ties them."""
+
+from __future__ import annotations
+
+import inspect
+from typing import get_args
+
+import pytest
+
+from pytest_audioparity import keywords, records
+from pytest_audioparity.audio.records import VERDICTS
+from pytest_audioparity.comparison import tolerances
+from pytest_audioparity.roundtrip import declaration, limits
+from pytest_audioparity.roundtrip.records import Codec
+from pytest_audioparity.sampling import check_sampler
+from pytest_audioparity.sampling.verdict import DEFAULT_ORDER
+from pytest_audioparity.spec import MARK_KEYWORDS
+from pytest_audioparity.weights.records import FAILING, PASSING
+
+# Of scores that a golden holds; it is set by max_drop_* of a round trip, and by nobody else.
+INTERNAL = {"max_drop"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "accepted"),
+    [
+        (keywords.Tolerances, set(tolerances.TOLERANCE_KEYWORDS) - INTERNAL),
+        (keywords.ParityKeywords, set(MARK_KEYWORDS) - INTERNAL),
+        (keywords.Declarations, set(records.DECLARED)),
+        (keywords.RoundtripLimits, set(limits.KEYWORDS)),
+        (keywords.CheckRoundtripKeywords, {*limits.KEYWORDS, *Codec.__slots__}),
+        (keywords.SamplerKeywords, set(inspect.signature(check_sampler).parameters) - {"draw", "logits"}),
+    ],
+)
+def test_every_keyword_has_a_type(typed, accepted):
+    """A keyword that is accepted and has no type would be refused by editors, and the other way round."""
+    assert set(typed.__annotations__) == accepted
+
+
+@pytest.mark.parametrize(
+    ("typed", "accepted"),
+    [
+        (keywords.Kind, records.KINDS),
+        (keywords.LogUnit, tuple(records.DB_PER_UNIT)),
+        (keywords.Precision, tuple(tolerances.PRESET_DB)),
+        (keywords.DtypeRule, tolerances.DTYPES),
+        (keywords.WordsRule, tolerances.WORDS),
+        (keywords.AudioAxes, declaration._AXES),
+        (keywords.RoundtripCheck, tuple(limits.CHECKS)),
+        (keywords.SamplerSetting, DEFAULT_ORDER),
+        (keywords.Verdict, (records.PASS, records.FAIL, records.NOT_MEASURED)),
+        (keywords.AudioVerdict, (*VERDICTS, records.NOT_MEASURED)),
+        (keywords.WeightStatus, (*PASSING, *FAILING)),
+    ],
+)
+def test_every_word_is_in_its_literal(typed, accepted):
+    """The words that editors offer are those that are accepted, in their order."""
+    assert get_args(typed) == accepted
