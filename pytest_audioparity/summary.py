@@ -45,7 +45,7 @@ def summary_lines(
         lines.append(f"{left}; review: audioparity golden pending")
     if count := sum(bool(test.get("removed")) for test in tests):
         gone = f"what {counted(count, 'test')} obtained made room for later ones"
-        lines.append(f"{FOLDER} is full: {gone} (ini audioparity_pending_mb)")
+        lines.append(f".audioparity is full: {gone} (ini audioparity_pending_mb)")
     said = dict.fromkeys((*warnings, *(test["warning"] for test in tests if test.get("warning"))))
     lines += [f"warning: {text}" for text in said]
     return [clean_line(line) for line in lines]

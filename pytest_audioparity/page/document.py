@@ -7,6 +7,7 @@ import hashlib
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from pytest_audioparity.page.audits import in_all
 from pytest_audioparity.page.elements import Markup, element
 from pytest_audioparity.page.records import BAD, STATES
 from pytest_audioparity.page.tests import section
@@ -16,11 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pytest_audioparity.page.records import Gallery
+    from pytest_audioparity.runs import Job, RunRecord
 
 # Characters of the page up to which tests are drawn: an artifact should open in a moment.
 _ENOUGH = 20_000_000
-# Tests that are open from the start.
-_OPEN = 3
 
 
 def render(gallery: Gallery, progress: Callable[[str, int, int], None] = lambda *_: None) -> str:
@@ -29,15 +29,18 @@ def render(gallery: Gallery, progress: Callable[[str, int, int], None] = lambda 
     empty = None if gallery.tests else element("p", "no parity test ran", class_="note")
     hidden = element("p", "no test matches the filter", class_="none", hidden=True)
     main = element("main", empty, list(_tests(gallery, progress)), hidden)
-    body = element("body", _header(gallery), main, element("script", script))
+    filters = element("div", list(_filters(gallery)), class_="filters", role="search")
+    body = element("body", _header(gallery), filters, main, element("script", script))
     return f"<!doctype html>\n{element('html', _head(gallery, script), body, lang='en')}\n"
 
 
 def _tests(gallery: Gallery, progress: Callable[[str, int, int], None]) -> Iterator[Markup]:
     size = 0
+    # One failure is what one came for; of several the list is the overview, and one opens what one wants.
+    failing = sum(test.state in BAD for test in gallery.tests)
     for place, test in enumerate(gallery.tests):
         progress(str(test.account["test"]), place, len(gallery.tests))
-        is_open = test.state in BAD and place < _OPEN
+        is_open = test.state in BAD and failing == 1
         drawn = section(test, f"t{place}", is_open=is_open, illustrated=size < _ENOUGH)
         size += len(drawn)
         yield drawn
@@ -62,16 +65,35 @@ def _head(gallery: Gallery, script: str) -> Markup:
 
 def _header(gallery: Gallery) -> Markup:
     record = gallery.record
-    when = f"{record.finished or record.started}, commit {record.commit or 'unknown'}"
     partial = None if record.complete else f"not a complete run: {'; '.join(record.reasons)}"
-    jobs = f"merged from {', '.join(job.name for job in record.jobs)}" if record.jobs else None
+    names = ", ".join(map(_job, record.jobs))
+    jobs = f"merged from {counted(len(record.jobs), 'job')}: {names}" if names else None
     return element(
         "header",
-        element("h1", gallery.title),
-        [element("p", note, class_="note") for note in (when, jobs, partial) if note],
+        element("h1", gallery.title, " ", element("span", _outcome(gallery))),
+        [element("p", note, class_="note") for note in (_when(record), jobs, partial) if note],
         [element("p", problem, class_="problem") for problem in gallery.problems],
-        element("div", list(_filters(gallery)), class_="filters", role="search"),
+        list(in_all([test.account for test in gallery.tests])),
     )
+
+
+def _outcome(gallery: Gallery) -> str:
+    bad, every = sum(test.state in BAD for test in gallery.tests), len(gallery.tests)
+    if bad:
+        return f"{bad} of {counted(every, 'parity test')} {'does' if bad == 1 else 'do'} not pass"
+    return f"no parity test fails, of {every}" if every else "no parity test"
+
+
+def _when(record: RunRecord) -> str:
+    """Say when a run ended, to the second, and of which commit it was."""
+    at = record.finished or record.started
+    zone = " UTC" if at.endswith(("+00:00", "Z")) else ""
+    unfinished = "" if record.finished else "begun "
+    return f"{unfinished}{at.replace('T', ' ')[:19]}{zone}, commit {record.commit or 'unknown'}"
+
+
+def _job(job: Job) -> str:
+    return job.name if job.exit_status in (0, None) else f"{job.name} (exit status {job.exit_status})"
 
 
 def _filters(gallery: Gallery) -> Iterator[Markup]:
@@ -87,8 +109,8 @@ def _filters(gallery: Gallery) -> Iterator[Markup]:
         count = sum(test.state == state for test in gallery.tests)
         if count or state in ("fail", "pass"):
             box = element("input", type="checkbox", checked=True, data_filter=state)
-            yield element("label", box, f" {count} {word}", class_=state)
-    yield element("span", "/ to search, j and k for the next and previous test", class_="note keys")
+            yield element("label", box, f"{count} {word}", class_=state)
+    yield element("span", "keys: / filter, j k move, Enter opens, x switches the sound", class_="note keys")
 
 
 def _part(name: str) -> Markup:

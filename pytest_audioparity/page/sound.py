@@ -14,6 +14,7 @@ from pytest_audioparity.page.cells import HEIGHT, WIDTH, grid, means
 from pytest_audioparity.page.curves import Curve, curves, shaded
 from pytest_audioparity.page.elements import Markup, element
 from pytest_audioparity.page.images import picture
+from pytest_audioparity.page.scores import timeline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,8 @@ _FRAME_S = 0.032
 _FRAMES = 8
 # What is this far below the loudest bin is drawn as silence.
 _RANGE_DB = 70.0
+# Parts of the time axis that are named.
+_TICKS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Clip:
     sample_rate : Hz
     label : which channel, empty where there is one
     lost, invented : seconds in which words are garbled, or are there that were not before
+    estoi : pairs of a second and ESTOI there
     """
 
     expected: Array | None
@@ -51,6 +55,7 @@ class Clip:
     label: str = ""
     lost: Sequence[Sequence[float]] = ()
     invented: Sequence[Sequence[float]] = ()
+    estoi: Sequence[Sequence[float]] = ()
 
     @property
     def sides(self) -> list[tuple[str, Array]]:
@@ -64,9 +69,14 @@ class Clip:
         return max(side.size for _, side in self.sides)
 
     @property
+    def seconds(self) -> float:
+        """Length of the longer side."""
+        return self.longest / self.sample_rate
+
+    @property
     def marks(self) -> list[tuple[float, float]]:
         """What is lost, as shares of the longer side."""
-        seconds = self.longest / self.sample_rate
+        seconds = self.seconds
         return [(max(0.0, a / seconds), min(b / seconds, 1.0)) for a, b in self.lost if a < seconds]
 
 
@@ -80,11 +90,27 @@ def sound(clip: Clip) -> Markup:
         "div",
         element("p", clip.label, class_="note") if clip.label else None,
         element("p", note, class_="note") if note else None,
+        _switch() if len(clip.sides) > 1 else None,
         element("div", sides, class_="pair"),
+        _marked(clip),
         curves(drawn, title, height=110, marks=clip.marks),
-        element("p", _marked(clip), class_="note") if clip.lost or clip.invented else None,
+        timeline(clip.estoi, clip.seconds, clip.lost) if clip.estoi else None,
+        _ticks(clip.seconds),
         class_="sound",
+        data_seconds=f"{clip.seconds:.3f}",
     )
+
+
+def _ticks(seconds: float) -> Markup:
+    names = [element("span", f"{seconds * place / _TICKS:.2f} s") for place in range(_TICKS + 1)]
+    return element("div", names, class_="ticks")
+
+
+def _switch() -> Markup:
+    """Return the button that changes which side is heard; the script says which that is."""
+    button = element("button", "A/B", type="button", class_="switch", aria_keyshortcuts="x")
+    how = "hears the other side at the same place, as the key x does; a click on a picture plays from there"
+    return element("p", button, element("span", how, class_="note"), class_="ab")
 
 
 def samples(array: Array) -> Array:
@@ -94,13 +120,19 @@ def samples(array: Array) -> Array:
     return array.astype(np.float32) if array.dtype.itemsize < 4 else array
 
 
-def _marked(clip: Clip) -> str:
-    parts = [
-        f"{word} at {', '.join(f'{a:.2f} to {b:.2f} s' for a, b in spans)}"
-        for word, spans in (("words lost (shaded)", clip.lost), ("words that expected lacks", clip.invented))
-        if spans
-    ]
-    return "; ".join(parts)
+def _marked(clip: Clip) -> Markup | None:
+    """Name the seconds that are marked, each a button that plays it."""
+    both = (("words lost (shaded) at ", clip.lost), ("words that expected lacks at ", clip.invented))
+    rows = [element("p", word, [_span(*span) for span in spans], class_="spans note") for word, spans in both if spans]
+    return element("div", rows) if rows else None
+
+
+def _span(start: float, end: float) -> Markup:
+    said = f"{start:.2f} to {end:.2f} s"
+    if start >= MOST_SECONDS:
+        return element("span", said, class_="span")
+    where = {"data_from": f"{start:.2f}", "data_to": f"{end:.2f}"}
+    return element("button", said, type="button", class_="span", aria_label=f"play {said}", **where)
 
 
 def _gains(clip: Clip) -> tuple[list[float], str]:

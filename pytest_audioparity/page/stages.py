@@ -11,7 +11,9 @@ from pytest_audioparity.errors import AudioparityError, GoldenError, StageError
 from pytest_audioparity.golden.revision import fingerprint
 from pytest_audioparity.page.elements import Markup, element
 from pytest_audioparity.page.pictures import Look, pictures
+from pytest_audioparity.page.scores import heard
 from pytest_audioparity.page.sound import Clip, samples, sound
+from pytest_audioparity.page.tables import number
 from pytest_audioparity.report.meanings import MEANINGS
 from pytest_audioparity.report.numbers import percent
 
@@ -36,27 +38,52 @@ def part(shown: Shown, stage: Mapping[str, Any], *, is_first: bool, illustrated:
     is_first : whether it is the first divergence
     illustrated : whether it is drawn and played
     """
-    title = element("h3", element("code", stage["name"]), " (first divergence)" if is_first else "")
-    told = [(f, "") for f in stage.get("findings") or ()]
-    told += [(f, " of its own, with the golden's inputs") for f in stage.get("own_findings") or ()]
-    findings = [_finding(finding, whose) for finding, whose in told]
+    tag = element("span", "first divergence", class_="tag") if is_first else None
+    title = element("h2", element("code", stage["name"]), tag)
+    told = stage.get("own_findings") or () if stage.get("own_verdict") == "fail" else stage.get("findings") or ()
+    told = () if is_inherited(stage) else told
+    findings = [_finding(finding) for finding in told]
     reason = element("p", stage["reason"], class_="problem") if stage.get("reason") else None
-    heard = stage.get("audio")
-    said = element("p", "it sounds: ", element("b", heard["verdict"].replace("_", " "))) if heard else None
-    from_where = stage.get("inherited_from")
-    inherited = element("p", f"inherited from {', '.join(from_where)}", class_="note") if from_where else None
-    worst = _worst(stage)
-    drawn = _drawn(shown, stage) if illustrated else None
     return element(
-        "section", title, reason, element("ul", findings) if findings else None, inherited, worst, said, drawn
+        "section",
+        title,
+        reason,
+        element("ul", findings, class_="findings") if findings else None,
+        _own(stage),
+        _worst(stage),
+        heard(stage["audio"]) if stage.get("audio") else None,
+        _drawn(shown, stage) if illustrated else None,
     )
 
 
-def _finding(finding: Mapping[str, Any], whose: str) -> Markup:
+def _finding(finding: Mapping[str, Any]) -> Markup:
     meaning = MEANINGS.get(finding["code"])
     explained = None if meaning is None else element("p", meaning, class_="note")
-    said = element("b", finding["code"]), _share(finding), f"{whose}: {finding['message']}"
+    said = element("b", finding["code"]), _share(finding), f": {finding['message']}"
     return element("li", said, explained)
+
+
+def is_inherited(stage: Mapping[str, Any]) -> bool:
+    """Whether a stage fails by what it inherited alone: with the golden's inputs its step passes."""
+    return bool(stage["verdict"] == "fail" and stage.get("own_verdict") == "pass")
+
+
+def _own(stage: Mapping[str, Any]) -> Markup | None:
+    """Say what part of a stage's deviation is its own, and where the rest is from."""
+    own, from_where = number({**stage, **_measured(stage)}), ", ".join(stage.get("inherited_from") or ())
+    if is_inherited(stage):
+        said = f"inherited only{f' from {from_where}' if from_where else ''}: with the golden's inputs its step passes"
+        said += f" (own {own})" if own else ""
+    elif stage.get("own_verdict") == "fail":
+        said = f"own part, with the golden's inputs: {own or 'it fails'}"
+        said += f"; the rest is inherited from {from_where}" if from_where else ""
+    else:
+        said = f"inherited from {from_where}" if from_where else ""
+    return element("p", said, class_="note") if said else None
+
+
+def _measured(stage: Mapping[str, Any]) -> dict[str, Any]:
+    return {"deviation_db": stage.get("own_deviation_db"), "match": stage.get("own_match")}
 
 
 def _share(finding: Mapping[str, Any]) -> str:
@@ -138,8 +165,8 @@ def _clip(look: Look, stage: Mapping[str, Any]) -> Clip | None:
         pairs = paired(arrays[0], arrays[-1], axes)
     except StageError:
         return None
-    heard = stage.get("audio") or {}
-    label = heard.get("channel") or _label(look, axes)
+    audio = stage.get("audio") or {}
+    label = audio.get("channel") or _label(look, axes)
     label = label if label in pairs else next(iter(pairs))
     one, other = (samples(side) for side in pairs[label])
     return Clip(
@@ -147,8 +174,9 @@ def _clip(look: Look, stage: Mapping[str, Any]) -> Clip | None:
         None if look.actual is None else other,
         rate,
         label and f"{label} of {len(pairs)} channels",
-        heard.get("garbled_seconds") or (),
-        heard.get("invented_seconds") or (),
+        audio.get("garbled_seconds") or (),
+        audio.get("invented_seconds") or (),
+        audio.get("estoi_over_time") or (),
     )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.page import tables
+from pytest_audioparity.page.audits import unnoticed
 from pytest_audioparity.page.charts import deviations
 from pytest_audioparity.page.elements import Markup, element
-from pytest_audioparity.page.records import BAD, STATES
-from pytest_audioparity.page.stages import part
-from pytest_audioparity.report.numbers import counted
+from pytest_audioparity.page.headline import headline, plain_line, words
+from pytest_audioparity.page.roundtrips import roundtrip
+from pytest_audioparity.page.stages import is_inherited, part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,62 +34,41 @@ def section(shown: Shown, identity: str, *, is_open: bool, illustrated: bool) ->
     illustrated : whether its stages are drawn and played
     """
     try:
-        short, found, body = _in_short(shown), codes(shown.account), list(_body(shown, illustrated=illustrated))
+        line, text, body = headline(shown), words(shown), list(_body(shown, identity, illustrated=illustrated))
     except _MALFORMED as error:
         problem = f"what was kept of this test cannot be shown: {error or type(error).__name__}"
-        short, found, body = "", [], [element("p", problem, class_="problem"), element("pre", shown.report)]
-    headline = element(
-        "summary",
-        element("span", tables.WORDS.get(shown.state, STATES[shown.state]), class_=f"verdict {shown.state}"),
-        element("code", shown.test),
-        element("span", short, class_="short"),
-    )
-    texts = f"{shown.test} {short} {' '.join(found)}".lower()
+        line, text = plain_line(shown), shown.test.lower()
+        body = [element("p", problem, class_="problem"), _as_text(shown.report) if shown.report else None]
     return element(
         "details",
-        headline,
+        line,
         element("div", body, class_="body"),
         id=identity,
         class_="test",
         open=is_open,
         data_verdict=shown.state,
-        data_text=texts,
+        data_text=text,
     )
 
 
-def codes(account: Mapping[str, Any]) -> list[str]:
-    """Return names and findings of a test's stages that do not pass, each once: what one filters by."""
-    bad = [stage for stage in account.get("stages") or () if stage["verdict"] != "pass"]
-    words = [word for stage in bad for word in (stage["name"], *(stage.get("findings") or ()))]
-    return list(dict.fromkeys(map(str, words)))
-
-
-def _in_short(shown: Shown) -> str:
-    account = shown.account
-    stages = account.get("stages") or ()
-    first = account.get("first_divergence")
-    stage = next((s for s in stages if s["name"] == first), None)
-    if stage is None:
-        told = account.get("refused") if shown.state in BAD else None
-        return str(account.get("reason") or told or counted(len(stages), "stage"))
-    off = f", {tables.number(stage)}" if tables.number(stage) else ""
-    found = "" if not stage.get("findings") else f": {stage['findings'][0]}"
-    return f"first divergence {first}{off}{found}"
-
-
-def _body(shown: Shown, *, illustrated: bool) -> Iterator[object]:
+def _body(shown: Shown, identity: str, *, illustrated: bool) -> Iterator[object]:
     if shown.problem is not None:
         yield element("p", shown.problem, class_="problem")
     if isinstance(variant := shown.account.get("variant"), dict):
         yield element("p", f"variant of the golden: {variant.get('name')}", class_="note")
+    if shown.account.get("job"):
+        yield element("p", f"as job {shown.account['job']} ran it", class_="note")
     result = shown.result
     if result is None:
         yield from _numbers(shown.account)
     else:
         yield from _result(shown, result, illustrated=illustrated)
-    yield element("div", map(_command, shown.commands), class_="commands") if shown.commands else None
+    yield unnoticed(shown.account.get("mutants"))
+    if shown.commands:
+        link = element("a", "link to this test", href=f"#{identity}", class_="note")
+        yield element("div", map(_command, shown.commands), link, class_="commands")
     if shown.report:
-        yield element("details", element("summary", "the report as text"), element("pre", shown.report))
+        yield element("details", element("summary", "the report as text"), _as_text(shown.report), class_="text")
 
 
 def _result(shown: Shown, result: Mapping[str, Any], *, illustrated: bool) -> Iterator[object]:
@@ -106,9 +86,14 @@ def _result(shown: Shown, result: Mapping[str, Any], *, illustrated: bool) -> It
         yield element("p", "no pictures: this page has enough of other tests; run this test alone", class_="note")
     for stage in chosen:
         yield part(shown, stage, is_first=stage["name"] == first, illustrated=illustrated)
-    if rest:
-        yield element("p", f"not drawn: {', '.join(stage['name'] for stage in rest)}", class_="note")
-    yield from map(tables.roundtrip, result.get("roundtrips") or ())
+    for said, some in (("inherited only", filter(is_inherited, rest)), ("not drawn", _own_of(rest))):
+        if names := ", ".join(stage["name"] for stage in some):
+            yield element("p", f"{said}: {names}", class_="note")
+    yield from map(roundtrip, result.get("roundtrips") or ())
+
+
+def _own_of(stages: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [stage for stage in stages if not is_inherited(stage)]
 
 
 def _numbers(account: Mapping[str, Any]) -> Iterator[object]:
@@ -116,7 +101,7 @@ def _numbers(account: Mapping[str, Any]) -> Iterator[object]:
     stages, checks = account.get("stages") or (), account.get("checks") or ()
     if apart := [s["name"] for s in account.get("settings") or () if s["verdict"] != "pass"]:
         yield element("p", f"settings that differ: {', '.join(apart)}", class_="problem")
-    yield from map(tables.roundtrip, account.get("roundtrips") or ())
+    yield from map(roundtrip, account.get("roundtrips") or ())
     if account.get("roundtrips"):
         checks = ()
     wide = max((len(one["name"]) for one in (*stages, *checks)), default=0)
@@ -125,9 +110,13 @@ def _numbers(account: Mapping[str, Any]) -> Iterator[object]:
     ]
     said += [f"{check['name']:<{wide}}  {tables.WORDS.get(check['verdict'], '')}" for check in checks]
     if said:
-        yield element("pre", "\n".join(said))
+        yield _as_text("\n".join(said))
     elif not account.get("roundtrips"):
         yield element("p", "nothing was recorded", class_="note")
+
+
+def _as_text(text: str) -> Markup:
+    return element("pre", text, tabindex=0, role="group", aria_label="as text")
 
 
 def _command(text: str) -> Markup:
@@ -136,12 +125,16 @@ def _command(text: str) -> Markup:
 
 
 def _chosen(result: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
-    """Return the stages that are drawn, and the others that do not pass."""
+    """Return the stages that are drawn, and the others that do not pass.
+
+    What a stage only inherited is seen where it began; it is drawn if it can be heard, or is what the model gives.
+    """
     failing = [stage for stage in result["stages"] if stage["verdict"] != "pass"]
-    first = result.get("first_divergence")
+    first, last = result.get("first_divergence"), result["stages"][-1:]
 
     def order(stage: Mapping[str, Any]) -> tuple[bool, bool]:
         return stage["name"] != first, stage.get("own_verdict") != "fail" and stage.get("audio") is None
 
-    failing.sort(key=order)
-    return failing[:_DRAWN], failing[_DRAWN:]
+    drawn = [s for s in failing if not is_inherited(s) or s.get("audio") is not None or s in last]
+    drawn = sorted(drawn, key=order)[:_DRAWN]
+    return drawn, [stage for stage in failing if stage not in drawn]

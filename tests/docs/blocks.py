@@ -9,8 +9,8 @@ A page is one project: its blocks run from top to bottom, in a fresh folder with
     ```sh                               each line is run
     ```text, json, toml, yaml, ini      is not run, only parsed
 
-In comments, which no reader of the page sees, stands what a block needs or why it is not run. Commands find the checkout
-in ``$REPOSITORY`` and all Python of the page up to there in the file ``$BLOCKS``.
+In comments, which no reader of the page sees, stands what a block needs or why it is not run. Commands find the
+checkout in ``$REPOSITORY`` and all Python of the page up to there in the file ``$BLOCKS``.
 
     <!-- run: python …            -->   run before what follows, as a python block would be
     <!-- run: sh …                -->   the same by bash, as one script that stops at the first error

@@ -1,0 +1,83 @@
+"""The line of a test that is always there: its state, its name, where it diverges first and why, how it sounds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_audioparity.audio.records import severity
+from pytest_audioparity.page import tables
+from pytest_audioparity.page.elements import Markup, element
+from pytest_audioparity.page.records import BAD, STATES
+from pytest_audioparity.report.numbers import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_audioparity.page.records import Shown
+
+# A cause is one line of the overview; all of it stands where the stage is drawn.
+_CAUSE = 160
+_NAME = 60
+
+
+def headline(shown: Shown) -> Markup:
+    """Return the line of a test."""
+    file, separator, name = shown.test.partition("::")
+    heard = sounds(shown.account)
+    return element(
+        "summary",
+        element("span", tables.WORDS.get(shown.state, STATES[shown.state]), class_=f"verdict {shown.state}"),
+        element("code", element("span", file + separator, class_="file") if name else file, name, class_="name"),
+        element("span", heard.replace("_", " "), class_=f"heard {heard}", title="how it sounds") if heard else None,
+        element("span", in_short(shown), class_="short"),
+    )
+
+
+def plain_line(shown: Shown) -> Markup:
+    """Return the line of a test of which nothing but its name can be shown."""
+    verdict = element("span", tables.WORDS.get(shown.state, STATES[shown.state]), class_=f"verdict {shown.state}")
+    return element("summary", verdict, element("code", shown.test, class_="name"))
+
+
+def words(shown: Shown) -> str:
+    """Return what one filters by: name, names and findings of stages that do not pass, each once, and the sound."""
+    bad = [stage for stage in shown.account.get("stages") or () if stage["verdict"] != "pass"]
+    found = [word for stage in bad for word in (stage["name"], *(stage.get("findings") or ()))]
+    missed = (shown.account.get("mutants") or {}).get("unnoticed")
+    said = (shown.test, in_short(shown), sounds(shown.account), "unnoticed" if missed else "", *map(str, found))
+    return " ".join(dict.fromkeys(said)).lower()
+
+
+def in_short(shown: Shown) -> str:
+    """Say in one line where a test diverges first, by how much and why; else what became of it."""
+    account = shown.account
+    stages = account.get("stages") or ()
+    first = str(account.get("first_divergence"))
+    stage = next((s for s in stages if s["name"] == first), None)
+    if stage is None:
+        told = account.get("refused") if shown.state in BAD else None
+        missed = len((account.get("mutants") or {}).get("unnoticed") or ())
+        said = str(account.get("reason") or told or counted(len(stages), "stage"))
+        return said + (f"; {counted(missed, 'planted fault')} would go unnoticed" if missed else "")
+    off = f", {tables.number(stage)}" if tables.number(stage) else ""
+    name = first if len(first) <= _NAME else f"…{first[1 - _NAME :]}"
+    return f"first divergence {name}{off}{_cause(shown, stage)}"
+
+
+def sounds(account: Mapping[str, Any]) -> str:
+    """Return the worst that a test's audio was heard to be, empty where nothing was listened to."""
+    heard = [stage.get("audio") for stage in account.get("stages") or ()]
+    heard += [trip.get("audio_verdict") for trip in account.get("roundtrips") or ()]
+    return min((str(verdict) for verdict in heard if verdict), key=severity, default="")
+
+
+def _cause(shown: Shown, stage: Mapping[str, Any]) -> str:
+    """Return the best finding of a stage: of its own part where that was measured, in full where that was kept."""
+    kept = (shown.result or {}).get("stages") or ()
+    whole: Mapping[str, Any] = next((s for s in kept if s["name"] == stage["name"]), {})
+    found = whole.get("own_findings") or whole.get("findings")
+    if not found:
+        return "" if not stage.get("findings") else f": {stage['findings'][0]}"
+    clause = str(found[0]["message"]).partition("; ")[0]
+    clause = clause if len(clause) <= _CAUSE else clause[: _CAUSE - 1] + "…"
+    return f": {found[0]['code']}: {clause}"
