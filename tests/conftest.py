@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 
 import hypothesis
 import pytest
@@ -19,6 +20,7 @@ hypothesis.settings.load_profile("busy")
 
 HOW = {"torch": "make test TORCH=1", "moshi": "make test TORCH=1", "moshi_mlx": "make test", "rustymimi": "make test"}
 HOW |= dict.fromkeys(("resemblyzer", "silero_vad"), "make test")
+HOW["chromium"] = "apt-get install chromium"
 _LEFT_OUT = "left out for lack of "
 
 
@@ -38,7 +40,7 @@ def _no_ci(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def needs():
     """Skip a test whose optional package is not installed, so that the summary can say what was left out."""
 
@@ -47,6 +49,17 @@ def needs():
             pytest.skip(f"{_LEFT_OUT}{package}")
 
     return check
+
+
+@pytest.fixture(scope="session")
+def needs_program():
+    """Return where a program lies that goes by one of some names, or skip as `needs` does, with the first of them."""
+
+    def find(*names: str) -> str:
+        found = next(filter(None, map(shutil.which, names)), None)
+        return found or pytest.skip(f"{_LEFT_OUT}{names[0]}")
+
+    return find
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
