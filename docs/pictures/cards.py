@@ -32,7 +32,8 @@ _PARTS = re.compile(
 )
 _BOX = re.compile(r'viewBox="0 0 (\d+) (\d+)"')
 # Of the page's style what its drawings need; colours follow the reader's light or dark system, as the page does.
-_RULE = re.compile(r"^(?:\.chart text|\.chart \.limit|\.grid|\.bar|\.line|\.lost).*$", re.MULTILINE)
+_RULE = re.compile(r"(?:^|(?<=\}))\s*([^{}@]+)(\{[^{}]*\})")
+_DRAWN = re.compile(r"^(?:\.chart text|\.curve \.limit|\.(?:limit|grid|bar|line|lost)\b.*)$")
 _COLOURS = re.compile(
     r"^:root \{.*?^\}|^@media screen and \(prefers-color-scheme: dark\) \{.*?^\}", re.MULTILINE | re.DOTALL
 )
@@ -85,8 +86,9 @@ def card(title: str, said: str, parts: Iterable[Markup | str]) -> str:
 
 def _style() -> str:
     style = (resources.files("pytest_audioparity.page") / "style.css").read_text(encoding="utf-8")
-    found = [match.group() for pattern in (_COLOURS, _RULE) for match in pattern.finditer(style)]
-    return re.sub(r"\s+", " ", " ".join(found)) + _OWN
+    colours = [match.group() for match in _COLOURS.finditer(style)]
+    rules = [selector + body for selector, body in _RULE.findall(style) if _DRAWN.match(selector.strip())]
+    return re.sub(r"\s+", " ", " ".join(colours + rules)) + _OWN
 
 
 def _blocks(markup: Markup) -> list[Block]:
@@ -133,7 +135,12 @@ def _curve(part: re.Match[str]) -> Iterator[Block]:
         yield from _text(part["caption"], "", _SMALL)
     box = {"width": _INNER, "height": height}
     drawn = element(
-        "svg", Markup(part["curve"]), viewBox=size[0][9:-1], preserveAspectRatio="none", class_="chart", **box
+        "svg",
+        Markup(part["curve"]),
+        viewBox=size[0][9:-1],
+        preserveAspectRatio="none",
+        class_="chart" if is_chart else "curve",
+        **box,
     )
     yield Block(Markup(drawn + ("" if is_chart else element("rect", class_="frame", **box))), height + 4)
     if is_chart:

@@ -6,17 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from cards import card
-from material import FRAMES, RATE, SHADES, mel_of, speech, use_examples
+from material import FRAMES, POINTS, RATE, SHADES, mel_of, speech, use_examples
 
 from pytest_audioparity import score
-from pytest_audioparity.audio.intelligibility import FRAME, SEGMENT, bands_of, estoi_segments
-from pytest_audioparity.audio.intelligibility import RATE as ESTOI_RATE
-from pytest_audioparity.audio.resampling import resample
-from pytest_audioparity.audio.words import LOST_BELOW
 from pytest_audioparity.faults.signals import surrogate
 from pytest_audioparity.page.curves import Curve, curves
 from pytest_audioparity.page.elements import Markup, element
 from pytest_audioparity.page.images import picture
+from pytest_audioparity.page.scores import timeline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +22,6 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-# Segments of ESTOI that are averaged where lost words are looked for, as docs/audio.md says.
-_AVERAGED = 8
 # Samples from a frame of a map to the next.
 _HOP = 640
 # Where other words begin in another clip.
@@ -43,18 +38,13 @@ def estoi() -> str:
     seconds = reference.size / RATE
     marks = [(start / seconds, end / seconds) for start, end in result.garbled_seconds]
     drawn = [Curve("expected", reference), Curve("actual", wrong)]
-    over_time = _over_time(reference, wrong)
-    limit = Curve("difference", np.full(over_time.size, LOST_BELOW))
-    title = f"ESTOI over time, and the {LOST_BELOW:g} below which words may be lost (red)"
-    return card(
-        f"ESTOI over time · {result.verdict}",
-        "speech in which 0.7 s are noise of the same spectrum; garbled_seconds are shaded",
-        [
-            curves(drawn, "expected (blue) and actual (orange)", height=80, marks=marks, points=120),
-            curves([Curve("actual", over_time), limit], title, height=90, marks=marks, points=120),
-            _scored("the clip as a whole", result),
-        ],
-    )
+    parts = [
+        curves(drawn, "expected (blue) and actual (orange)", height=80, marks=marks, points=POINTS),
+        timeline(result.estoi_over_time, seconds, result.garbled_seconds),
+        _scored("the clip as a whole", result),
+    ]
+    said = "speech in which 0.7 s are noise of the same spectrum; garbled_seconds are shaded"
+    return card(f"ESTOI over time · {result.verdict}", said, parts)
 
 
 def garbled() -> str:
@@ -139,11 +129,3 @@ def _scored(title: str, result: Score) -> str:
     values = {name: getattr(result, name) for name in ("estoi", "stoi", "level_db", "log_spectral_distance")}
     shown = ", ".join(f"{name} {'-' if value is None else f'{value:.2f}'}" for name, value in values.items())
     return f"{title}: {result.verdict}; {shown}"
-
-
-def _over_time(reference: Array, estimate: Array) -> Array:
-    """Return ESTOI of 0.38 s, averaged over eight segments as the verdict does, at even times of the clip."""
-    bands = bands_of(*(resample(side, sample_rate=RATE, new_rate=ESTOI_RATE) for side in (reference, estimate)))
-    mean = np.convolve(estoi_segments(bands), np.ones(_AVERAGED) / _AVERAGED, "valid")
-    middles = bands.starts[np.arange(mean.size) + (_AVERAGED + SEGMENT) // 2 - 1] + FRAME / 2
-    return np.interp(np.linspace(0, reference.size / RATE, 400), middles / ESTOI_RATE, mean)

@@ -28,11 +28,11 @@ def test_a_stage_says_what_its_findings_mean():
 def test_the_table_of_stages_says_it_too_and_names_codes_as_before():
     page = Page(stages([failing("seams", "gain", "drift")], "mel"))
     assert page.text.endswith("FAILseams, gain")
-    assert [span["title"] for span in page.all("span")] == [MEANINGS["seams"], MEANINGS["gain"]]
+    assert [span["title"] for span in page.all("span") if "title" in span] == [MEANINGS["seams"], MEANINGS["gain"]]
 
 
 def test_a_code_of_another_version_is_named_and_not_explained():
     page = Page(part(None, failing("of_tomorrow"), is_first=True, illustrated=False))
     assert "of_tomorrow: its numbers" in page.text
     assert not page.all("p", class_="note")
-    assert [span.get("title") for span in Page(stages([failing("of_tomorrow")], None)).all("span")] == [None]
+    assert not [span for span in Page(stages([failing("of_tomorrow")], None)).all("span") if "title" in span]
