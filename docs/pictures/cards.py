@@ -6,7 +6,9 @@ user's stages; this takes them out of its HTML and stacks them, since every site
 
 from __future__ import annotations
 
+import base64
 import re
+import struct
 import textwrap
 from dataclasses import dataclass
 from importlib import resources
@@ -114,15 +116,27 @@ def _row(maps: list[tuple[str, str]]) -> Iterator[Block]:
     wide = (_INNER - (columns - 1) * _GAP) / columns
     for start in range(0, len(maps), columns):
         captions = [_lines(caption, wide) for caption, _ in maps[start : start + columns]]
+        shapes = [_shape(source) for _, source in maps[start : start + columns]]
+        widest, tallest = (max(sizes) for sizes in zip(*shapes, strict=True))
         top = max(map(len, captions)) * 14 + 2
         content = []
-        for place, (lines, (_, source)) in enumerate(zip(captions, maps[start:], strict=False)):
+        for place, (lines, (_, source), shape) in enumerate(zip(captions, maps[start:], shapes, strict=False)):
             x = place * (wide + _GAP)
-            box = {"x": f"{x:.1f}", "y": top, "width": f"{wide:.1f}", "height": _MAP_HEIGHT}
+            # Of two shapes, each is as large as it has elements.
+            size = wide * shape[0] / widest, _MAP_HEIGHT * shape[1] / tallest
+            y = top + _MAP_HEIGHT - size[1]
+            box = {"x": f"{x:.1f}", "y": f"{y:.1f}", "width": f"{size[0]:.1f}", "height": f"{size[1]:.1f}"}
             content += _written(lines, "", x)
             content.append(element("image", href=source, preserveAspectRatio="none", **box))
             content.append(element("rect", class_="frame", **box))
         yield Block(Markup("".join(content)), top + _MAP_HEIGHT + 6)
+
+
+def _shape(source: str) -> tuple[int, int]:
+    """Return how many columns and rows a map has, as the header of its PNG says."""
+    header = base64.b64decode(source.partition(",")[2][:32])
+    width, height = struct.unpack(">II", header[16:24])
+    return width, height
 
 
 def _curve(part: re.Match[str]) -> Iterator[Block]:
