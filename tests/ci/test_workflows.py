@@ -1,0 +1,171 @@
+"""The workflows in docs/ci: valid for who runs them, and their commands do on a real project what they promise."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_audioparity.cli import main
+from tests.ci.steps import DOCS, Pipeline, read_workflow
+
+SCHEMAS = {
+    "github.yml": ("--builtin-schema", "vendor.github-workflows"),
+    "gitlab.yml": ("--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci"),
+}
+# Off by 6 dB in one job, as a port can be on one machine only.
+MODEL = """
+import os
+import numpy as np
+from pytest_audioparity import parity
+
+GAIN = 2.0 if os.environ.get("JOB", "").endswith("macos") and os.environ.get("FAULT") else 1.0
+
+
+def test_decoder(stages):
+    h = stages.step("encoder", lambda x: x + 1, np.arange(40.0).reshape(1, 4, 10))
+    stages.step("mel", lambda x: x * GAIN, h)
+
+
+def test_other(stages): stages["x"] = np.arange(3)
+"""
+
+
+def git(folder, *arguments):
+    names = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *names, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    """Give a committed project with two parity tests and their goldens."""
+    folder = tmp_path_factory.mktemp("repository")
+    (folder / "tests").mkdir()
+    (folder / "tests" / "test_decoder.py").write_text(MODEL)
+    (folder / "pytest.ini").write_text("[pytest]\ntestpaths = tests\n")
+    (folder / ".gitignore").write_text(".venv\nbuild\njobs\n__pycache__\n")
+    command = [sys.executable, "-m", "pytest", "-q", "--update-golden"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    git(folder, "init", "-q")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "x")
+    return folder
+
+
+@pytest.fixture
+def pipeline(repository, tmp_path):
+    return Pipeline(repository, tmp_path)
+
+
+def run_github(pipeline):
+    """Run all jobs of the workflow; return the working copy of the merging one."""
+    jobs = read_workflow("github.yml")["jobs"]
+    for entry in jobs["parity"]["strategy"]["matrix"]["include"]:
+        pipeline.run_github(jobs["parity"], entry["name"], entry)
+    return pipeline.run_github(jobs["merge"], "merge", {})
+
+
+def run_gitlab(pipeline):
+    jobs = read_workflow("gitlab.yml")
+    names = ("linux", "macos")
+    for name, entry in zip(names, jobs["parity"]["parallel"]["matrix"], strict=True):
+        pipeline.run_gitlab(jobs["parity"], name, entry)
+    return pipeline.run_gitlab(jobs["merge"], "merge", {}, given=names)
+
+
+RUNS = {"github": run_github, "gitlab": run_gitlab}
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_workflow_is_valid_and_a_typing_error_in_it_is_seen(name, tmp_path):
+    """By the schema of the service, as check-jsonschema has it."""
+    broken = tmp_path / name
+    text = (DOCS / name).read_text(encoding="utf-8")
+    broken.write_text(re.sub(r"^( +)(runs-on|stage):", r"\1\2x:", text, flags=re.MULTILINE))
+    for path, status in ((DOCS / name, 0), (broken, 1)):
+        command = [sys.executable, "-m", "check_jsonschema", *SCHEMAS[name], str(path)]
+        result = subprocess.run(command, capture_output=True, text=True)
+        assert result.returncode == status, result.stdout + result.stderr
+
+
+def test_what_a_workflow_refers_to_is_there():
+    """No schema knows whether a value of the matrix, a job or a stage exists."""
+    jobs = read_workflow("github.yml")["jobs"]
+    used = set(re.findall(r"matrix\.(\w+)", (DOCS / "github.yml").read_text()))
+    for entry in jobs["parity"]["strategy"]["matrix"]["include"]:
+        assert used == set(entry)
+    assert jobs["merge"]["needs"] in jobs
+    told = read_workflow("gitlab.yml")
+    assert {told["parity"]["stage"], told["merge"]["stage"]} == set(told["stages"])
+    used = {told["parity"]["image"].strip("$"), *(tag.strip("$") for tag in told["parity"]["tags"]), "PACKAGES"}
+    for entry in told["parity"]["parallel"]["matrix"]:
+        assert used == set(entry)
+
+
+@pytest.mark.parametrize("service", RUNS)
+def test_a_healthy_project_passes_in_every_job_and_as_a_whole(pipeline, service):
+    """All steps end with 0, the merge finds a whole run, and one page has both tests."""
+    merged = RUNS[service](pipeline)
+    assert {status for statuses in pipeline.statuses.values() for status in statuses} == {0}, pipeline.output
+    assert "together the jobs are a complete run" in pipeline.output["merge"]
+    record = json.loads((merged / "build" / "parity" / "parity.json").read_text())
+    assert record["complete"]
+    assert len(record["tests"]) == len(record["jobs"]) == 2
+    assert (merged / "build" / "parity" / "index.html").is_file()
+
+
+@pytest.mark.parametrize("service", RUNS)
+def test_a_fault_on_one_machine_fails_there_and_as_a_whole_and_can_be_reviewed(pipeline, service, monkeypatch, capsys):
+    """Artifacts are kept although the job failed, and a checkout can show and accept what they hold."""
+    monkeypatch.setenv("FAULT", "1")
+    merged = RUNS[service](pipeline)
+    failed = {name for name, statuses in pipeline.statuses.items() if any(statuses)}
+    assert failed == {"macos", "merge"}
+    assert pipeline.statuses["merge"] == [1, 0]
+    assert "failed tests/test_decoder.py::test_decoder" in pipeline.output["merge"]
+    page = (merged / "build" / "parity" / "index.html").read_text(encoding="utf-8")
+    assert "actual = 2 * expected" in page
+    assert not list(pipeline.folder.glob("artifacts/**/cache"))
+    artifact = pipeline.artifact("merged" if service == "github" else "merge")
+    monkeypatch.chdir(pipeline.repository)
+    assert main(["golden", "show", "--from", str(artifact), "tests/test_decoder/test_decoder"]) == 0
+    assert "the difference starts in 'mel' (own 6.02 dB)" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_job_that_is_missing_is_noticed(pipeline):
+    """Without the artifact of a job that ran a file of tests, the merge is no whole run."""
+    jobs = read_workflow("github.yml")["jobs"]
+    job = jobs["parity"]
+    (entry, _) = job["strategy"]["matrix"]["include"]
+    (test,) = [step for step in job["steps"] if step.get("name") == "Test"]
+    test["run"] += " -k other"
+    pipeline.run_github(job, entry["name"], entry)
+    pipeline.run_github(jobs["merge"], "merge", {})
+    assert pipeline.statuses["merge"] == [1, 0]
+    assert "no job ran tests/test_decoder.py::test_decoder" in pipeline.output["merge"]
+
+
+def test_hidden_files_have_to_be_asked_for(pipeline, monkeypatch):
+    """Without `include-hidden-files` there would be nothing to review, which this suite would notice."""
+    monkeypatch.setenv("FAULT", "1")
+    job = read_workflow("github.yml")["jobs"]["parity"]
+    _, entry = job["strategy"]["matrix"]["include"]
+    (upload,) = [step for step in job["steps"] if "upload-artifact" in step.get("uses", "")]
+    place = pipeline.run_github(job, entry["name"], entry)
+    artifact = pipeline.artifact("parity-macos")
+    assert (artifact / ".audioparity" / "pending").is_dir()
+    assert (artifact / "build" / "junit.xml").is_file()
+    given = {**upload["with"], "name": "without", "include-hidden-files": False}
+    pipeline.act(upload["uses"], given, place)
+    assert {path.name for path in pipeline.artifact("without").iterdir()} == {"build"}
+
+
+def test_the_pages_of_the_documentation_show_no_other_workflow():
+    """docs/ci.md points at the files rather than copying them, so that what is shown is what was tested."""
+    page = Path(DOCS).with_suffix(".md").read_text(encoding="utf-8")
+    assert "ci/github.yml" in page
+    assert "ci/gitlab.yml" in page
