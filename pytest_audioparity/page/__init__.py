@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pytest_audioparity.runs import RunRecord
 
 PAGE = "index.html"
+# The record of the run, not named as in .audioparity: an artifact that has both is one job's to merge.
+RECORD = "parity.json"
 
 
 def write_page(
@@ -24,7 +26,7 @@ def write_page(
 
     Parameters
     ----------
-    folder : gets ``index.html``; made if it is not there
+    folder : gets ``index.html``; made if it is not there. Outside of ``.audioparity`` it gets the run's record as well
     project : where goldens and what tests obtained lie
     record : the run
     progress : told of each test before it is drawn: its name, how many are done, how many there are
@@ -36,8 +38,11 @@ def write_page(
     from pytest_audioparity.golden.atomic import replace_bytes
     from pytest_audioparity.page.document import render
     from pytest_audioparity.page.gathering import gather
+    from pytest_audioparity.runs import write_run
 
     text = render(gather(project, record), progress)
     folder.mkdir(parents=True, exist_ok=True)
     replace_bytes(folder / PAGE, text.encode())
+    if folder != project.workspace.report:
+        write_run(folder / RECORD, record)
     return folder / PAGE
