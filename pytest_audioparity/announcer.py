@@ -21,6 +21,8 @@ from pytest_audioparity.selection import is_run
 from pytest_audioparity.summary import summary_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_audioparity.recorder import Recorder
 
 NAME = "audioparity-announcer"
@@ -87,20 +89,28 @@ class Announcer:
             terminalreporter.write_line(line)
 
     def _failures(self) -> list[Failure]:
-        ours = self._recorder.collected.seen
-        nodes = (node for node in self._failed if node in self._accounts or ours & self._recorder.collected.ids([node]))
-        return [self._failure(node) for node in nodes]
+        """Return the parity tests that failed; workers say which tests are ours when they end."""
+        ours, ids = self._recorder.collected.seen, self._recorder.collected.ids
+        nodes = [node for node in self._failed if node in self._accounts or ours & ids([node])]
+        # Each file is read once, however many of its tests failed.
+        places = {node: self._place(self._failed[node]) for node in nodes}
+        definitions = {path: definition_lines(path) for path in {path for path, _ in places.values()}}
+        return [self._failure(node, *places[node], definitions) for node in nodes]
 
-    def _failure(self, node: str) -> Failure:
-        report, account = self._failed[node], self._accounts.get(node)
+    def _place(self, report: pytest.TestReport) -> tuple[Path, int | None]:
         file, line, _ = report.location
-        path = self._config.rootpath / file
+        return self._config.rootpath / file, None if line is None else line + 1
+
+    def _failure(
+        self, node: str, path: Path, line: int | None, definitions: Mapping[Path, Mapping[int, int]]
+    ) -> Failure:
+        account = self._accounts.get(node)
         return Failure(
             test=node if account is None else account["test"],
             account=account,
-            message=_first_line(report),
+            message=_first_line(self._failed[node]),
             file=repository_path(path, os.environ.get("GITHUB_WORKSPACE")),
-            line=None if line is None else definition_line(path, line + 1),
+            line=None if line is None else definitions[path].get(line, line),
         )
 
 
@@ -120,18 +130,15 @@ def repository_path(path: Path, workspace: str | None) -> str | None:
     return None if relative == ".." or relative.startswith("../") else relative
 
 
-def definition_line(path: Path, line: int) -> int:
-    """Return the line of ``def`` or ``class`` of what begins at a line: Python counts from the first decorator."""
+def definition_lines(path: Path) -> dict[int, int]:
+    """Return the line of ``def`` or ``class`` by that of its first decorator, where Python says it begins."""
     try:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
-        return line
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
-            if first == line:
-                return node.lineno
-    return line
+        return {}
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    defined = (node for node in ast.walk(tree) if isinstance(node, kinds))
+    return {node.decorator_list[0].lineno: node.lineno for node in defined if node.decorator_list}
 
 
 def _first_line(report: pytest.TestReport) -> str:
