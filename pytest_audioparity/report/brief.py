@@ -64,9 +64,17 @@ def _weight(failure: Failure) -> tuple[bool, bool, float]:
     stage = first_stage(failure.account or {})
     if stage is None or not deviation(stage):
         return True, failure.account is None, 0.0
-    is_lost = audio_verdict(failure.account or {}) in ("silent", "garbled", "wrong_content")
     off = math.inf if is_infinite(stage) else stage.get("deviation_db") or 0.0
-    return False, not is_lost, -off
+    return False, not _is_lost(failure), -off
+
+
+def _is_lost(failure: Failure) -> bool:
+    verdict = audio_verdict(failure.account or {})
+    if verdict is None:
+        return False
+    from pytest_audioparity.audio.records import LOST
+
+    return verdict in LOST
 
 
 def first_stage(account: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -107,12 +115,15 @@ def allowed(stage: Mapping[str, Any] | None) -> str:
 
 
 def finding(account: Mapping[str, Any]) -> str:
-    """Write the first cause of a failure with the share of the error that it explains, empty where none is known."""
+    """Write the first cause of a failure with the share of the error that it explains, empty where none is known.
+
+    Of a round trip it is the first check that does not pass.
+    """
     found = account.get("finding")
     if found is not None:
         share = "" if found["explains"] is None else _SHARE.format(percent(found["explains"]))
         return f"{found['code']}{share}: {found['message']}"
-    return next((check["message"] for check in _failed_checks(account)), "")
+    return next((f"{check['name']}: {check['message']}" for check in _failed_checks(account)), "")
 
 
 def finding_code(account: Mapping[str, Any]) -> str | None:

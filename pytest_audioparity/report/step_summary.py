@@ -73,7 +73,7 @@ def _lines(
         # Indented by four, lines are shown as they are whatever they hold, which no fence can promise.
         yield from (f"    {clean_line(line)[:_CELL]}" for line in cut(list(goldens), rows))
         yield ""
-    if failures:
+    if any(failure.account and failure.account.get("pending") for failure in failures):
         yield from _way_on(fetch)
 
 

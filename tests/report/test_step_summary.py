@@ -40,7 +40,14 @@ def failure(test="t.py::test_a", **more):
     stage = {"name": "mel", "verdict": "fail", "deviation_db": 1.46, "own_deviation_db": 1.4, "tol_db": 0.01}
     stage |= {"failed": ["deviation_db"], "audio": "wrong_content", **more.pop("stage", {})}
     found = {"code": "offset", "explains": 0.998, "message": "actual = expected - 1.46 dB"}
-    account = {"first_divergence": stage["name"], "stages": [stage], "finding": found, "headline": "h", **more}
+    account = {
+        "first_divergence": stage["name"],
+        "stages": [stage],
+        "finding": found,
+        "headline": "h",
+        "pending": "p",
+        **more,
+    }
     return Failure(test=test, account=account, message="ParityError: h")
 
 
@@ -94,6 +101,20 @@ def test_a_failure_says_how_it_is_reviewed(fetch):
     commands = Rendered(step_summary([failure()], tests=1, fetch=fetch, limit=MIB)).all("pre")[0]
     assert "audioparity golden pending --from parity" in commands
     assert ("gh run download 77 --dir parity" in commands) == (fetch is not None)
+
+
+def test_where_nothing_waits_no_review_is_offered():
+    assert "golden pending" not in step_summary([failure(pending=None)], tests=1, limit=MIB)
+
+
+def test_a_round_trip_is_told_by_its_first_check_that_does_not_pass():
+    checks = [{"name": "length", "verdict": "pass"}, {"name": "words", "verdict": "fail", "message": "words are lost"}]
+    trips = [{"audio_verdict": "garbled", "checks": checks}]
+    account = {"first_divergence": None, "stages": [], "headline": "the round trip fails: words", "roundtrips": trips}
+    page = Rendered(
+        step_summary([Failure("t", account, "ParityError: the round trip fails: words")], tests=1, limit=MIB)
+    )
+    assert page.all("td")[1:] == ["", "", "", "", "words: words are lost", "garbled"]
 
 
 def test_the_most_telling_rows_come_first_and_many_are_counted():
