@@ -60,12 +60,11 @@ def cause(failure: Failure) -> str:
     return "; before: ".join(text for text in (said, found) if text)
 
 
-def _weight(failure: Failure) -> tuple[bool, bool, float]:
+def _weight(failure: Failure) -> tuple[bool, bool, bool, float]:
     stage = first_stage(failure.account or {})
-    if stage is None or not deviation(stage):
-        return True, failure.account is None, 0.0
-    off = math.inf if is_infinite(stage) else stage.get("deviation_db") or 0.0
-    return False, not _is_lost(failure), -off
+    off = 0.0 if stage is None else stage.get("deviation_db") or 0.0
+    off = math.inf if stage is not None and is_infinite(stage) else off
+    return not _is_lost(failure), not deviation(stage), failure.account is None, -off
 
 
 def _is_lost(failure: Failure) -> bool:

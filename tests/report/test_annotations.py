@@ -77,9 +77,10 @@ def test_the_most_telling_come_first():
         failure("silent", account(None)),
         failure("garbled", account(0.5, audio="garbled")),
         failure("missing", {"reason": "its golden does not exist"}),
+        failure("round trip", {"roundtrips": [{"audio_verdict": "silent", "checks": []}]}),
     ]
     titles = [read_back(line)[2].splitlines()[0] for line in annotation_lines(failures)]
-    assert titles == ["garbled", "silent", "far", "near", "missing", "unjudged"]
+    assert titles == ["garbled", "round trip", "silent", "far", "near", "missing", "unjudged"]
 
 
 def test_of_many_ten_errors_are_written_and_the_rest_is_counted():
