@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.cli.terminal import FAILED, PASSED, Progress, add_examples, say, say_json
+from pytest_audioparity.cli.terminal import FAILED, PASSED, Progress, add_examples, say_json, say_wrapped
 from pytest_audioparity.cli.words import (
     add_words,
     refuse_words,
@@ -83,7 +83,7 @@ def _files(parsed: argparse.Namespace) -> int:
     if parsed.json:
         say_json({"schema": _SCHEMA, **plain(document(result)), **words_document(words)})
     else:
-        say(render(result, f"{parsed.estimate}") + words_line(words))
+        say_wrapped(render(result, f"{parsed.estimate}") + words_line(words))
     return PASSED if result.is_at_least(parsed.accept) and words_pass([words], parsed.max_wer) else FAILED
 
 
@@ -113,7 +113,7 @@ def _folders(parsed: argparse.Namespace) -> int:
             }
         )
     else:
-        say("\n".join([*_table(items), "", *words_lines(words), _total(summary)]))
+        say_wrapped("\n".join([*_table(items), "", *words_lines(words), _total(summary)]))
     return PASSED if all(passed) and words_pass(words.values(), parsed.max_wer) else FAILED
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_audioparity.cli.terminal import FAILED, PASSED, Progress, add_examples, say, say_json
+from pytest_audioparity.cli.terminal import FAILED, PASSED, Progress, add_examples, say_json, say_wrapped
 
 if TYPE_CHECKING:
     import argparse
@@ -59,5 +59,5 @@ def _weights(parsed: argparse.Namespace) -> int:
     if parsed.json:
         say_json(weights_document(result))
     else:
-        say(render_weights(result))
+        say_wrapped(render_weights(result))
     return PASSED if result.passed else FAILED

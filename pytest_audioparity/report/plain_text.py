@@ -93,6 +93,17 @@ def wrapped(text: str, width: int, *, taken: int = 0) -> list[str]:
     return [*lines, line.rstrip()]
 
 
+def hanging(line: str, width: int) -> list[str]:
+    """Break one line like ``  label : text`` so that the text stands below itself, and any other indented by four."""
+    if cells(line) <= width:
+        return [line]
+    start = len(line) - len(line.lstrip(" "))
+    label, colon, _ = line.partition(": ")
+    indent = cells(label + colon) if colon and cells(label) < width // 2 else start + 4
+    first, *rest = wrapped(line[start:], width - indent, taken=start - indent)
+    return [" " * start + first, *(" " * indent + one for one in rest)]
+
+
 def _width(character: str) -> int:
     if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me"):
         return 0

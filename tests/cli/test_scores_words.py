@@ -53,7 +53,8 @@ def test_max_wer_fails_what_exceeds_it(capsys, limit, status):
     pair = [f"ref/{CARDS}.wav", f"ref/{CARDS}.wav", "--asr", "--transcript", "four queen of clubs"]
     found, out, _ = run(capsys, *pair, "--max-wer", limit)
     assert found == status
-    assert "  word errors             : 0.25 of the transcript, the reference 0.25: 4 words, 1 replaced: " in out
+    said = " ".join(out.split())  # wherever the lines are broken
+    assert "word errors : 0.25 of the transcript, the reference 0.25: 4 words, 1 replaced: " in said
 
 
 def test_what_is_not_measured_fails_under_max_wer_only(capsys):
@@ -78,7 +79,7 @@ def test_folders_are_judged_by_their_words_too(capsys):
     both = ["ref", "ref", "--asr", "--transcripts", "texts.tsv"]
     status, out, _ = run(capsys, *both, "--max-wer", "0.5")
     assert status == 0
-    assert "for 'four queen of clubs'" in out
+    assert "for 'four queen of clubs'" in " ".join(out.split())
     assert run(capsys, *both, "--max-wer", "0.1")[0] == 1
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_audioparity.report.colours import painted, painted_first
-from pytest_audioparity.report.plain_text import cells, encodable, padded, shortened, wrapped
+from pytest_audioparity.report.plain_text import cells, encodable, hanging, padded, shortened, wrapped
 
 TEXTS = ["", "mel", "入力/テンソル", "é", "e\u0301", "ﾃﾝｿﾙ", "🎵 audio", "한국어", "mel·é", "Ｗｉｄｅ"]
 
@@ -43,6 +43,20 @@ def test_lines_are_filled():
     assert wrapped("aa bb cc", 5) == ["aa bb", "cc"]
     assert wrapped("aa bb cc", 5, taken=3) == ["aa", "bb cc"]
     assert wrapped("入力 力力 c", 9) == ["入力 力力", "c"]
+
+
+@pytest.mark.parametrize(
+    ("line", "lines"),
+    [
+        ("short: as it is", ["short: as it is"]),
+        ("  note: aaaa bbbb cccc dddd eeee", ["  note: aaaa bbbb", "        cccc dddd", "        eeee"]),
+        ("aaaaaaaaaa bbbbbbbbbb cccccccc", ["aaaaaaaaaa", "    bbbbbbbbbb", "    cccccccc"]),
+        ("  入力: 力力力 力力力", ["  入力: 力力力", "        力力力"]),
+    ],
+)
+def test_a_long_line_hangs_below_its_own_beginning(line, lines):
+    """A text behind its label, anything else a little to the right; nothing is wider than asked for."""
+    assert hanging(line, 20) == lines
 
 
 @pytest.mark.parametrize(
