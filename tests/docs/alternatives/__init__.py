@@ -1,0 +1,1 @@
+"""The same stages and faults for pytest-audioparity and its alternatives."""
