@@ -22,6 +22,8 @@ hypothesis.settings.load_profile("busy")
 
 HOW = {"torch": "make test TORCH=1", "moshi": "make test TORCH=1", "moshi_mlx": "make test", "rustymimi": "make test"}
 HOW |= dict.fromkeys(("resemblyzer", "silero_vad"), "make test")
+HOW |= dict.fromkeys(("pytest_regressions", "syrupy", "pytest_torch", "polygraphy"), "make test")
+HOW |= dict.fromkeys(("mypy", "basedpyright"), "make test")
 HOW["chromium"] = "apt-get install chromium"
 _LEFT_OUT = "left out for lack of "
 

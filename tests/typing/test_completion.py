@@ -74,8 +74,8 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    pytest.importorskip("basedpyright", reason="left out for lack of basedpyright")
+def server(needs, tmp_path_factory):
+    needs("basedpyright")
     server = Server(tmp_path_factory.mktemp("editor"))
     yield server
     server.close()
