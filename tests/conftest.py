@@ -79,5 +79,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         count = sum(reason.endswith(_LEFT_OUT + package) for reason in reasons)
         how = HOW.get(package, f"pip install {package}")
         terminalreporter.write_line(f"{count} tests {_LEFT_OUT}{package}; to run them: {how}")
+    if any("tests/docs/test_pages.py" in report.nodeid for report in terminalreporter.stats.get("passed", ())):
+        from tests.docs.blocks import not_run
+
+        terminalreporter.write_line(not_run())
     if terminalreporter.config.getoption("--no-skips") and reasons:
         terminalreporter.write_line(f"--no-skips: {len(reasons)} tests were skipped, which fails this run", red=True)

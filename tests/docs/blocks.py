@@ -10,11 +10,13 @@ A page is one project: its blocks run from top to bottom, in a fresh folder with
     ```text, json, toml, yaml, ini      is not run, only parsed
 
 In comments, which no reader of the page sees, stands what a block needs or why it is not run. Commands find the
-checkout in ``$REPOSITORY`` and all Python of the page up to there in the file ``$BLOCKS``.
+checkout in ``$REPOSITORY`` and all Python of the page up to there in the file ``$BLOCKS``; pip does nothing, since all
+is there.
 
     <!-- run: python …            -->   run before what follows, as a python block would be
     <!-- run: sh …                -->   the same by bash, as one script that stops at the first error
     <!-- output of: COMMAND       -->   the next text block is a shortened form of what the command prints
+    <!-- in a test: FLAGS         -->   the next python block is the body of a test, which pytest runs with these flags
     <!-- not run: REASON          -->   the next block is only parsed; the reason is one of REASONS
     <!-- exit: 0 1                -->   the exit statuses of the lines of the next sh block, where one is not 0
     <!-- needs: torch, onnx       -->   packages without which the page is skipped
@@ -31,7 +33,14 @@ from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parents[2]
 
-REASONS = ("needs a Mac", "needs another compiler", "needs the network", "run by CI itself", "shortened")
+REASONS = (
+    "needs a Mac",
+    "needs another compiler",
+    "needs the network",
+    "run by CI itself",
+    "takes minutes",
+    "shortened",
+)
 RUN = ("python", "console", "sh")
 PARSED = ("json", "toml", "yaml", "ini", "text")
 # Compilers for these are not everywhere; a page says so, or writes them to a file that a command then compiles.
@@ -62,6 +71,7 @@ class Block:
     hidden : whether it is a comment
     reason : why it is not run, if it is not
     command : what prints it, for a text block that is shown to be true
+    flags : of pytest, for the body of a test
     statuses : the exit statuses of its lines, where one is not 0
     """
 
@@ -72,6 +82,7 @@ class Block:
     hidden: bool = False
     reason: str = ""
     command: str = ""
+    flags: str | None = None
     statuses: tuple[int, ...] = ()
 
     @property
@@ -147,8 +158,8 @@ def _comment(name: str, line: int, content: str) -> tuple[str, str, int]:
         if language not in {"python", "sh"}:
             raise PageError(name, line, f"run: python or sh, not {language!r}")
         return f"run {language}", code + "\n", line + content[: content.index(code)].count("\n") if code else line
-    if word not in {"output of", "not run", "exit", "needs"} or not rest:
-        raise PageError(name, line, "a comment that says nothing: run, output of, not run, exit or needs, with a colon")
+    if word not in {"output of", "in a test", "not run", "exit", "needs"} or not rest:
+        raise PageError(name, line, "a comment that says nothing: run, output of, in a test, not run, exit or needs")
     if word == "not run" and rest not in REASONS:
         raise PageError(name, line, f"not run: {rest!r} is none of: {', '.join(REASONS)}")
     return word, rest, line
@@ -163,7 +174,7 @@ def _block(name: str, line: int, info: str, source: str, said: dict[str, str]) -
     statuses = tuple(int(status) for status in said.get("exit", "").split())
     title = attributes.get("title", "")
     block = Block("python" if language == "pycon" else language, source, line + 1, title, False,
-                  said.get("not run", ""), said.get("output of", ""), statuses)  # fmt: skip
+                  said.get("not run", ""), said.get("output of", ""), said.get("in a test"), statuses)  # fmt: skip
     if block.file:
         return block
     if language not in {*RUN, "pycon", *PARSED, *FOREIGN}:

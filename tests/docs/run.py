@@ -37,6 +37,7 @@ _DOCTEST = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 # Folder and exported variables are kept from one command to the next, as in a terminal.
 _SCRIPT = """
 . "$PAGE_STATE"
+pip() { :; }
 trap '{ export -p; printf "cd %q\\n" "$PWD"; } >"$PAGE_STATE"' EXIT
 """
 _OURS = re.compile(r"(\w+=\S* +)*(\S*/)?(pytest|audioparity|python -m pytest)\b")
@@ -60,7 +61,7 @@ class Run:
         self._code.touch()
         subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
         kept = {name: value for name, value in os.environ.items() if not _FORBIDDEN.match(name)}
-        self._environment = kept | {
+        self.environment = kept | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "COLUMNS": "80",
             "LC_ALL": "C.UTF-8",
@@ -93,6 +94,8 @@ class Run:
         """Run code, or a session, in the namespace of the page."""
         if block.source.lstrip().startswith(">>>"):
             return self.session(block)
+        if block.flags:
+            return self.body(block)
         with self._code.open("a", encoding="utf-8") as code:
             code.write(block.source + "\n")
         compiled = self.compiled(block)
@@ -104,6 +107,15 @@ class Run:
             trace = "".join([*traceback.format_list(kept), *traceback.format_exception_only(error)])
             raise PageError(self.page.name, place.lineno or block.line, f"the block fails\n{trace}") from None
         return None
+
+    def body(self, block: Block) -> None:
+        """Run code as the body of a parity test, behind all code of the page before it; a test needs a stage."""
+        self.compiled(block)
+        file = self.folder / f"test_line_{block.line}.py"
+        head = f"{self._code.read_text(encoding='utf-8')}\n\nfrom pytest_audioparity import parity\n\n\n@parity\n"
+        body = textwrap.indent(f'{block.source}stages["end"] = [1.0]\n', "    ")
+        file.write_text(f"{head}def test_body(stages):\n{body}", encoding="utf-8")
+        self.shell(block, block.line, f"pytest {block.flags} {file.name}", (0,))
 
     def session(self, block: Block) -> None:
         """Compare an interactive session."""
@@ -140,7 +152,7 @@ class Run:
     def shell(self, block: Block, line: int, command: str, statuses: tuple[int, ...]) -> str:
         """Run one command, in the folder where the one before it ended."""
         done = subprocess.run(
-            ["bash", "-c", _SCRIPT + command], cwd=self.folder, env=self._environment, text=True, encoding="utf-8",
+            ["bash", "-c", _SCRIPT + command], cwd=self.folder, env=self.environment, text=True, encoding="utf-8",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=_TIMEOUT_SECONDS,
         )  # fmt: skip
         if done.returncode not in statuses:
@@ -243,6 +255,8 @@ def run_page(path: Path, folder: Path) -> None:
     """
     run = Run(read_page(path), folder)
     os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(run.environment)
     sys.path[0] = str(folder)  # not the checkout: the installed package is what a reader has
     for block in run.page.blocks:
         run.block(block)
