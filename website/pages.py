@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
@@ -24,8 +25,11 @@ _FENCE = re.compile(r"^(```.*?^```|~~~.*?^~~~)$", re.DOTALL | re.MULTILINE)
 _COMMENT = re.compile(r"^<!--.*?-->\n", re.DOTALL | re.MULTILINE)
 
 
+@event_priority(-100)  # after the plugins
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Fill in the pages of a folder where the navigation says ``folder/*``, in the order of their titles."""
+    # The plugin offline has this script loaded from a network; docs/javascripts/worker.js does the same for our search.
+    config.extra_javascript = [script for script in config.extra_javascript if "://" not in str(script)]
     config.nav = [entry for entry in map(_entry, config.nav or []) if entry]
     return config
 
@@ -49,7 +53,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def _entry(entry: Any) -> Any:
     title, target = next(iter(entry.items()))
-    if not isinstance(target, str) or target in PAGES or target.startswith("reference/"):
+    if not isinstance(target, str) or target in PAGES or target == "reference/python.md":
         return entry
     if target.endswith("/*"):
         folder = target[:-1]
