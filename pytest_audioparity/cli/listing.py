@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.cli.terminal import age_text
+from pytest_audioparity.golden.pending import IS_PORT
 from pytest_audioparity.report.json import plain
 from pytest_audioparity.report.numbers import counted
 from pytest_audioparity.report.plain_text import cells, padded
@@ -71,7 +72,7 @@ def _number(value: object) -> float | None:
 def listed(entry: Waiting, scope: Scope) -> Iterator[str]:
     """Write one entry of the list."""
     yield entry.pending.test
-    word = "would create" if entry.is_new else "would change"
+    word = "would create" if entry.is_new else "differs from" if entry.refused == IS_PORT else "would change"
     yield f"  {word} {entry.shown}, obtained {age_text(entry.pending.obtained)}{_origin(entry, scope)}"
     width = min(max((cells(change.label) for change in entry.changes), default=0), 40)
     for change in entry.changes:

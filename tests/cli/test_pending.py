@@ -74,6 +74,14 @@ def test_a_golden_that_does_not_exist_is_new(review):
     assert "would create golden/tests/test_m/test_m.safetensors" in review.run("golden", "pending")[1]
 
 
+def test_a_port_differs_from_its_golden_and_would_not_change_it(review):
+    review.write_golden(mel=1)
+    review.obtain(s_mel=2, refused="this test is a port and never writes a golden")
+    out = review.run("golden", "pending")[1]
+    assert "  differs from golden/tests/test_m/test_m.safetensors" in out
+    assert "would change" not in out
+
+
 def test_what_cannot_be_accepted_says_why_and_is_no_failure_of_the_list(review):
     review.obtain(s_mel=2, refused="this test is a port and never writes a golden")
     status, out, _ = review.run("golden", "pending")
