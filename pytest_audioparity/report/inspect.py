@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_audioparity.records import shape_text
 from pytest_audioparity.report.json import SCHEMA, plain
 from pytest_audioparity.report.json import side_document as _side
-from pytest_audioparity.report.numbers import short
+from pytest_audioparity.report.numbers import counted, short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ def as_text(
     provenance: Mapping[str, Any],
 ) -> str:
     """Write the content of a file as text of two lines per stage."""
-    lines = [f"{title}: {len(stages)} stages"]
+    lines = [f"{title}: {counted(len(stages), 'stage')}"]
     for meta, side in stages:
         rates = ((meta.sample_rate, "Hz"), (meta.frame_rate, "frames/s"))
         declared = [text for text in (meta.role, meta.kind, meta.axes, meta.unit) if text]
@@ -54,8 +54,14 @@ def as_text(
         lines.append(
             f"  range {short(side.min)} .. {short(side.max)}, mean {short(side.mean)}, std {short(side.std)}{bad}"
         )
-    for heading, mapping in (("settings", settings), ("provenance", provenance)):
+    origin = {key: _versions(value) if isinstance(value, dict) else value for key, value in provenance.items()}
+    for heading, mapping in (("settings", settings), ("provenance", origin)):
         if mapping:
             lines.append(f"{heading}:")
             lines.extend(f"  {key}: {value}" for key, value in mapping.items())
     return "\n".join(lines)
+
+
+def _versions(packages: Mapping[str, Any]) -> str:
+    """Write versions of packages as one reads them: ``numpy 2.4.6, torch 2.13.0``."""
+    return ", ".join(f"{name} {version}" for name, version in packages.items())

@@ -128,6 +128,15 @@ def test_inspect_shows_every_stage_with_shape_and_range(files, capsys):
     assert f"{MEL.max():.4g}" in out
 
 
+def test_inspect_writes_one_stage_in_the_singular_and_packages_as_one_reads_them(files, capsys):
+    stage = StageTensor(StageMeta("h", axes="CT"), H)
+    made_with = {"packages": {"numpy": "2.4.6", "mlx": "0.32.4"}, "python": "3.11.7"}
+    write_golden(files / "one.safetensors", [stage], settings={}, provenance=made_with)
+    out = run(capsys, "inspect", "one.safetensors")[1]
+    assert out.startswith("one.safetensors: 1 stage\n")
+    assert "  packages: numpy 2.4.6, mlx 0.32.4\n" in out
+
+
 def test_inspect_json_holds_the_same(files, capsys):
     _, out, _ = run(capsys, "inspect", "ref.safetensors", "--json")
     told = json.loads(out)
