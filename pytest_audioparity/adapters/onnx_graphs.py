@@ -70,7 +70,7 @@ def run_exposed(
     options = session_options or _options(onnxruntime)
     try:
         with_more = _serialised(proto, wanted, onnx)
-        with _looking_in(folder, options):
+        with _looking_in(folder, options, is_ours=session_options is None):
             session = onnxruntime.InferenceSession(with_more, options, providers=list(providers))
         del with_more
         values = _run(session, onnxruntime, feeds)
@@ -90,8 +90,8 @@ def _options(onnxruntime: Any) -> Any:
 
 
 @contextmanager
-def _looking_in(folder: Path | None, options: Any) -> Iterator[None]:
-    """Let ONNX Runtime find weights in a folder; a later session of these options looks where it would have before."""
+def _looking_in(folder: Path | None, options: Any, *, is_ours: bool) -> Iterator[None]:
+    """Let ONNX Runtime find weights in a folder; a user's options lead elsewhere again in a later session."""
     if folder is None:
         yield
         return
@@ -102,7 +102,8 @@ def _looking_in(folder: Path | None, options: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        options.add_session_config_entry(_EXTERNAL_FOLDER, before)
+        if not is_ours:  # ONNX Runtime writes a warning to stderr where an entry is overwritten
+            options.add_session_config_entry(_EXTERNAL_FOLDER, before)
 
 
 def _captured(graph: _Graph, values: dict[str, Any], capture: Capture) -> dict[str, Any]:

@@ -138,6 +138,14 @@ def test_a_model_with_its_weights_in_another_file_runs(stages, recording, tmp_pa
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_a_model_from_a_file_makes_onnxruntime_write_nothing(stages, tmp_path, capfd):
+    """What is on stderr is shown with each failure, where a warning of ours is taken for the model's."""
+    made = model([helper.make_node("Relu", ["x"], ["y"])], [tensor("x", [1, 4])], [tensor("y", [1, 4])])
+    onnx.save(made, tmp_path / "net.onnx")
+    stages.onnx(tmp_path / "net.onnx", {"x": np.ones((1, 4), np.float32)})
+    assert capfd.readouterr().err == ""
+
+
 def test_session_options_look_for_weights_afterwards_where_they_did_before(stages, tmp_path):
     """They are the caller's, whose next session would otherwise be given the weights of this model."""
     options, x = onnxruntime.SessionOptions(), np.ones((1, 64), np.float32)
