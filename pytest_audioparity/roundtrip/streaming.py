@@ -155,8 +155,15 @@ def check_streaming(codec: Codec, trip: Trip, streams: Sequence[Streamed], limit
             begins_seconds=None if first.begins is None else first.begins / codec.sample_rate,
             starts_at_boundary=None if first.begins is None else first.begins_at_boundary(),
         ),
-        findings=first.findings,
+        findings=_causes(first),
     )
+
+
+def _causes(stream: Streamed) -> tuple[Finding, ...]:
+    """Leave out that nothing explains a difference which begins at a boundary: that place is the explanation."""
+    if not stream.begins_at_boundary():
+        return stream.findings
+    return tuple(finding for finding in stream.findings if finding.code != "unexplained")
 
 
 def _told(codec: Codec, stream: Streamed) -> str:

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 from pytest_audioparity import check_roundtrip
+from pytest_audioparity.roundtrip.speech import clips_of
 from tests.roundtrip.codecs import codec2, mp3, of_lc3, of_soundfile
 
 # Codec2 draws the phases of unvoiced speech from a generator that all instances of a process share.
@@ -55,6 +56,20 @@ def test_a_healthy_codec_passes(pair, rate, more):
     assert result, str(result)
     assert result.audio_verdict in ("ok", "degraded")
     assert [name for name, _ in result.clips] == ["librivox_0890", "arctic_a0007", "praatio_mary"]
+
+
+def test_a_decoder_for_each_chunk_is_told_by_its_place_alone():
+    """The overlap that is lost at each boundary fits no cause, and to say so beside the place misleads."""
+    encode, decode = of_lc3(16_000, 40)
+
+    def by_chunk(frames, size):
+        yield from (decode(frames[at : at + size]) for at in range(0, len(frames), size))
+
+    clip = clips_of(None, 16_000)[0].samples
+    result = pass_through((encode, decode), 16_000, clips=clip, decode_stream=by_chunk, skip=["words"])
+    streaming = next(check for check in result.checks if check.name == "streaming")
+    assert "which is where chunk 2 starts: is its state kept?" in streaming.message
+    assert [finding.code for finding in streaming.findings] == []
 
 
 def test_the_delay_of_a_bare_mp3_stream_is_found(mary):
