@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.golden.names import SUFFIX, VARIANT_SIGN
-from pytest_audioparity.report.numbers import counted, cut, size_text
+from pytest_audioparity.report.numbers import counted, cut, decibel, size_text
 from pytest_audioparity.report.plain_text import clean_line
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _variant(test: Mapping[str, Any], record: RunRecord) -> str:
     used = f"{test['test']} uses {_path(record, test['golden'] + VARIANT_SIGN + variant['name'])}"
     if variant["deviation_db"] is None:
         return used
-    return f"{used}, {variant['deviation_db']:.2f} dB ({variant['stage']!r}) from the shared golden"
+    return f"{used}, {decibel(variant['deviation_db'])} dB ({variant['stage']!r}) from the shared golden"
 
 
 def _path(record: RunRecord, name: str) -> PurePosixPath:

@@ -128,10 +128,13 @@ def of_variant(test, deviation_db=0.4321):
 
 def test_a_variant_is_said_with_its_distance():
     """A variant that drifts away from the golden of the others is seen."""
-    lines = summary_lines(record(of_variant("t.py::a"), of_variant("t.py::b", None)))
+    tests = of_variant("t.py::a"), of_variant("t.py::b", None), of_variant("t.py::c", 0.0), of_variant("t.py::d", 4e-4)
+    lines = summary_lines(record(*tests))
     assert lines == [
-        "t.py::a uses golden/test_x/a@cuda.safetensors, 0.43 dB ('mel') from the shared golden",
+        "t.py::a uses golden/test_x/a@cuda.safetensors, 0.4321 dB ('mel') from the shared golden",
         "t.py::b uses golden/test_x/a@cuda.safetensors",
+        "t.py::c uses golden/test_x/a@cuda.safetensors, 0 dB ('mel') from the shared golden",
+        "t.py::d uses golden/test_x/a@cuda.safetensors, 4.0e-4 dB ('mel') from the shared golden",
     ]
 
 
