@@ -31,10 +31,9 @@ def unnoticed(found: Mapping[str, Any] | None) -> Markup | None:
         known = largest.setdefault((one["stage"], one["code"]), one)
         largest[one["stage"], one["code"]] = max(known, one, key=_size)
     rows = [list(_row(one)) for one in sorted(largest.values(), key=_size, reverse=True)]
-    title = f"{len(missed)} of {counted(made, 'planted fault')} would go unnoticed"
     return element(
         "section",
-        element("h2", title if missed else f"each of {counted(made, 'planted fault')} would be noticed"),
+        element("h2", _told(len(missed), made)),
         table("faults that would go unnoticed", _UNNOTICED, rows, [""] * len(rows)) if rows else None,
         element("p", f"left out by only=, so nothing in them is noticed: {', '.join(left_out)}", class_="problem")
         if left_out
@@ -47,8 +46,8 @@ def in_all(tests: Sequence[Mapping[str, Any]]) -> Iterator[object]:
     audited = [test["mutants"] for test in tests if test.get("mutants")]
     if audited:
         missed, made = (sum(counts) for counts in zip(*map(_counts, audited), strict=True))
-        said = f"{missed} of {counted(made, 'planted fault')} would go unnoticed, in {counted(len(audited), 'test')}"
-        yield element("p", said + ("; the filter knows the word unnoticed" if missed else ""), class_="note")
+        hint = "; the filter knows the word unnoticed" if missed else ""
+        yield element("p", f"{_told(missed, made)}, in {counted(len(audited), 'test')}{hint}", class_="note")
     if any(test.get("calibration") for test in tests):
         from pytest_audioparity.audits.proposals import lines
 
@@ -57,6 +56,12 @@ def in_all(tests: Sequence[Mapping[str, Any]]) -> Iterator[object]:
         yield element(
             "details", element("summary", "tolerances, measured and proposed"), proposed, class_="text", open=True
         )
+
+
+def _told(missed: int, made: int) -> str:
+    if not missed:
+        return f"each of {counted(made, 'planted fault')} would be noticed"
+    return f"{missed} of {counted(made, 'planted fault')} would go unnoticed"
 
 
 def _counts(found: Mapping[str, Any]) -> tuple[int, int]:

@@ -17,6 +17,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 8, 10, 62
 _LOWEST_DB, _HIGHEST_DB = 1e-5, 100.0
 # More names cannot be told apart.
 _NAMES = 40
+# How far down a letter of a slanting name goes.
+_LETTER = 3.2
 
 
 def deviations(stages: Sequence[Mapping[str, Any]], first: str | None) -> Markup:
@@ -39,7 +41,8 @@ def deviations(stages: Sequence[Mapping[str, Any]], first: str | None) -> Markup
     if names:
         parts += [_label(stage["name"], _LEFT + (place + 0.5) * wide) for place, stage in enumerate(measured)]
     label = f"deviation of {len(measured)} stages in dB, on a logarithmic scale"
-    height = _HEIGHT if names else _HEIGHT - _BOTTOM + 16
+    longest = max(len(_shown(stage["name"])) for stage in measured)
+    height = _HEIGHT - _BOTTOM + 16 + (round(longest * _LETTER) if names else 0)
     chart = element("svg", parts, class_="chart", viewBox=f"0 0 {_WIDTH} {height}", role="img", aria_label=label)
     return element("figure", chart, element("figcaption", _legend(measured)), class_="chart", tabindex=0)
 
@@ -47,7 +50,7 @@ def deviations(stages: Sequence[Mapping[str, Any]], first: str | None) -> Markup
 def _legend(stages: Sequence[Mapping[str, Any]]) -> str:
     text = "deviation in dB of each stage in the order of the data; dashes: what is allowed"
     if any(stage.get("own_deviation_db") is not None for stage in stages):
-        text += "; dark: its own part, measured with the golden's inputs; pale: what it inherited"
+        text += "; solid: its own part, measured with the golden's inputs; pale: what it inherited"
     if any(stage.get("deviation_db") is None for stage in stages):
         text += "; outlined: fails, and has no deviation in dB"
     return text
@@ -93,7 +96,10 @@ def _decade(power: int) -> Markup:
     return element("g", element("path", d=f"M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}", class_="grid"), text)
 
 
+def _shown(name: str) -> str:
+    return name if len(name) <= 16 else f"…{name[-15:]}"
+
+
 def _label(name: str, x: float) -> Markup:
-    shown = name if len(name) <= 16 else f"…{name[-15:]}"
     y = _HEIGHT - _BOTTOM + 10
-    return element("text", shown, x=f"{x:.1f}", y=y, transform=f"rotate(-40 {x:.1f} {y})", text_anchor="end")
+    return element("text", _shown(name), x=f"{x:.1f}", y=y, transform=f"rotate(-40 {x:.1f} {y})", text_anchor="end")

@@ -37,13 +37,15 @@ def heard(audio: Mapping[str, Any]) -> Markup:
     verdict, findings = str(audio["verdict"]), audio.get("findings") or ()
     said = element("p", "it sounds ", pill(verdict), class_="sounds")
     pair = next((f for f in findings if f["code"] == verdict and "spectrum_db" in (f.get("detail") or {})), None)
-    told = [element("li", element("b", f["code"].replace("_", " ")), f": {f['message']}") for f in findings]
+    # What stands in the two boxes is not said twice.
+    rest = [f for f in findings if f is not pair]
+    told = [element("li", element("b", f["code"].replace("_", " ")), f": {f['message']}") for f in rest]
     return element(
         "div",
         said,
         None if pair is None else _side_by_side(pair["detail"], audio),
         element("ul", told, class_="findings") if told else None,
-        clips("scores", [audio]),
+        clips("scores", [{"scores": audio.get("scores")}]) if audio.get("scores") else None,
     )
 
 
@@ -92,7 +94,7 @@ def _scores(clip: Mapping[str, Any]) -> Iterator[object]:
     for measure, digits, _ in _MEASURES.values():
         value = values.get(measure)
         yield "" if value is None else f"{value:.{digits}f}"
-    yield pill(str(clip["verdict"])) if clip.get("verdict") else "not scored"
+    yield pill(str(clip["verdict"])) if clip.get("verdict") else "" if values else "not scored"
     yield ", ".join(f"{a:.2f}–{b:.2f} s" for a, b in clip.get("garbled_seconds") or ())
 
 

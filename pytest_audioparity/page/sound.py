@@ -34,6 +34,8 @@ _FRAMES = 8
 _RANGE_DB = 70.0
 # Parts of the time axis that are named.
 _TICKS = 4
+# Samples that are squared at once: an hour of audio is no reason to hold it twice.
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def _switch() -> Markup:
 def samples(array: Array) -> Array:
     """Return a channel as floats of which the loudest is 1, where the format says which that is."""
     if array.dtype.kind in "iu":
-        return np.asarray(array / float(np.iinfo(array.dtype).max))
+        return np.asarray(np.divide(array, np.iinfo(array.dtype).max, dtype=np.float32))
     return array.astype(np.float32) if array.dtype.itemsize < 4 else array
 
 
@@ -150,14 +152,19 @@ def _gains(clip: Clip) -> tuple[list[float], str]:
     elif not all(levels):
         note = " and ".join(title for (title, _), level in zip(clip.sides, levels, strict=True) if not level)
         note += " is silent: nothing but zeros"
-    peaks = [gain * float(np.max(np.abs(side), initial=0.0)) for gain, side in zip(turned, sides, strict=True)]
+    peaks = [gain * _peak(side) for gain, side in zip(turned, sides, strict=True)]
     peak = max((value for value in peaks if math.isfinite(value)), default=0.0)
     safe = min(1.0, _HEADROOM / peak) if peak else 1.0
     return [gain * safe for gain in turned], note
 
 
 def _level(side: Array) -> float:
-    return float(np.sqrt(np.mean(np.square(side, dtype=np.float64)))) if side.size else 0.0
+    blocks = (side[at : at + _BLOCK] for at in range(0, side.size, _BLOCK))
+    return math.sqrt(sum(float(np.sum(np.square(block, dtype=np.float64))) for block in blocks) / max(side.size, 1))
+
+
+def _peak(side: Array) -> float:
+    return float(max(side.max(), -side.min())) if side.size else 0.0
 
 
 def _side(title: str, side: Array, gain: float, clip: Clip) -> Markup:

@@ -13,7 +13,7 @@ from pytest_audioparity.page.elements import Markup, element
 from pytest_audioparity.page.pictures import Look, pictures
 from pytest_audioparity.page.scores import heard
 from pytest_audioparity.page.sound import Clip, samples, sound
-from pytest_audioparity.page.tables import number
+from pytest_audioparity.page.tables import is_inherited, number
 from pytest_audioparity.report.meanings import MEANINGS
 from pytest_audioparity.report.numbers import percent
 
@@ -61,11 +61,6 @@ def _finding(finding: Mapping[str, Any]) -> Markup:
     explained = None if meaning is None else element("p", meaning, class_="note")
     said = element("b", finding["code"]), _share(finding), f": {finding['message']}"
     return element("li", said, explained)
-
-
-def is_inherited(stage: Mapping[str, Any]) -> bool:
-    """Whether a stage fails by what it inherited alone: with the golden's inputs its step passes."""
-    return bool(stage["verdict"] == "fail" and stage.get("own_verdict") == "pass")
 
 
 def _own(stage: Mapping[str, Any]) -> Markup | None:

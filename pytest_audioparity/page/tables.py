@@ -29,6 +29,11 @@ def verdict(word: str) -> Markup:
     return element("span", WORDS.get(word, word), class_=f"verdict {word}")
 
 
+def is_inherited(stage: Mapping[str, Any]) -> bool:
+    """Whether a stage fails by what it inherited alone: with the golden's inputs its step passes."""
+    return bool(stage["verdict"] == "fail" and stage.get("own_verdict") == "pass")
+
+
 def number(stage: Mapping[str, Any]) -> str:
     """Return the number that says how far a stage is off."""
     if stage.get("deviation_db") is not None:
@@ -53,7 +58,11 @@ def _stage(stage: Mapping[str, Any]) -> Iterator[object]:
     margin = stage.get("margin_db")
     yield "" if margin is None else f"{'-' if margin < 0 else ''}{decibel(abs(margin))} dB"
     yield verdict(stage["verdict"])
-    found = [one if isinstance(one, str) else one["code"] for one in stage.get("findings") or ()]
+    if is_inherited(stage):
+        yield "inherited"
+        return
+    some = (stage.get("own_findings") if stage.get("own_verdict") == "fail" else None) or stage.get("findings") or ()
+    found = [one if isinstance(one, str) else one["code"] for one in some]
     named = [element("span", code, title=MEANINGS.get(code)) for code in found[:2]]
     yield [part for code in named for part in (", ", code)][1:]
 

@@ -10,7 +10,7 @@ from pytest_audioparity.page.charts import deviations
 from pytest_audioparity.page.elements import Markup, element
 from pytest_audioparity.page.headline import headline, plain_line, words
 from pytest_audioparity.page.roundtrips import roundtrip
-from pytest_audioparity.page.stages import is_inherited, part
+from pytest_audioparity.page.stages import part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -86,14 +86,14 @@ def _result(shown: Shown, result: Mapping[str, Any], *, illustrated: bool) -> It
         yield element("p", "no pictures: this page has enough of other tests; run this test alone", class_="note")
     for stage in chosen:
         yield part(shown, stage, is_first=stage["name"] == first, illustrated=illustrated)
-    for said, some in (("inherited only", filter(is_inherited, rest)), ("not drawn", _own_of(rest))):
+    for said, some in (("inherited only", filter(tables.is_inherited, rest)), ("not drawn", _own_of(rest))):
         if names := ", ".join(stage["name"] for stage in some):
             yield element("p", f"{said}: {names}", class_="note")
     yield from map(roundtrip, result.get("roundtrips") or ())
 
 
 def _own_of(stages: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return [stage for stage in stages if not is_inherited(stage)]
+    return [stage for stage in stages if not tables.is_inherited(stage)]
 
 
 def _numbers(account: Mapping[str, Any]) -> Iterator[object]:
@@ -135,6 +135,6 @@ def _chosen(result: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], list[Ma
     def order(stage: Mapping[str, Any]) -> tuple[bool, bool]:
         return stage["name"] != first, stage.get("own_verdict") != "fail" and stage.get("audio") is None
 
-    drawn = [s for s in failing if not is_inherited(s) or s.get("audio") is not None or s in last]
+    drawn = [s for s in failing if not tables.is_inherited(s) or s.get("audio") is not None or s in last]
     drawn = sorted(drawn, key=order)[:_DRAWN]
     return drawn, [stage for stage in failing if stage not in drawn]
