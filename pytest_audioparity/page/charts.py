@@ -11,7 +11,11 @@ from pytest_audioparity.report.numbers import decibel
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_WIDTH, _HEIGHT = 720, 190
+_HEIGHT = 190
+# From few stages, which fit a telephone, to as many as fit a screen, each with room for its name.
+_NARROWEST, _WIDEST, _STAGE = 320, 720, 40
+# Of a unit of the chart in pixels: what it has where there is room, and the least at which names can be read.
+_LARGE, _SMALL = 4 / 3, 0.8
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 8, 10, 62
 # The scale of deviations: from far below every tolerance to 40 dB, by powers of ten.
 _LOWEST_DB, _HIGHEST_DB = 1e-5, 100.0
@@ -32,8 +36,9 @@ def deviations(stages: Sequence[Mapping[str, Any]], first: str | None) -> Markup
     measured = [s for s in stages if s.get("deviation_db") is not None or s.get("verdict") == "fail"]
     if len(measured) < 2:
         return Markup("")
-    wide = (_WIDTH - _LEFT - _RIGHT) / len(measured)
-    parts: list[object] = [_decade(power) for power in range(-5, 3)]
+    width = min(max(_NARROWEST, _LEFT + _RIGHT + _STAGE * len(measured)), _WIDEST)
+    wide = (width - _LEFT - _RIGHT) / len(measured)
+    parts: list[object] = [_decade(power, width) for power in range(-5, 3)]
     for place, stage in enumerate(measured):
         x = _LEFT + place * wide
         parts.append(_bar(stage, x, wide, is_first=stage["name"] == first))
@@ -43,7 +48,15 @@ def deviations(stages: Sequence[Mapping[str, Any]], first: str | None) -> Markup
     label = f"deviation of {len(measured)} stages in dB, on a logarithmic scale"
     longest = max(len(_shown(stage["name"])) for stage in measured)
     height = _HEIGHT - _BOTTOM + 16 + (round(longest * _LETTER) if names else 0)
-    chart = element("svg", parts, class_="chart", viewBox=f"0 0 {_WIDTH} {height}", role="img", aria_label=label)
+    chart = element(
+        "svg",
+        parts,
+        class_="chart",
+        viewBox=f"0 0 {width} {height}",
+        style=f"width:{width * _LARGE:.0f}px;min-width:{width * _SMALL:.0f}px",
+        role="img",
+        aria_label=label,
+    )
     return element("figure", chart, element("figcaption", _legend(measured)), class_="chart", tabindex=0)
 
 
@@ -90,10 +103,10 @@ def _y(decibels: float) -> float:
     return _HEIGHT - _BOTTOM - at * (_HEIGHT - _BOTTOM - _TOP)
 
 
-def _decade(power: int) -> Markup:
+def _decade(power: int, width: int) -> Markup:
     y = _y(10.0**power)
     text = element("text", f"{10.0**power:g}", x=_LEFT - 6, y=f"{y + 3:.1f}", text_anchor="end")
-    return element("g", element("path", d=f"M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}", class_="grid"), text)
+    return element("g", element("path", d=f"M{_LEFT} {y:.1f}H{width - _RIGHT}", class_="grid"), text)
 
 
 def _shown(name: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.audio.records import severity
 from pytest_audioparity.page import tables
 from pytest_audioparity.page.elements import Markup, element
 from pytest_audioparity.page.records import BAD, STATES
+from pytest_audioparity.records import NOT_MEASURED
 from pytest_audioparity.report.numbers import counted
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_audioparity.page.records import Shown
 
 # A cause is one line of the overview; all of it stands where the stage is drawn.
-_CAUSE = 160
+_CAUSE = 100
 _NAME = 60
 
 
@@ -68,7 +70,9 @@ def sounds(account: Mapping[str, Any]) -> str:
     """Return the worst that a test's audio was heard to be, empty where nothing was listened to."""
     heard = [stage.get("audio") for stage in account.get("stages") or ()]
     heard += [trip.get("audio_verdict") for trip in account.get("roundtrips") or ()]
-    return min((str(verdict) for verdict in heard if verdict), key=severity, default="")
+    known = [str(verdict) for verdict in heard if verdict]
+    # What is too short to be judged says nothing of what was judged beside it.
+    return min([one for one in known if one != NOT_MEASURED] or known, key=severity, default="")
 
 
 def _cause(shown: Shown, stage: Mapping[str, Any]) -> str:
@@ -79,5 +83,4 @@ def _cause(shown: Shown, stage: Mapping[str, Any]) -> str:
     if not found:
         return "" if not stage.get("findings") else f": {stage['findings'][0]}"
     clause = str(found[0]["message"]).partition("; ")[0]
-    clause = clause if len(clause) <= _CAUSE else clause[: _CAUSE - 1] + "…"
-    return f": {found[0]['code']}: {clause}"
+    return f": {found[0]['code']}: {textwrap.shorten(clause, _CAUSE, placeholder=' …')}"
