@@ -26,12 +26,14 @@ def headline(shown: Shown) -> Markup:
     """Return the line of a test."""
     file, separator, name = shown.test.partition("::")
     heard = sounds(shown.account)
+    # A name may be written from right to left; what follows it is not.
+    before, named, after = _parts(shown)
     return element(
         "summary",
         element("span", tables.WORDS.get(shown.state, STATES[shown.state]), class_=f"verdict {shown.state}"),
         element("code", element("span", file + separator, class_="file") if name else file, name, class_="name"),
         element("span", heard.replace("_", " "), class_=f"heard {heard}", title="how it sounds") if heard else None,
-        element("span", in_short(shown), class_="short"),
+        element("span", before, element("bdi", named) if named else None, after, class_="short"),
     )
 
 
@@ -46,12 +48,17 @@ def words(shown: Shown) -> str:
     bad = [stage for stage in shown.account.get("stages") or () if stage["verdict"] != "pass"]
     found = [word for stage in bad for word in (stage["name"], *(stage.get("findings") or ()))]
     missed = (shown.account.get("mutants") or {}).get("unnoticed")
-    said = (shown.test, in_short(shown), sounds(shown.account), "unnoticed" if missed else "", *map(str, found))
+    said = (shown.test, "".join(_parts(shown)), sounds(shown.account), "unnoticed" if missed else "", *map(str, found))
     return " ".join(dict.fromkeys(said)).lower()
 
 
-def in_short(shown: Shown) -> str:
-    """Say in one line where a test diverges first, by how much and why; else what became of it."""
+def _parts(shown: Shown) -> tuple[str, str, str]:
+    """Say in one line where a test diverges first, by how much and why; else what became of it.
+
+    Returns
+    -------
+    what is before the name of a stage, the name, what is behind it
+    """
     account = shown.account
     stages = account.get("stages") or ()
     first = str(account.get("first_divergence"))
@@ -60,10 +67,10 @@ def in_short(shown: Shown) -> str:
         told = account.get("refused") if shown.state in BAD else None
         missed = len((account.get("mutants") or {}).get("unnoticed") or ())
         said = str(account.get("reason") or told or counted(len(stages), "stage"))
-        return said + (f"; {counted(missed, 'planted fault')} would go unnoticed" if missed else "")
+        return said + (f"; {counted(missed, 'planted fault')} would go unnoticed" if missed else ""), "", ""
     off = f", {tables.number(stage)}" if tables.number(stage) else ""
     name = first if len(first) <= _NAME else f"…{first[1 - _NAME :]}"
-    return f"first divergence {name}{off}{_cause(shown, stage)}"
+    return "first divergence ", name, f"{off}{_cause(shown, stage)}"
 
 
 def sounds(account: Mapping[str, Any]) -> str:
