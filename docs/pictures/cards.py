@@ -142,7 +142,7 @@ def _shape(source: str) -> tuple[int, int]:
 def _curve(part: re.Match[str]) -> Iterator[Block]:
     """Place a drawing of the page, as high as it is there, below its caption or above its legend."""
     size = _BOX.search(part["head"])
-    assert size is not None  # noqa: S101 - every drawing of the page has one
+    assert size is not None
     is_chart = part["caption"] is None
     height = round(int(size[2]) * _INNER / int(size[1])) if is_chart else int(size[2]) * 3 // 4
     if not is_chart:
