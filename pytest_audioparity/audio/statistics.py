@@ -44,9 +44,9 @@ class Looks:
     def text(self) -> str:
         """The numbers in words."""
         verb = "look like speech" if self.alike else "differ too"
-        numbers = (
-            f"level {self.level_db:+.1f} dB, crest factor {self.crest_db:+.1f} dB, spectrum {self.spectrum_db:.1f} dB"
-        )
+        # Rounded before they are written, plus zero: what is no change is +0.0, not -0.0.
+        level, crest = (round(value, 1) + 0.0 for value in (self.level_db, self.crest_db))
+        numbers = f"level {level:+.1f} dB, crest factor {crest:+.1f} dB, spectrum {self.spectrum_db:.1f} dB"
         return f"the statistics {verb} ({numbers})"
 
     @property

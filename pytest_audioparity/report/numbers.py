@@ -46,6 +46,15 @@ def counted(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
+def share_of(count: int, total: int, verb: str) -> str:
+    """Write how many stages of all do something: ``1 of 4 stages fails``, ``2 of 4 stages fail``."""
+    return f"{count} of {counted(total, 'stage')} {_of_one(verb) if count == 1 else verb}"
+
+
+def _of_one(verb: str) -> str:
+    return f"{verb}es" if verb.endswith("s") else f"{verb}s"
+
+
 def cut(lines: list[str], shown: int, *, hint: str = "") -> list[str]:
     """Return the first of some lines, and one that counts the rest."""
     more = len(lines) - shown

@@ -19,7 +19,7 @@ from pytest_audioparity.report.attribution import (
     settings_problem,
     told_of,
 )
-from pytest_audioparity.report.numbers import decibel, percent, round_down, round_up
+from pytest_audioparity.report.numbers import decibel, percent, round_down, round_up, share_of
 from pytest_audioparity.report.plain_text import cells, clean, padded, wrapped
 from pytest_audioparity.report.roundtrips import roundtrip_lines, roundtrip_problem
 from pytest_audioparity.report.table import table
@@ -78,7 +78,7 @@ def headline(result: ParityResult) -> str:
     if first is None and result.roundtrips:
         return "the round trip passes"
     if first is None:
-        return f"{len(result.stages)} of {len(result.stages)} stages pass"
+        return share_of(len(result.stages), len(result.stages), "pass")
     return f"stage {name!r} {_what(first)}"
 
 
@@ -127,7 +127,7 @@ def _lines(result: ParityResult) -> Iterator[str]:
     # Without a golden nothing was compared, and a table would look as if something had been.
     if any(stage.has_both_sides for stage in result.stages) or result.reason is None:
         if failing:
-            yield f"{len(failing)} of {len(result.stages)} stages fail"
+            yield share_of(len(failing), len(result.stages), "fail")
         if (before := earlier(result)) is not None:
             yield from wrapped(f"earlier: {before}", WIDTH)
         yield from _settings(result)

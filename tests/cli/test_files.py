@@ -185,7 +185,7 @@ def test_goldens_that_hold_the_same_settings_pass(compared):
     status, told, text = compared({"temperature": 0.9, "top_k": 50}, {"top_k": 50.0, "temperature": 0.9})
     assert (status, told["verdict"]) == (0, "pass")
     assert [(one["name"], one["verdict"]) for one in told["settings"]] == [("temperature", "pass"), ("top_k", "pass")]
-    assert "1 of 1 stages pass" in text
+    assert "1 of 1 stage passes" in text
 
 
 def test_a_setting_that_differs_between_two_goldens_fails(compared):

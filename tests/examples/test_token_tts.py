@@ -73,13 +73,13 @@ FAULTS = {
     ),
     "chunk_size": (
         "first_chunk",
-        ["chunk_size : expected 8, actual 4", "1 of 8 stages fail", "actual is 640 samples shorter along T"],
+        ["chunk_size : expected 8, actual 4", "1 of 8 stages fails", "actual is 640 samples shorter along T"],
         None,
     ),
     "stale_cache": (
         "audio",
         [
-            "1 of 8 stages fail",
+            "1 of 8 stages fails",
             "garbled: words are lost",
             "diverges_from (100 % of the error): actual equals expected up to T=1280 (0.080 s)",
         ],

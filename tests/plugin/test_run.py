@@ -291,7 +291,7 @@ def test_port(stages, axes):
         golden.write(OWNER + "\n".join(ports))
         result = golden.run()
         result.assert_outcomes(passed=3, failed=1)
-        result.stdout.fnmatch_lines("1 of 2 stages fail")
+        result.stdout.fnmatch_lines("1 of 2 stages fails")
         shown = golden._pytester.run(sys.executable, "-m", "pytest_audioparity.cli", "golden", "pending")
         assert "removed" not in result.stdout.str() + shown.stdout.str()
         assert golden.all_pending() == ["test_model/test_loud"]

@@ -161,7 +161,7 @@ class TestNumbers:
             "stages['loose/a'] = np.full(9, 2.0); stages['strict'] = np.full(9, 2.0)",
             marks,
         )
-        out.fnmatch_lines(["1 of 2 stages fail", "loose/a * ok", "strict * FAIL*"])
+        out.fnmatch_lines(["1 of 2 stages fails", "loose/a * ok", "strict * FAIL*"])
 
     def test_where_it_begins_and_whether_it_matters(self, project):
         """TensorRT#4507, #4616: which layer diverged first, and is this error acceptable?"""

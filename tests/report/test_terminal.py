@@ -38,7 +38,7 @@ def test_a_passing_result_is_told_in_its_first_line():
 
 def test_a_gain_is_told_with_stage_amount_place_fit_and_tolerance():
     text = render(compare(HEALTHY, changed(encoder=HEALTHY["encoder"] * np.float32(1.5)), axes=None))
-    assert text.splitlines()[:2] == ["stage 'encoder' is off by 3.52 dB, allowed 0.01 dB", "1 of 4 stages fail"]
+    assert text.splitlines()[:2] == ["stage 'encoder' is off by 3.52 dB, allowed 0.01 dB", "1 of 4 stages fails"]
     assert "encoder (first divergence)" in text
     assert "actual = 1.5 * expected, correlation 1.000000" in text
     assert "actual is +3.52 dB from expected (rms)" in text
