@@ -42,7 +42,7 @@ _COLOURS = re.compile(
 _OWN = (
     "text{font:11px system-ui,sans-serif;fill:var(--quiet)}.head{font-weight:700;font-size:14px;fill:var(--text)}"
     ".said{font-size:12px;fill:var(--text)}.frame{fill:none;stroke:var(--line)}.ground{fill:var(--ground);stroke:var(--line)}"
-    "image{image-rendering:pixelated}.chart text{font-size:12px}"
+    "image{image-rendering:pixelated}.chart text{font-size:9px}"
 )
 
 
@@ -144,10 +144,12 @@ def _curve(part: re.Match[str]) -> Iterator[Block]:
     size = _BOX.search(part["head"])
     assert size is not None
     is_chart = part["caption"] is None
-    height = round(int(size[2]) * _INNER / int(size[1])) if is_chart else int(size[2]) * 3 // 4
+    # A chart of few stages is narrow, as on the page, so that its letters have the size of the others.
+    wide = min(_INNER, int(size[1]) * 4 // 3) if is_chart else _INNER
+    height = round(int(size[2]) * wide / int(size[1])) if is_chart else int(size[2]) * 3 // 4
     if not is_chart:
         yield from _text(part["caption"], "", _SMALL)
-    box = {"width": _INNER, "height": height}
+    box = {"width": wide, "height": height}
     drawn = element(
         "svg",
         Markup(part["curve"]),

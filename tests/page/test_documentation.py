@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
-SHOWN = re.findall(r"pictures/[\w-]+\.png", (DOCS / "report.md").read_text(encoding="utf-8"))
+SHOWN = re.findall(r"pictures/report/[\w-]+\.png", (DOCS / "report.md").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("name", SHOWN)
@@ -23,5 +23,7 @@ def test_a_picture_is_there_and_small(name):
 
 def test_every_picture_is_shown():
     """None is left over from another version of the page."""
-    assert sorted(SHOWN) == sorted(f"pictures/{path.name}" for path in (DOCS / "pictures").glob("report*.png"))
+    assert sorted(SHOWN) == sorted(
+        f"pictures/report/{path.name}" for path in (DOCS / "pictures" / "report").glob("*.png")
+    )
     assert len(SHOWN) == 4

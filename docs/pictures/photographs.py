@@ -1,7 +1,8 @@
-"""Make the pictures of docs/report.md: `python docs/pictures/report.py` needs `--group pictures` and Chromium.
+"""Photograph the page of a run for docs/report.md: ``python docs/pictures/photographs.py``.
 
 A small project is run as a user runs it: the speaking model and the codec of examples/, with bugs that ports had, and a
-front end that forgets to divide by the areas of its filters. The page of that run is opened and photographed.
+front end that forgets to divide by the areas of its filters. The page of that run is opened in Chromium and
+photographed. Needs the dependency group ``pictures``.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def make_page(folder: Path) -> Path:
     """Run the project in a folder, and return the page of the run."""
     project = folder / _NAME
     project.mkdir()
-    for path in (*_HERE.glob("test_*.py"), _EXAMPLES / "token_tts" / "test_reference.py"):
+    for path in (*(_HERE / "run").glob("test_*.py"), _EXAMPLES / "token_tts" / "test_reference.py"):
         shutil.copy(path, project)
     paths = (f"{_EXAMPLES / name}" for name in ("token_tts", "streaming_codec"))
     (project / "pytest.ini").write_text(f"[pytest]\npythonpath = {' '.join(paths)}\n")
@@ -52,7 +53,7 @@ def _pytest(project: Path, *flags: str, expected: int = 0, **more: str) -> None:
     kept = {key: value for key, value in os.environ.items() if key not in ("CI", "GITHUB_ACTIONS", "PYTEST_ADDOPTS")}
     kept |= {"TTS_RUNTIME": "numpy", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **more}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "pytest_audioparity.plugin", *flags]
-    done = subprocess.run(command, cwd=project, env=kept, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=project, env=kept, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode != expected:
         sys.exit(done.stdout)
 
@@ -70,7 +71,7 @@ def _save(png: bytes, name: str, into: Path) -> None:
     small = picture.quantize(_COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     small.save(into / name, optimize=True)
     size = (into / name).stat().st_size
-    print(f"{name}: {small.width} x {small.height}, {size / 1000:.0f} kB")
+    sys.stdout.write(f"{name}: {small.width} x {small.height}, {size / 1000:.0f} kB\n")
     if size > _MOST_BYTES:
         sys.exit(f"{name} is larger than {_MOST_BYTES / 1000:.0f} kB")
 
@@ -89,19 +90,19 @@ def photograph(address: str, into: Path) -> None:
             page.add_style_tag(content=".filters { position: static !important }")
             return page
 
-        _save(opened(**wide).screenshot(), "report-overview.png", into)
-        _save(_test(opened(**wide, color_scheme="dark"), "test_frontend").screenshot(), "report-stages.png", into)
+        _save(opened(**wide).screenshot(), "overview.png", into)
+        _save(_test(opened(**wide, color_scheme="dark"), "test_frontend").screenshot(), "stages.png", into)
         _save(
             _test(opened(**wide), "test_decoder_stream").locator("section").last.screenshot(),
-            "report-garbled.png",
+            "garbled.png",
             into,
         )
         small = opened(**phone, device_scale_factor=2)
         _test(small, "test_decoder_stream")
-        _save(small.screenshot(), "report-phone.png", into)
+        _save(small.screenshot(), "phone.png", into)
         browser.close()
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as temporary:
-        photograph(make_page(Path(temporary)).as_uri(), Path(sys.argv[1]) if sys.argv[1:] else _HERE)
+        photograph(make_page(Path(temporary)).as_uri(), Path(sys.argv[1]) if sys.argv[1:] else _HERE / "report")
