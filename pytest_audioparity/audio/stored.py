@@ -16,7 +16,7 @@ from pytest_audioparity.golden.hashes import content_hash
 from pytest_audioparity.records import NOT_MEASURED, Finding
 
 _FORMAT = 2
-_ALIGNED_BY = ("waveform", "envelopes", "warp", "none")
+_ALIGNED_BY = ("waveform", "envelopes", "warp", "jumps", "none")
 _SPANS = ("garbled_seconds", "invented_seconds", "estoi_over_time")
 _PAIRS = ("uncovered_seconds", "surplus_seconds")
 

@@ -56,6 +56,7 @@ def changed(speech):
         "not finite": [np.nan],
         "late": np.pad(speech, (1000, 0)),
         "short": speech[:20_000],
+        "a longer pause": np.concatenate([speech[:24_000], np.zeros(4801), speech[24_000:]]),
         "clipped": np.clip(speech, -0.1, 0.1),
         "louder, DC": 3 * speech + 0.1,
         "backwards": speech[::-1],
