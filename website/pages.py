@@ -28,8 +28,8 @@ _COMMENT = re.compile(r"^<!--.*?-->\n", re.DOTALL | re.MULTILINE)
 @event_priority(-100)  # after the plugins
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Fill in the pages of a folder where the navigation says ``folder/*``, in the order of their titles."""
-    # The plugin offline has this script loaded from a network; docs/javascripts/worker.js does the same for our search.
-    config.extra_javascript = [script for script in config.extra_javascript if "://" not in str(script)]
+    # The plugin offline has this script loaded from a network; docs/javascripts/worker.js is for the same.
+    config.extra["polyfills"] = ["javascripts/worker.js"]
     config.nav = [entry for entry in map(_entry, config.nav or []) if entry]
     return config
 

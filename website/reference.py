@@ -34,7 +34,8 @@ def python() -> str:
     for title, names in {**GROUPS, **({"More": left} if left else {})}.items():
         lines += [f"## {title}", ""]
         for name in names:
-            lines += [f"::: pytest_audioparity.{_home(name)}", "    options:", "      heading_level: 3", ""]
+            lines += [f"::: pytest_audioparity.{_home(name)}", "    options:", "      heading_level: 3"]
+            lines += ["      inherited_members: true", ""] if name == "Stages" else [""]
     return "\n".join(lines)
 
 
