@@ -63,3 +63,12 @@ def test_reference_shows_every_public_name(site):
     text = (site / "reference" / "python.html").read_text(encoding="utf-8")
     for name in set(pytest_audioparity.__all__) - {"__version__"}:
         assert re.search(rf'id="pytest_audioparity\.[\w.]*\b{name}"', text), name
+
+
+def test_search_works_from_files(site, needs_program, tmp_path):
+    """A browser that opens the page as a file finds what is on other pages."""
+    browser = needs_program("chromium", "chromium-browser", "google-chrome")
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}", "--dump-dom"]
+    address = f"file://{site}/index.html?q=calibrate"
+    done = subprocess.run([*command, "--virtual-time-budget=8000", address], capture_output=True, text=True, timeout=120)
+    assert re.search(r"md-search-result__meta[^>]*>\d+ matching documents", done.stdout), done.stderr
