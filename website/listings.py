@@ -88,7 +88,10 @@ def _prose(text: str | None) -> list[str]:
     if not text:
         return []
     text = text.strip()
-    return [f"{text[0].upper()}{text[1:]}{'' if text.endswith('.') else '.'}".replace("<", "&lt;").replace("*", "\\*"), ""]
+    return [
+        f"{text[0].upper()}{text[1:]}{'' if text.endswith('.') else '.'}".replace("<", "&lt;").replace("*", "\\*"),
+        "",
+    ]
 
 
 def _cell(text: str) -> str:

@@ -1,25 +1,34 @@
-"""Make pages of the site from files beside docs/, and mend links between them: GitHub shows the same files unchanged."""
+"""Make pages of the site from files beside docs/, and mend their links; GitHub shows the same files as they are."""
 
 from __future__ import annotations
 
 import posixpath
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
-from mkdocs.structure.pages import Page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[1]
 # address in the site -> the file in the repository
 PAGES = {
     "index.md": "README.md",
     "changelog.md": "CHANGELOG.md",
-    **{f"examples/{path.parent.name}.md": path.relative_to(ROOT).as_posix() for path in ROOT.glob("examples/*/README.md")},
+    "architecture.md": "ARCHITECTURE.md",
+    "contributing.md": "CONTRIBUTING.md",
+    **{
+        f"examples/{path.parent.name}.md": path.relative_to(ROOT).as_posix()
+        for path in ROOT.glob("examples/*/README.md")
+    },
 }
-_LINK = re.compile(r"(?<!!)\[([^\]\n]*(?:\n[^\]\n]+)?)\]\((?![a-z]+:|#)([^)#\s]+)(#[^)\s]*)?\)")
+_LINK = re.compile(r"(!?\[[^\]\n]*(?:\n[^\]\n]+)?\])\((?![a-z]+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 _FENCE = re.compile(r"^(```.*?^```|~~~.*?^~~~)$", re.DOTALL | re.MULTILINE)
 # What the tests of the pages read (tests/docs/blocks.py) is of no use to readers and in the search.
 _COMMENT = re.compile(r"^<!--.*?-->\n", re.DOTALL | re.MULTILINE)
@@ -27,10 +36,10 @@ _COMMENT = re.compile(r"^<!--.*?-->\n", re.DOTALL | re.MULTILINE)
 
 @event_priority(-100)  # after the plugins
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Fill in the pages of a folder where the navigation says ``folder/*``, in the order of their titles."""
+    """Fill in the pages of a folder where the navigation says ``folder/*``."""
     # The plugin offline has this script loaded from a network; docs/javascripts/worker.js is for the same.
     config.extra["polyfills"] = ["javascripts/worker.js"]
-    config.nav = [entry for entry in map(_entry, config.nav or []) if entry]
+    config.nav = list(_expanded(config.nav or []))
     return config
 
 
@@ -43,7 +52,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Lead links to where their target is in the site, and leave the comments for the tests out."""
     address = page.file.src_uri
     parts = _FENCE.split(_COMMENT.sub("", markdown))
@@ -51,16 +60,21 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return "".join(parts)
 
 
-def _entry(entry: Any) -> Any:
-    title, target = next(iter(entry.items()))
-    if not isinstance(target, str) or target in PAGES or target == "reference/python.md":
-        return entry
-    if target.endswith("/*"):
-        folder = target[:-1]
-        inside = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs" / folder).glob("*.md")}
-        addresses = sorted(inside | {address for address in PAGES if address.startswith(folder)})
-        return {title: addresses} if addresses else None
-    return entry if (ROOT / "docs" / target).exists() else None
+def _expanded(entries: list[Any]) -> Iterator[Any]:
+    for entry in entries:
+        if isinstance(entry, str) and entry.endswith("/*"):
+            yield from _inside(entry[:-1])
+        elif isinstance(entry, dict):
+            yield from (
+                {title: list(_expanded(part)) if isinstance(part, list) else part} for title, part in entry.items()
+            )
+        else:
+            yield entry
+
+
+def _inside(folder: str) -> list[str]:
+    written = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs" / folder).glob("*.md")}
+    return sorted(written | {address for address in PAGES if address.startswith(folder)})
 
 
 def _led(link: re.Match[str], address: str) -> str:
@@ -69,7 +83,7 @@ def _led(link: re.Match[str], address: str) -> str:
     found = _address(target)
     if found is None:
         return link[0]  # mkdocs says that it leads nowhere
-    return f"[{link[1]}]({posixpath.relpath(found, posixpath.dirname(address) or '.')}{link[3] or ''})"
+    return f"{link[1]}({posixpath.relpath(found, posixpath.dirname(address) or '.')}{link[3] or ''})"
 
 
 def _address(target: str) -> str | None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from mkdocs.config.defaults import MkDocsConfig
+from typing import TYPE_CHECKING
+
 from mkdocs.structure.files import File, Files
 
 import pytest_audioparity
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
 
 # What a reader looks for together, in this order; whatever else is public follows under the last heading.
 GROUPS = {

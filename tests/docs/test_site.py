@@ -49,11 +49,15 @@ def test_site_has_a_page_for_each_page(site):
 
 def test_site_loads_nothing_from_a_network(site):
     """No script, style, font or picture comes from another address."""
-    loaded = re.compile(r"""<(?:script|img|iframe|source)[^>]*?\ssrc=["']?(?:https?:)?//|<link[^>]*?href=["']?(?:https?:)?//""")
+    loaded = re.compile(
+        r"""<(?:script|img|iframe|source)[^>]*?\ssrc=["']?(?:https?:)?//|<link[^>]*?href=["']?(?:https?:)?//"""
+    )
     for page in site.rglob("*.html"):
         assert loaded.findall(page.read_text(encoding="utf-8")) == [], page
     for style in site.rglob("*.css"):
-        assert re.findall(r"(?:url\(|@import )[\"']?(?:https?:)?//[^)]*", style.read_text(encoding="utf-8")) == [], style
+        assert re.findall(r"(?:url\(|@import )[\"']?(?:https?:)?//[^)]*", style.read_text(encoding="utf-8")) == [], (
+            style
+        )
 
 
 def test_reference_shows_every_public_name(site):
@@ -70,5 +74,7 @@ def test_search_works_from_files(site, needs_program, tmp_path):
     browser = needs_program("chromium", "chromium-browser", "google-chrome")
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}", "--dump-dom"]
     address = f"file://{site}/index.html?q=calibrate"
-    done = subprocess.run([*command, "--virtual-time-budget=8000", address], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [*command, "--virtual-time-budget=8000", address], capture_output=True, text=True, timeout=120
+    )
     assert re.search(r"md-search-result__meta[^>]*>\d+ matching documents", done.stdout), done.stderr

@@ -75,7 +75,8 @@ def test_every_option_of_a_page_is_known_to_its_program(name, of_pytest):
 def test_misspelled_options_are_found(of_pytest):
     """In commands, behind variables and other commands, between backticks, and where another command has them."""
     page = (
-        "```sh\nA=1 pytest --update-goldens\ncd x && pytest --golden-dirs=y -k a | head --bytes 3\npip install --editable .\n"
+        "```sh\nA=1 pytest --update-goldens\n"
+        "cd x && pytest --golden-dirs=y -k a | head --bytes 3\npip install --editable .\n"
         "audioparity golden accept x --tol-db 3\n```\n\nUse `--golden-resaon` or `audioparity compare --jsn`.\n"
     )
     assert list(unknown_flags(page, of_pytest[0])) == [
