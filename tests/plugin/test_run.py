@@ -121,7 +121,7 @@ FAILURES = {
     "stdout": (["sh", "-c", "echo why; exit 3"], "failed with exit status 3; its stdout:\n  why"),
     "silence": (["sh", "-c", "exit 3"], "failed with exit status 3; it printed nothing"),
     "signal": (["sh", "-c", "kill -SEGV $$"], "failed with signal SIGSEGV; it printed nothing"),
-    "colours": (["sh", "-c", r"printf '\033[31mred\007\n' >&2; exit 1"], "its stderr:\n  red "),
+    "colours": (["sh", "-c", r"printf '\033[31mred\007\n' >&2; exit 1"], "its stderr:\n  red"),
     "long": (["sh", "-c", "seq 30 >&2; exit 1"], "its stderr (last 20 of 30 lines):\n  11\n  12\n"),
     "nothing written": (["true"], "true wrote no stage; it should write a file to the path in AUDIOPARITY_DUMP"),
     "not found": (["./absent", "x"], "run: there is no program './absent'; build it, or give its path"),
