@@ -8,7 +8,7 @@ ARGS   ?=
 TORCH  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench wheel clean
+.PHONY: help demo test lint docs pictures bench wheel clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1: /p' $(MAKEFILE_LIST) | sed 's/: /\t/' | expand -t 16
@@ -24,6 +24,15 @@ lint: $(VENV)/.lint ## ruff, mypy --strict, import directions
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.test ## build the documentation as a site in build/site, without warnings
+	$(BIN)/mkdocs build --strict --quiet
+
+pictures: $(VENV)/.test ## draw the pictures of the documentation again (needs chromium)
+	$(PIP) --group pictures
+	$(BIN)/python docs/pictures/findings.py
+	$(BIN)/python docs/pictures/measures.py
+	$(BIN)/python docs/pictures/photographs.py
 
 bench: $(VENV)/.test ## benchmarks, as ratios against peers in the same run
 	$(BIN)/python -m benchmarks
@@ -46,9 +55,12 @@ $(VENV)/.demo: $(VENV)/.base pyproject.toml
 	touch $@
 
 $(VENV)/.test: $(VENV)/.base pyproject.toml
-	$(PIP) --editable '.[pesq]' --group test
+	$(PIP) --editable '.[pesq]' --group test --group docs
 	# For the models in them and the code; with what they ask for they would bring torch, librosa and more.
 	$(PIP) --no-deps silero-vad==6.2.3 Resemblyzer==0.1.4 moshi-mlx==0.3.0 rustymimi==0.4.1
+	# Plugins that load themselves: not among our packages, for the pages and tests alone that compare with them.
+	$(PIP) --no-deps --upgrade --target $(VENV)/peers pytest-regressions==2.11.0 pytest-datadir==1.9.0 syrupy==7.0.2 \
+	  pytest-torch==1.1.1 polygraphy==0.53.6
 	touch $@
 
 $(VENV)/.torch: $(VENV)/.test
