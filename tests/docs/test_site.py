@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import runpy
@@ -23,10 +22,9 @@ def test_lists_of_options_are_those_of_the_parsers(page, text):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
+def site(tmp_path_factory, needs):
     """Build the site once."""
-    if importlib.util.find_spec("mkdocs") is None:
-        pytest.skip("left out for lack of mkdocs")
+    needs("mkdocs")
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
