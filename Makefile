@@ -26,7 +26,7 @@ lint: $(VENV)/.lint ## ruff, mypy --strict, import directions
 	$(BIN)/lint-imports
 
 docs: $(VENV)/.test ## build the documentation as a site in build/site, without warnings
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 pictures: $(VENV)/.test ## draw the pictures of the documentation again (needs chromium)
 	$(PIP) --group pictures

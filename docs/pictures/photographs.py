@@ -53,7 +53,7 @@ def _pytest(project: Path, *flags: str, expected: int = 0, **more: str) -> None:
     kept = {key: value for key, value in os.environ.items() if key not in ("CI", "GITHUB_ACTIONS", "PYTEST_ADDOPTS")}
     kept |= {"TTS_RUNTIME": "numpy", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **more}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "pytest_audioparity.plugin", *flags]
-    done = subprocess.run(command, cwd=project, env=kept, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, cwd=project, env=kept, capture_output=True, text=True, check=False)
     if done.returncode != expected:
         sys.exit(done.stdout)
 
