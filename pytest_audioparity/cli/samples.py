@@ -135,7 +135,8 @@ def test_text(test: str, golden: str, runtimes: list[str]) -> str:
     """
     ports = [_port(runtime) for runtime in runtimes] or [_FILE]
     text = _TEST + _PORTS_TITLE + "".join(_commented(port) for port in ports)
-    return text.replace("GOLDEN", golden).replace("TEST", test)
+    # In one go: a golden below a folder TESTS is not to be renamed.
+    return re.sub("GOLDEN|TEST", lambda word: golden if word[0] == "GOLDEN" else test, text)
 
 
 def runtimes_of(root: Path) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
+import glob
 import os
 import shlex
 import subprocess
@@ -99,9 +100,11 @@ def _place(root: Path, options: Mapping[str, Any]) -> tuple[Path, str]:
 
 def _test_folder(root: Path, testpaths: list[str]) -> Path:
     """Return the folder for a new test: the first of testpaths, else the usual one, and never one outside the root."""
-    found = [path for pattern in testpaths for path in sorted(root.glob(pattern)) if path.is_dir()]
+    # Path.glob refuses ".", "/x" and "a**", which pytest takes.
+    matches = (glob.glob(pattern, root_dir=root, recursive=True) for pattern in testpaths)  # noqa: PTH207
+    found = [root / match for some in matches for match in sorted(some) if (root / match).is_dir()]
     plain = [root / text for text in testpaths if not any(sign in text for sign in _GLOB) and not text.endswith(".py")]
-    folder = next(iter([*found, *plain]), root)
+    folder = Path(os.path.normpath(next(iter([*found, *plain]), root)))
     if testpaths and not (found or plain):
         raise AudioparityError(
             f"the ini option testpaths names no folder ({' '.join(testpaths)}); add one for the test"
@@ -117,7 +120,10 @@ def _test_folder(root: Path, testpaths: list[str]) -> Path:
 
 def _words(options: Mapping[str, Any], name: str, default: list[str]) -> list[str]:
     value = options.get(name, default)
-    words = shlex.split(value) if isinstance(value, str) else value
+    try:
+        words = shlex.split(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise AudioparityError(f"the ini option {name} cannot be read: {error}") from None
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise AudioparityError(f"the ini option {name} must be a list of texts")
     return words or default
@@ -150,6 +156,8 @@ def _ini_lines(root: Path, options: Path | None) -> tuple[list[_Addition], list[
     if not os.path.lexists(path):
         said = "what fixes the project's root, and where goldens are"
         return [_Addition(root / "pytest.ini", _INI.encode(), None, said)], []
+    if not path.is_file():
+        raise AudioparityError(f"{_shown(path)} is no file that can be read; move it away")
     before = path.read_bytes()
     ending = b"" if before.endswith(b"\n") or not before else b"\n"
     added = (ending + _TOML.encode()).replace(b"\n", b"\r\n" if b"\r\n" in before else b"\n")

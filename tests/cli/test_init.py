@@ -205,12 +205,39 @@ def test_a_tests_folder_that_leads_out_of_the_project_is_refused(repository, tmp
         ("testpaths = a*b", "testpaths names no folder"),
         ("testpaths = x.py", "testpaths names no folder"),
         ("python_files = a-*.py", "no name fits"),
+        ("testpaths = a**b", "testpaths names no folder"),
+        ('python_files = "test_*.py', "python_files cannot be read: No closing quotation"),
     ],
 )
 def test_options_that_leave_no_place_for_a_test_are_said(repository, options, problem):
     """Instead of a test that pytest would never find."""
     repository.write("pytest.ini", f"[pytest]\n{options}\n")
     assert problem in repository.wrong()
+
+
+@pytest.mark.parametrize("testpaths", [".", "./tests", "{root}/tests", "none/../tests", "t**"])
+def test_testpaths_of_any_form_are_followed(repository, testpaths):
+    """What pytest takes, the folder itself and a whole path too, is the place of the test."""
+    (repository.root / "tests").mkdir()
+    repository.write("pytest.ini", f"[pytest]\ntestpaths = '{testpaths.format(root=repository.root.as_posix())}'\n")
+    assert GOLDEN in repository.init()
+    assert FIRST in repository.files()
+    assert repository.collected(FIRST) == [f"{FIRST}::test_pipeline"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "link"])
+def test_something_else_in_the_place_of_the_project_file(repository, kind):
+    """A folder, or a link that leads nowhere: nothing is written, and one line says what is wrong."""
+    path = repository.root / "pyproject.toml"
+    path.mkdir() if kind == "folder" else path.symlink_to("nowhere")
+    assert "pyproject.toml is no file" in repository.wrong()
+
+
+def test_a_folder_may_have_any_name(repository):
+    """Not even one that is a word of our template changes the name of the golden."""
+    repository.write("pytest.ini", "[pytest]\ntestpaths = TESTS\n")
+    repository.init()
+    assert 'golden="TESTS/test_parity/test_pipeline"' in repository.files()["TESTS/test_parity.py"].decode()
 
 
 def test_a_file_where_the_folder_should_be(repository):
