@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,12 +36,17 @@ def write_page(
     ------
     OSError : the file system refused
     """
+    import numpy as np
+
     from pytest_audioparity.golden.atomic import replace_bytes
     from pytest_audioparity.page.document import render
     from pytest_audioparity.page.gathering import gather
     from pytest_audioparity.runs import write_run
 
-    text = render(gather(project, record), progress)
+    # What a project makes of warnings and of numpy's errors is meant for its tests; huge numbers and NaN are drawn.
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        text = render(gather(project, record), progress)
     folder.mkdir(parents=True, exist_ok=True)
     replace_bytes(folder / PAGE, text.encode())
     if folder != project.workspace.report:

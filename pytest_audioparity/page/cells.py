@@ -88,7 +88,8 @@ def shares_unequal(expected: Array, actual: Array, cut: Grid) -> Array:
 def biases(expected: Array, actual: Array, cut: Grid) -> Array:
     """Return the mean of actual less expected over each row of cells; NaN where one is not finite."""
     rows = _reduced(cut, lambda rows, columns: _difference(expected, actual, (rows, columns)), _mean)
-    mean: Array = rows @ np.diff(cut.columns) / cut.columns[-1]
+    # Divided first, so that the sum of large values stays finite.
+    mean: Array = rows @ (np.diff(cut.columns) / cut.columns[-1])
     return mean
 
 

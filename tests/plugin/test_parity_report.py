@@ -65,6 +65,28 @@ def test_nothing_is_loaded_from_elsewhere(failing):
     assert policy["content"].startswith("default-src 'none'")
 
 
+@pytest.mark.parametrize("strict", ["filterwarnings = error", ""])
+def test_what_a_project_makes_of_warnings_does_not_end_the_run(project, strict):
+    """Numbers too large to be summed are drawn also where warnings, or floating-point errors of numpy, are errors."""
+    project.ini(strict)
+    model = """
+    def test_model(stages):
+        x = np.random.default_rng(0).uniform(-1, 1, (40, 50)) * 1.7e308
+        stages["h"] = {sign}x
+        np.seterr(all={mode!r})
+    """
+    project.write(model.format(sign="", mode="warn"))
+    project.run("--update-golden")
+    project.write(model.format(sign="-", mode="warn" if strict else "raise"))
+    try:
+        result = project.run("--parity-report")
+    finally:
+        np.seterr(all="warn")
+    result.assert_outcomes(failed=1)
+    assert len(page_of(project).maps) == 3
+    result.stdout.no_fnmatch_line("*RuntimeWarning*")
+
+
 def test_without_the_option_there_is_no_page(failing):
     """Nothing is drawn that nobody asked for."""
     failing.run()
