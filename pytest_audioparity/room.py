@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from pathlib import Path
+
+# As `golden.atomic` names what it has not finished.
+UNFINISHED = re.compile(r"\..+-[0-9a-f]{8}\.tmp")
 
 # A folder is looked through whenever so large a part of its size was written since the last look: looking through it
 # for each of a thousand files would take longer than writing them.
 _PART = 16
 
 
-def make_room(folder: Path, largest_bytes: int) -> None:
+def make_room(folder: Path, largest_bytes: int, suffix: str) -> None:
     """Delete the files in and below a folder that were not touched for longest, until the rest takes no more than this.
 
     The newest stays, whatever it takes. Half-written files that a kill left count like others. What cannot be deleted,
-    or was by another process, is left alone.
+    or was by another process, is left alone. So is everything in a folder that is a link: it may be somebody else's.
 
     Parameters
     ----------
-    folder : what it holds must be known to be expendable
-    largest_bytes : of all files together
+    folder : its files of that suffix must be known to be expendable
+    largest_bytes : of all these files together
+    suffix : what their names end with; others do not count, and stay
     """
-    files = sorted(_files(folder), key=lambda file: file[0].st_mtime_ns)
+    if folder.is_symlink():
+        return
+    files = sorted(_files(folder, suffix), key=lambda file: file[0].st_mtime_ns)
     excess = sum(status.st_size for status, _ in files) - largest_bytes
     for status, path in files[:-1]:
         if excess <= 0:
@@ -37,12 +44,13 @@ class Room:
 
     Parameters
     ----------
-    folder : see `make_room`
+    folder, suffix : see `make_room`
     largest_bytes : of all its files; each process may write a sixteenth of it before it looks again
     """
 
-    def __init__(self, folder: Path, largest_bytes: int) -> None:
+    def __init__(self, folder: Path, largest_bytes: int, suffix: str) -> None:
         self._folder = folder
+        self._suffix = suffix
         self._part_bytes = largest_bytes // _PART
         self._kept_bytes = largest_bytes - self._part_bytes
         self._left_bytes = 0
@@ -51,14 +59,16 @@ class Room:
         """Note that a file was written, and delete the oldest ones where there is no room for more."""
         self._left_bytes -= size_bytes
         if self._left_bytes < 0:
-            make_room(self._folder, self._kept_bytes)
+            make_room(self._folder, self._kept_bytes, self._suffix)
             self._left_bytes = self._part_bytes
 
 
-def _files(folder: Path) -> list[tuple[os.stat_result, Path]]:
+def _files(folder: Path, suffix: str) -> list[tuple[os.stat_result, Path]]:
     files = []
     for parent, _, names in os.walk(folder):
         for name in names:
+            if not (name.endswith(suffix) or UNFINISHED.fullmatch(name)):
+                continue
             with contextlib.suppress(OSError):  # another process was faster
                 path = Path(parent, name)
                 files.append((path.lstat(), path))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_audioparity.claims import Claims
-from pytest_audioparity.golden.names import golden_name, golden_path, shown_path
+from pytest_audioparity.golden.names import SUFFIX, golden_name, golden_path, shown_path
 from pytest_audioparity.identity import records, test_id
 from pytest_audioparity.room import Room
 from pytest_audioparity.roundtrip.limits import Limits, limits_of, problem_with_limits
@@ -49,7 +49,7 @@ def run_of(config: pytest.Config) -> _Run:
     if run is None:
         shared = getattr(config, "workerinput", {}).get("audioparity_run")
         settings = read_settings(config)
-        room = Room(Workspace(settings.root).pending, settings.pending_bytes)
+        room = Room(Workspace(settings.root).pending, settings.pending_bytes, SUFFIX)
         run = config.stash[_RUN] = _Run(settings, shared or secrets.token_hex(4), room)
     return run
 

@@ -24,16 +24,16 @@ def names(folder):
 def test_the_oldest_go_until_the_rest_fits(tmp_path):
     """What was touched last stays, wherever it lies, and no more is deleted than has to be."""
     fill(tmp_path, {"a": 40, "b": 40, "c": 40, "d": 40})
-    make_room(tmp_path, 100)
+    make_room(tmp_path, 100, "")
     assert names(tmp_path) == {"c", "d"}
-    make_room(tmp_path, 80)
+    make_room(tmp_path, 80, "")
     assert names(tmp_path) == {"c", "d"}
 
 
 def test_the_newest_stays_whatever_it_takes(tmp_path):
     """A limit never deletes what was just written."""
     fill(tmp_path, {"a": 1, "b": 500})
-    make_room(tmp_path, 100)
+    make_room(tmp_path, 100, "")
     assert names(tmp_path) == {"b"}
 
 
@@ -46,20 +46,35 @@ def test_a_link_is_deleted_and_not_what_it_points_to(tmp_path):
     (folder / "file").symlink_to(outside / "kept")
     (folder / "all").symlink_to(outside, target_is_directory=True)
     (folder / "new").write_bytes(bytes(50))
-    make_room(folder, 0)
+    make_room(folder, 0, "")
     assert names(outside) == {"kept"}
     assert "new" in names(folder)
 
 
+def test_only_files_of_our_own_go(tmp_path):
+    """What has another suffix is somebody's, and stays; what a kill left of ours is not."""
+    fill(tmp_path, {"notes.txt": 40, ".x-0123abcd.tmp": 40, "a.score": 40, "b.tmp": 40, "c.score": 40})
+    make_room(tmp_path, 50, ".score")
+    assert names(tmp_path) == {"notes.txt", "b.tmp", "c.score"}
+
+
+def test_a_folder_that_is_a_link_is_left_alone(tmp_path):
+    """It leads to what may be somebody else's, whatever their names are."""
+    fill(tmp_path / "outside", {"a": 50, "b": 50})
+    (tmp_path / "folder").symlink_to(tmp_path / "outside", target_is_directory=True)
+    make_room(tmp_path / "folder", 0, "")
+    assert names(tmp_path / "outside") == {"a", "b"}
+
+
 def test_a_folder_that_is_not_there_needs_no_room(tmp_path):
     """Nothing happens, and nothing is made."""
-    make_room(tmp_path / "none", 0)
+    make_room(tmp_path / "none", 0, "")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_room_never_holds_more_than_its_size(tmp_path):
     """However many files of whatever size come, their sum stays within the limit, and most of it is used."""
-    room, sizes = Room(tmp_path, 1600), []
+    room, sizes = Room(tmp_path, 1600, ""), []
     for place in range(200):
         size = 10 + 7 * place % 60
         path = tmp_path / f"{place}"

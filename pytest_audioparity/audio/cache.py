@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 LARGEST_BYTES = 256 * 2**20
 # Entries lie in this many folders, each with its share of the room: one of them is looked through when an entry comes.
 _FOLDERS = 256
+_SUFFIX = ".score"
 _PACKAGES = ("numpy", "soundfile", "soxr", "pesq")
 _CODE = ("pytest_audioparity.audio", "pytest_audioparity.adapters")
 
@@ -83,10 +84,10 @@ class ScoreCache:
         path = self._path(key)
         with contextlib.suppress(OSError):
             replace_bytes(path, entry, durable=False)
-            make_room(path.parent, self._share)
+            make_room(path.parent, self._share, _SUFFIX)
 
     def _path(self, key: str) -> Path:
-        return self._folder / key[:2] / f"{key[2:]}.score"
+        return self._folder / key[:2] / f"{key[2:]}{_SUFFIX}"
 
 
 def file_digest(content: bytes) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +19,7 @@ from pytest_audioparity.golden.pending import remove_pending
 from pytest_audioparity.golden.shelf import golden_files
 from pytest_audioparity.orphans import ELSEWHERE, Owners, fingerprint, is_elsewhere
 from pytest_audioparity.review.waiting import is_inside, list_waiting
+from pytest_audioparity.room import UNFINISHED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from pytest_audioparity.project import Project
     from pytest_audioparity.runs import Orphan, RunRecord
 
-# As `golden.atomic` names what it has not finished.
-_UNFINISHED = re.compile(r"\..+-[0-9a-f]{8}\.tmp")
 # Nothing takes that long to write, so whoever began it is gone.
 _UNFINISHED_SECONDS = 3600
 
@@ -179,7 +177,7 @@ def _unfinished(folder: Path) -> Iterator[Path]:
         folders.sort()
         for name in sorted(names):
             path = Path(place, name)
-            if _UNFINISHED.fullmatch(name):
+            if UNFINISHED.fullmatch(name):
                 with contextlib.suppress(OSError):
                     if path.lstat().st_mtime < oldest:
                         yield path
