@@ -62,14 +62,21 @@ class Announcer:
         path = os.environ.get("GITHUB_STEP_SUMMARY")
         if not path or not is_run(self._config):
             return
-        failures, tests = self._failures(), len(self._recorder.record.run)
+        record = self._recorder.record
+        failures, tests = self._failures(), len(record.run)
         if not failures and not tests:
             return
         try:
             file = Path(path)
             room = _MAX_SUMMARY - (file.stat().st_size if file.exists() else 0)
-            goldens = summary_lines(self._recorder.record)
-            text = step_summary(failures, tests=tests, goldens=goldens, fetch=_fetch_command(), limit=room)
+            text = step_summary(
+                failures,
+                tests=tests,
+                goldens=summary_lines(record),
+                broken=record.broken,
+                fetch=_fetch_command(),
+                limit=room,
+            )
             if text is None:
                 self._warning = "the summary of the step has no room for the parity tests"
                 return
@@ -143,7 +150,8 @@ def definition_lines(path: Path) -> dict[int, int]:
 
 def _first_line(report: pytest.TestReport) -> str:
     crash = getattr(report.longrepr, "reprcrash", None)
-    text = report.longreprtext if crash is None else crash.message
+    # Not longreprtext, which pytest-xdist begins with what it knows of the worker.
+    text = str(report.longrepr) if crash is None else crash.message
     return next((line.strip() for line in text.splitlines() if line.strip()), "")
 
 

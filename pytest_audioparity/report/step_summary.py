@@ -32,7 +32,13 @@ _MARKS = re.compile(r"[\\`*{}\[\]|~@#$!]|(?<![^\W_])_|_(?![^\W_])")
 
 
 def step_summary(
-    failures: Sequence[Failure], *, tests: int, goldens: Sequence[str] = (), fetch: str | None = None, limit: int
+    failures: Sequence[Failure],
+    *,
+    tests: int,
+    goldens: Sequence[str] = (),
+    broken: Sequence[str] = (),
+    fetch: str | None = None,
+    limit: int,
 ) -> str | None:
     """Return what a run has to tell: one line where all is well; None where not even that fits.
 
@@ -41,26 +47,35 @@ def step_summary(
     failures : the parity tests that failed
     tests : how many there were
     goldens : what the terminal says of goldens
+    broken : what kept the run from its end, so that tests which were to fail may not have run
     fetch : the command that downloads what the run left, where one is known
     limit : bytes that the text may have, in UTF-8
     """
     for rows in _ROWS:
-        text = "\n".join(_lines(failures, tests, goldens, fetch, rows)) + "\n"
+        text = "\n".join(_lines(failures, tests, (goldens, broken), fetch, rows)) + "\n"
         if len(text.encode(errors="replace")) <= limit:
             return text
     return None
 
 
 def _lines(
-    failures: Sequence[Failure], tests: int, goldens: Sequence[str], fetch: str | None, rows: int
+    failures: Sequence[Failure],
+    tests: int,
+    around: tuple[Sequence[str], Sequence[str]],
+    fetch: str | None,
+    rows: int,
 ) -> Iterator[str]:
-    if not failures and not goldens:
+    goldens, broken = around
+    if not (failures or goldens or broken):
         yield f"**audioparity**: {counted(tests, 'parity test')}, none failed"
         yield ""
         return
     failed = f"{len(failures)} of {counted(tests, 'parity test')} failed" if failures else "no parity test failed"
     yield f"### audioparity: {failed}"
     yield ""
+    if broken:
+        yield f"Not all was tested: {_text('; '.join(broken))}"
+        yield ""
     if failures and rows:
         yield _row(_COLUMNS)
         yield _row("---" for _ in _COLUMNS)

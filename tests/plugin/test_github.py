@@ -71,6 +71,33 @@ def test_a_run_that_passes_appends_one_line_and_annotates_nothing(github):
     assert summary_of(github) == "# before\n**audioparity**: 2 parity tests, none failed\n\n"
 
 
+@pytest.mark.parametrize(
+    ("source", "flags", "why"),
+    [
+        ("def test_late(stages): pytest.exit('no')", (), "the run was interrupted"),
+        ("import nowhere", ("--continue-on-collection-errors",), "collection failed: tests/test_z.py"),
+    ],
+)
+def test_a_run_that_did_not_come_to_its_end_is_not_called_well(github, source, flags, why):
+    """No test has failed, and yet nobody is told that none would: the summary says what is missing."""
+    github.write(MODEL.format(value=1.0), "tests/test_model.py")
+    github.write(source, "tests/test_z.py")
+    github.run(*flags)
+    text = summary_of(github)
+    assert "none failed" not in text
+    assert why in text.replace("&#95;", "_")
+
+
+def test_a_worker_that_crashed_is_told_by_its_test(github):
+    """What pytest-xdist says comes without the worker's version and path of Python."""
+    github.write("import os\ndef test_model(stages): os._exit(3)", "tests/test_model.py")
+    github.run_apart("-n1")
+    text = summary_of(github)
+    assert "crashed while running" in text
+    assert "Not all was tested: a worker process crashed" in text
+    assert "Python 3" not in text
+
+
 def test_outside_of_github_nothing_is_said(github, monkeypatch):
     """Another value of the variable is not GitHub; neither is a step that empties it, which is how to be left alone."""
     for value in ("false", ""):
