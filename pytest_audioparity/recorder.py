@@ -28,7 +28,7 @@ from pytest_audioparity.ticker import Ticker
 from pytest_audioparity.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Collection, Generator, Sequence
     from pathlib import Path
 
 NAME = "audioparity-recorder"
@@ -218,7 +218,8 @@ class Recorder:
     def _conclude(self, session: pytest.Session) -> None:
         status = int(session.exitstatus)
         renamed = self.collected.renamed
-        kept = {test: self._kept(account) for test, account in self._tests.items()}
+        displaced = {path for account in self._tests.values() for path in account.pop("displaced", ())}
+        kept = {test: self._kept(account, displaced) for test, account in self._tests.items()}
         tests = tuple({**kept[test], "test": renamed.get(test, test)} for test in sorted(kept))
         self._record = confined(self._of_collection(replace(self._record, tests=tests)))
         if status == pytest.ExitCode.OK and planned_count(self._record):
@@ -261,18 +262,19 @@ class Recorder:
                 lambda test, done, total: ticker(f"{done + 1} of {total}: {test}"),
             )
         except (OSError, AudioparityError) as error:
-            self._warnings.append(f"the page of the run could not be written: {error}")
+            place, reason = shown_path(folder, self._settings.root), getattr(error, "strerror", None) or error
+            self._warnings.append(f"the page of the run could not be written to {place}: {reason}")
             return
         finally:
             ticker.close()
         self._pages.append(str(shown_path(page, self._settings.root)))
 
-    def _kept(self, account: dict[str, Any]) -> dict[str, Any]:
-        """Return what is said of a test, without a pending file that had to make room for later ones."""
+    def _kept(self, account: dict[str, Any], displaced: Collection[str]) -> dict[str, Any]:
+        """Return what is said of a test, without a pending file that is gone: made room for later ones, or decided."""
         pending = account.get("pending")
         if not pending or (self._settings.root / pending).exists():
             return account
-        return {**account, "pending": None, "removed": pending}
+        return {**account, "pending": None} | ({"removed": pending} if pending in displaced else {})
 
     def _of_collection(self, record: RunRecord) -> RunRecord:
         collected = self.collected

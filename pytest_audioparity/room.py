@@ -15,8 +15,10 @@ UNFINISHED = re.compile(r"\..+-[0-9a-f]{8}\.tmp")
 _PART = 16
 
 
-def make_room(folder: Path, largest_bytes: int, suffix: str) -> None:
+def make_room(folder: Path, largest_bytes: int, suffix: str) -> list[Path]:
     """Delete the files in and below a folder that were not touched for longest, until the rest takes no more than this.
+
+    Returns what was deleted.
 
     The newest stays, whatever it takes. Half-written files that a kill left count like others. What cannot be deleted,
     or was by another process, is left alone. So is everything in a folder that is a link: it may be somebody else's.
@@ -27,16 +29,19 @@ def make_room(folder: Path, largest_bytes: int, suffix: str) -> None:
     largest_bytes : of all these files together
     suffix : what their names end with; others do not count, and stay
     """
+    deleted: list[Path] = []
     if folder.is_symlink():
-        return
+        return deleted
     files = sorted(_files(folder, suffix), key=lambda file: file[0].st_mtime_ns)
     excess = sum(status.st_size for status, _ in files) - largest_bytes
     for status, path in files[:-1]:
         if excess <= 0:
-            return
+            break
         with contextlib.suppress(OSError):
             path.unlink()
+            deleted.append(path)
         excess -= status.st_size
+    return deleted
 
 
 class Room:
@@ -55,12 +60,13 @@ class Room:
         self._kept_bytes = largest_bytes - self._part_bytes
         self._left_bytes = 0
 
-    def take(self, size_bytes: int) -> None:
-        """Note that a file was written, and delete the oldest ones where there is no room for more."""
+    def take(self, size_bytes: int) -> list[Path]:
+        """Note that a file was written; delete the oldest ones where there is no room for more, and return them."""
         self._left_bytes -= size_bytes
-        if self._left_bytes < 0:
-            make_room(self._folder, self._kept_bytes, self._suffix)
-            self._left_bytes = self._part_bytes
+        if self._left_bytes >= 0:
+            return []
+        self._left_bytes = self._part_bytes
+        return make_room(self._folder, self._kept_bytes, self._suffix)
 
 
 def _files(folder: Path, suffix: str) -> list[tuple[os.stat_result, Path]]:

@@ -236,7 +236,8 @@ def _account(item: pytest.Item, trial: _Trial) -> dict[str, Any]:
             )
             if left is not None:
                 account["pending"] = str(shown_path(left, run.settings.root))
-                run.room.take(left.stat().st_size)
+                displaced = run.room.take(left.stat().st_size)
+                account["displaced"] = [str(shown_path(path, run.settings.root)) for path in displaced]
         elif ended and (result.passed or trial.written):
             drop(test, settings=run.settings)
     except (OSError, AudioparityError) as error:

@@ -221,6 +221,18 @@ def test_what_waits_takes_no_more_than_it_may(project, workers):
     assert sum("removed" in test for test in tests) == 12 - len(left)
 
 
+def test_what_was_decided_while_the_run_went_on_made_no_room(golden):
+    """Whoever rejects what a test left before the last test has run is not told that the folder is full."""
+    golden.write(TWO.format(h=1.0, mel=2.0), "test_model.py")
+    golden.write("import pathlib\ndef test_z(): next(pathlib.Path('.audioparity/pending').rglob('*.safe*')).unlink()",
+                 "test_z.py")  # fmt: skip
+    result = golden.run()
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.no_fnmatch_line("*is full*")
+    (test,) = json.loads(golden.path.joinpath(".audioparity/run.json").read_text())["tests"]
+    assert (test["pending"], "removed" in test, "displaced" in test) == (None, False, False)
+
+
 @pytest.mark.parametrize("value", ["-1", "much", "inf", "nan", "True"])
 def test_a_limit_that_is_no_size_is_refused(project, value):
     """Wrong use of the option is one line that names it."""
