@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_audioparity.comparison.hyperparameters import compare_settings
 from pytest_audioparity.comparison.structure import kind_of
 from pytest_audioparity.golden.revision import fingerprint, revised, setting_fingerprint
+from pytest_audioparity.records import DECLARED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_audioparity.comparison.hyperparameters import SettingResult
     from pytest_audioparity.golden.file import Golden
     from pytest_audioparity.golden.pending import Change
-    from pytest_audioparity.records import StageResult, StageTensor
+    from pytest_audioparity.records import StageMeta, StageResult, StageTensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,25 @@ class Proposal:
         Stages that pass keep the golden's tensor, so that repeated updates cannot carry it away within the tolerance;
         stages that `only` leaves out stay as they are; stages that were not recorded go.
         """
-        return revised(self.golden, order=self.results, new=self._obtained(), removed=self.gone)
+        told = {name: self._told(name, meta) for name, meta in self.newly_declared.items()}
+        return revised(self.golden, order=self.results, new={**self._obtained(), **told}, removed=self.gone)
+
+    @property
+    def newly_declared(self) -> dict[str, StageMeta]:
+        """The stages that pass and of which the test declares what the golden does not say, with all that is declared.
+
+        Ports inherit what a golden says, so that it has to be written although the numbers are right.
+        """
+        if self.golden is None:
+            return {}
+        held = {outline.meta.name: outline for outline in self.golden.outlines}
+        passed = {name: one.meta for name, one in self.results.items() if one is not None and name not in self.kept}
+        return {name: meta for name, meta in passed.items() if name in held and _news(held[name], meta)}
+
+    def declarations(self) -> list[tuple[str, str]]:
+        """Return of each such stage what the golden will say of it, in words."""
+        held = {} if self.golden is None else {outline.meta.name: outline for outline in self.golden.outlines}
+        return [(name, f"declared {', '.join(_news(held[name], meta))}") for name, meta in self.newly_declared.items()]
 
     def new_settings(self, *, whole: bool) -> Mapping[str, Any]:
         """Return the hyper-parameters of the golden after an update.
@@ -105,6 +124,10 @@ class Proposal:
             for name, stage in self.kept.items()
         }
 
+    def _told(self, name: str, meta: StageMeta) -> StageTensor:
+        assert self.golden is not None
+        return replace(self.golden.read(name), meta=meta)
+
     @property
     def _held_settings(self) -> Mapping[str, Any]:
         return {} if self.golden is None else self.golden.settings
@@ -118,3 +141,12 @@ class Proposal:
 
     def _fingerprint(self, name: str) -> str | None:
         return None if self.golden is None or name not in self.golden else fingerprint(self.golden.read(name))
+
+
+def _news(held: StageTensor, meta: StageMeta) -> list[str]:
+    """Return what a stage declares and the golden's does not, as it is written in a test."""
+    keys = [key for key in (*DECLARED, "role") if getattr(held.meta, key) is None and getattr(meta, key) is not None]
+    # Without a declaration, a kind follows from the type of the values.
+    return [
+        f"{key}={getattr(meta, key)!r}" for key in keys if key != "kind" or meta.kind != kind_of(held.meta, held.array)
+    ]

@@ -155,6 +155,8 @@ def conclude(item: pytest.Item) -> None:
 
         trial.audits = audits_of(item, recording, result)
     if result.passed:
+        if settings.update and _declares_more(item, trial):
+            trial.update = planned(recording, settings)
         return
     # Only now: reading the stages that were not recorded may have shown that the golden is damaged.
     trial.refused = refusal(item, recording, failed=trial.failed)
@@ -176,6 +178,15 @@ def conclude(item: pytest.Item) -> None:
     from pytest_audioparity.report.terminal import render
 
     raise Failure(render(result) + (f"\nnot updated: {_refusal(trial)}" if asked else ""))
+
+
+def _declares_more(item: pytest.Item, trial: _Trial) -> bool:
+    """Whether a test that passes owns its golden, and says more of the stages than the golden does."""
+    recording = trial.recording
+    is_there = recording.reference.golden is not None and recording.reference.target == recording.reference.base
+    if not is_there or not recording.proposal.newly_declared:
+        return False
+    return refusal(item, recording, failed=trial.failed) is None
 
 
 def settle(item: pytest.Item) -> None:

@@ -158,7 +158,8 @@ def planned(recording: Recording, settings: Settings) -> dict[str, Any]:
             [change.label, change.text]
             for change in proposal.changes(whole=True)
             if not (created and change.is_setting)  # the stages of a new golden are counted
-        ],
+        ]
+        + [list(told) for told in proposal.declarations()],
     }
 
 

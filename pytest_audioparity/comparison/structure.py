@@ -102,7 +102,7 @@ def _shape(expected: StageTensor, actual: StageTensor, array: Array) -> Finding 
             f"with axes= declared on both sides the layouts are brought together"
         )
         if actual.meta.axes and not expected.meta.axes:
-            message += "; a golden from before the axes were declared has to be deleted and written again"
+            message += "; declare them in the test that owns the golden as well, and update it"
     return Finding("shape", message, detail={"expected": list(shape), "actual": list(array.shape)})
 
 

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
+from pytest_audioparity.golden.file import Golden
+
 ONE = "def test_model(stages): stages['mel'] = np.full(100, {value})\n"
 
 
@@ -350,3 +352,51 @@ def test_a_golden_that_was_moved_with_its_test_is_its_own(project):
     (project.path / "x").rename(project.golden())
     project.write(ONE.format(value=2.0))
     assert project.run("--update-golden").parseoutcomes() == {"updated": 1}
+
+
+DECLARED = """
+from pytest_audioparity import parity
+
+X = np.random.default_rng(0).uniform(-9, 0, (20, 30))
+
+def test_model(stages):
+    stages.record("mel", X{axes})
+    stages.record("h", X)
+
+@parity(golden="test_model/test_model", port=True)
+def test_port(stages):
+    stages.record("mel", X.T, axes="TC")
+    stages.record("h", X)
+"""
+
+
+@pytest.mark.parametrize("said", ["axes='CT'", "axes='CT', frame_rate=86.13"])
+def test_what_is_declared_later_is_written_although_the_stage_passes(project, said):
+    """Ports inherit what a golden says; an update adds what it lacks, lists it, keeps the tensor, and does so once."""
+    project.write(DECLARED.format(axes=""))
+    project.run("--update-golden", "-k", "not port")
+    before = project.golden().read_bytes()
+    project.write(DECLARED.format(axes=f", {said}"))
+    project.run("-k", "not port").assert_outcomes(passed=1)
+    assert project.golden().read_bytes() == before
+    planned = project.run("--golden-plan", "-k", "not port")
+    assert planned.ret == pytest.ExitCode.TESTS_FAILED
+    planned.stdout.fnmatch_lines([f"  mel: declared {said}"])
+    assert project.golden().read_bytes() == before
+    result = project.run("--update-golden", "-k", "not port")
+    result.stdout.fnmatch_lines([f"  mel: declared {said}", "*1 updated*"])
+    assert [stage.axes for stage in Golden(project.golden()).stages] == ["CT", None]
+    assert project.all_pending() == []
+    state = project.state()
+    project.run("--update-golden").assert_outcomes(passed=2)
+    assert project.state() == state
+
+
+def test_a_port_declares_nothing_for_the_golden(project):
+    """What a port says of its own layout stays in the port, whatever is updated."""
+    project.write(DECLARED.format(axes=""))
+    project.run("--update-golden", "-k", "not port")
+    state = project.state()
+    project.write(DECLARED.format(axes="").replace('X.T, axes="TC"', 'X, axes="CT"'))
+    project.run("--update-golden").assert_outcomes(passed=2)
+    assert project.state() == state
