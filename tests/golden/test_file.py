@@ -23,6 +23,7 @@ from pytest_audioparity.errors import GoldenError, StageError
 from pytest_audioparity.golden import atomic, file
 from pytest_audioparity.golden.file import Golden, write_golden
 from pytest_audioparity.golden.revision import fingerprint
+from pytest_audioparity.golden.shelf import IN_GIT, Shelf, open_golden, save_golden
 from pytest_audioparity.records import StageMeta, StageTensor
 
 MEL = np.linspace(-11, 2, 24, dtype="float32").reshape(1, 4, 6)
@@ -645,24 +646,27 @@ class TestAtomic:
 
 
 def resident_bytes(path):
-    """Return how much of a mapped file is in this process's memory, as Linux tells it."""
+    """Return how much of a mapped file, or of all below a folder, is in this process's memory, as Linux tells it."""
     lines, found = Path("/proc/self/smaps").read_text().splitlines(), 0
     for place, line in enumerate(lines):
-        if line.endswith(str(path)):
+        if str(path) in line:
             rss = next(line for line in lines[place:] if line.startswith("Rss:"))
             found += int(rss.split()[1]) * 1024
     return found
 
 
 @pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux tells how much of a mapping is resident")
-def test_a_large_golden_is_never_in_memory_as_a_whole(tmp_path, monkeypatch):
+@pytest.mark.parametrize("is_stored", [False, True])
+def test_a_large_golden_is_never_in_memory_as_a_whole(tmp_path, monkeypatch, is_stored):
     """What was read and compared is given back to the system, and every view still has its values afterwards."""
     monkeypatch.setattr(file, "_RESIDENT_BYTES", 4 * 2**20)
     stages = [StageTensor(StageMeta(f"s{i}"), np.full(2**18, i, "float32")) for i in range(24)]
-    write(tmp_path / "large", stages)
-    golden, most = Golden(tmp_path / "large"), 0
+    shelf = Shelf(str(tmp_path / "store"), tmp_path / "cache") if is_stored else IN_GIT
+    path = tmp_path / "large.safetensors"
+    save_golden(path, stages, settings={}, provenance={}, shelf=shelf, since=None)
+    golden, most = open_golden(path, shelf), 0
     for place, stage in enumerate(golden):
         assert stage.array.sum() == place * 2**18
-        most = max(most, resident_bytes(tmp_path / "large"))
+        most = max(most, resident_bytes(tmp_path))
     assert 2**20 <= most <= 6 * 2**20
     assert [golden.read(f"s{i}").array[-1] for i in range(24)] == list(range(24))
