@@ -92,6 +92,14 @@ def test_a_workflow_is_valid_and_a_typing_error_in_it_is_seen(name, tmp_path):
         assert result.returncode == status, result.stdout + result.stderr
 
 
+def test_every_checkout_has_the_goldens_and_not_their_pointers():
+    """The job that merges runs no test, but its page draws what was expected."""
+    steps = [step for job in read_workflow("github.yml")["jobs"].values() for step in job["steps"]]
+    checkouts = [step for step in steps if step.get("uses", "").startswith("actions/checkout@")]
+    assert len(checkouts) == 2
+    assert all(step.get("with", {}).get("lfs") is True for step in checkouts)
+
+
 def test_what_a_workflow_refers_to_is_there():
     """No schema knows whether a value of the matrix, a job or a stage exists."""
     jobs = read_workflow("github.yml")["jobs"]
