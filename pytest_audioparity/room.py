@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import time
 from pathlib import Path
 
 # As `golden.atomic` names what it has not finished.
-UNFINISHED = re.compile(r"\..+-[0-9a-f]{8}\.tmp")
+_UNFINISHED = re.compile(r"\..+-[0-9a-f]{8}\.tmp")
+# Nothing takes that long to write, so whoever began it is gone.
+_UNFINISHED_SECONDS = 3600
 
 # A folder is looked through whenever so large a part of its size was written since the last look: looking through it
 # for each of a thousand files would take longer than writing them.
@@ -18,16 +21,19 @@ _PART = 16
 def make_room(folder: Path, largest_bytes: int, suffix: str) -> list[Path]:
     """Delete the files in and below a folder that were not touched for longest, until the rest takes no more than this.
 
-    Returns what was deleted.
-
-    The newest stays, whatever it takes. Half-written files that a kill left count like others. What cannot be deleted,
-    or was by another process, is left alone. So is everything in a folder that is a link: it may be somebody else's.
+    The newest stays, whatever it takes. What others are writing now is left to them; what a kill left of it goes like
+    others. What cannot be deleted, or was by another process, is left alone. So is everything in a folder that is a
+    link: it may be somebody else's.
 
     Parameters
     ----------
     folder : its files of that suffix must be known to be expendable
     largest_bytes : of all these files together
     suffix : what their names end with; others do not count, and stay
+
+    Returns
+    -------
+    what was deleted
     """
     deleted: list[Path] = []
     if folder.is_symlink():
@@ -37,11 +43,23 @@ def make_room(folder: Path, largest_bytes: int, suffix: str) -> list[Path]:
     for status, path in files[:-1]:
         if excess <= 0:
             break
+        if is_unfinished(path) and not is_abandoned(path, status):
+            continue
         with contextlib.suppress(OSError):
             path.unlink()
             deleted.append(path)
         excess -= status.st_size
     return deleted
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a file is what somebody began to write, and may still be writing."""
+    return _UNFINISHED.fullmatch(path.name) is not None
+
+
+def is_abandoned(path: Path, status: os.stat_result) -> bool:
+    """Whether a file is what a kill left of one that was being written."""
+    return is_unfinished(path) and status.st_mtime < time.time() - _UNFINISHED_SECONDS
 
 
 class Room:
@@ -73,9 +91,9 @@ def _files(folder: Path, suffix: str) -> list[tuple[os.stat_result, Path]]:
     files = []
     for parent, _, names in os.walk(folder):
         for name in names:
-            if not (name.endswith(suffix) or UNFINISHED.fullmatch(name)):
+            path = Path(parent, name)
+            if not (name.endswith(suffix) or is_unfinished(path)):
                 continue
             with contextlib.suppress(OSError):  # another process was faster
-                path = Path(parent, name)
                 files.append((path.lstat(), path))
     return files

@@ -58,6 +58,16 @@ def test_only_files_of_our_own_go(tmp_path):
     assert names(tmp_path) == {"notes.txt", "b.tmp", "c.score"}
 
 
+def test_what_is_being_written_is_not_taken_from_its_writer(tmp_path):
+    """Another worker's file, which has its name in a moment, counts and stays, however little room there is."""
+    fill(tmp_path, {"a": 40})
+    (tmp_path / ".x-0123abcd.tmp").write_bytes(bytes(40))
+    (tmp_path / "c").write_bytes(bytes(40))
+    os.utime(tmp_path / "c", (2**32, 2**32))
+    make_room(tmp_path, 10, "")
+    assert names(tmp_path) == {".x-0123abcd.tmp", "c"}
+
+
 def test_a_folder_that_is_a_link_is_left_alone(tmp_path):
     """It leads to what may be somebody else's, whatever their names are."""
     fill(tmp_path / "outside", {"a": 50, "b": 50})

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,16 +18,13 @@ from pytest_audioparity.golden.pending import remove_pending
 from pytest_audioparity.golden.shelf import golden_files
 from pytest_audioparity.orphans import ELSEWHERE, Owners, fingerprint, is_elsewhere
 from pytest_audioparity.review.waiting import is_inside, list_waiting
-from pytest_audioparity.room import UNFINISHED
+from pytest_audioparity.room import is_abandoned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pytest_audioparity.project import Project
     from pytest_audioparity.runs import Orphan, RunRecord
-
-# Nothing takes that long to write, so whoever began it is gone.
-_UNFINISHED_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,15 +168,13 @@ def _problem(unlink: Callable[[], object]) -> str | None:
 
 def _unfinished(folder: Path) -> Iterator[Path]:
     """Find leftovers of killed writes, without following symbolic links."""
-    oldest = time.time() - _UNFINISHED_SECONDS
     for place, folders, names in os.walk(folder):
         folders.sort()
         for name in sorted(names):
             path = Path(place, name)
-            if UNFINISHED.fullmatch(name):
-                with contextlib.suppress(OSError):
-                    if path.lstat().st_mtime < oldest:
-                        yield path
+            with contextlib.suppress(OSError):
+                if is_abandoned(path, path.lstat()):
+                    yield path
 
 
 def _remove_empty(folder: Path, top: Path) -> None:
