@@ -78,7 +78,7 @@ def _own(stage: Mapping[str, Any]) -> Markup | None:
 
 
 def _measured(stage: Mapping[str, Any]) -> dict[str, Any]:
-    return {"deviation_db": stage.get("own_deviation_db"), "match": stage.get("own_match")}
+    return {"deviation_db": stage.get("own_deviation_db"), "match": stage.get("own_match"), "failed": ()}
 
 
 def _share(finding: Mapping[str, Any]) -> str:

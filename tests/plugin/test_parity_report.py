@@ -54,6 +54,15 @@ def test_the_page_tells_what_differs(failing, flags):
     assert not any(words in page.text for words in ("cannot be drawn", "cannot be shown"))
 
 
+def test_a_deviation_without_end_is_a_number_too(failing):
+    """Where nothing is left of a stage, the page says inf dB, as the terminal and the summary of GitHub do."""
+    failing.write(MODEL.format(gain=0.0))
+    failing.run("--parity-report")
+    page = page_of(failing)
+    assert "first divergence mel, inf dB: all_zero" in page.text
+    assert "own inf dB" not in page.text
+
+
 def test_nothing_is_loaded_from_elsewhere(failing):
     """Every address in the page is data of its own, and its policy forbids everything else."""
     failing.run("--parity-report")
