@@ -7,20 +7,25 @@ stands, to say what it is worth.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.comparison.tolerances import SCORES, scores_asked
 from pytest_audioparity.errors import StageError
 from pytest_audioparity.records import FAIL, NOT_MEASURED, PASS, Criterion
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from pytest_audioparity.audio.channels import Heard, Pairs
     from pytest_audioparity.comparison.structure import Pair
     from pytest_audioparity.records import StageMeta, StageResult, Tolerance
 
 # The criterion that words are kept. Its number is how many channels lost theirs.
 WORDS = "words"
+# What is louder, as a filter that is not stable becomes, cannot be squared and summed in float64 (1.8e308).
+_LOUDEST = 1e100
 _NO_RATE = "scores need the sample rate; declare sample_rate= in Hz"
 
 
@@ -132,11 +137,18 @@ def _heard(both: Pair, result: StageResult, *, every: bool, some: bool = False) 
     rate = result.meta.sample_rate
     assert rate is not None
     pairs = paired(both.expected, both.actual, result.meta.axes)
+    if any(_LOUDEST < _loudest(side) < math.inf for sides in pairs.values() for side in sides):
+        raise StageError(f"stage {result.meta.name!r}: values beyond {_LOUDEST:g} are no audio")
     chosen = pairs if every else _doubtful(pairs, result, rate)
     if not chosen and some:
         chosen = dict([next(iter(pairs.items()))])
     pesq = any(SCORES[keyword].startswith("pesq") for keyword in scores_asked(result.tolerance))
     return hear(chosen, sample_rate=rate, channels=len(pairs), pesq=pesq) if chosen else None
+
+
+def _loudest(side: np.ndarray[Any, Any]) -> float:
+    # NaN and infinity are told where they are found.
+    return max(float(side.max()), -float(side.min())) if side.size else 0.0
 
 
 def _doubtful(pairs: Pairs, result: StageResult, rate: float) -> Pairs:

@@ -444,3 +444,20 @@ def test_files_are_compared_the_same_way(speaking, capsys):
     assert cli.main(["compare", golden, "port.npz", *loose, "--min-stoi", "0.5"]) == 1
     assert cli.main(["compare", "port.npz", "port.npz", "--min-pesq-wb", "2"]) == 2
     assert "--min-pesq-wb concerns no stage: none is declared kind='waveform'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("golden", "actual"), [("1.0", "1e200"), ("1e200", "1.0"), ("1e200", "1.1e200"), ("1e300", "-1e300")]
+)
+def test_a_waveform_that_exploded_fails_and_ends_nothing_else(project, golden, actual):
+    """Samples that cannot be squared, as an unstable filter gives, are no audio: the test fails, the next one runs."""
+    model = """
+    def test_model(stages):
+        x = np.sin(np.arange(8000) * 0.05) * {gain}
+        stages.record("waveform", x, kind="waveform", sample_rate=8000, axes="T")
+    def test_next(stages): stages["x"] = [1.0, 2.0]
+    """
+    project.write(model.format(gain=golden))
+    project.run("--update-golden")
+    project.write(model.format(gain=actual))
+    project.run().assert_outcomes(failed=1, passed=1)
