@@ -261,9 +261,10 @@ class Recorder:
                 self._record,
                 lambda test, done, total: ticker(f"{done + 1} of {total}: {test}"),
             )
-        except (OSError, AudioparityError) as error:
+        except Exception as error:  # whatever it is, the summary of the run is worth more
             place, reason = shown_path(folder, self._settings.root), getattr(error, "strerror", None) or error
-            self._warnings.append(f"the page of the run could not be written to {place}: {reason}")
+            kind = "" if isinstance(error, (OSError, AudioparityError)) else f"{type(error).__name__}: "
+            self._warnings.append(f"the page of the run could not be written to {place}: {kind}{reason}")
             return
         finally:
             ticker.close()

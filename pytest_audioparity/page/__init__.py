@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
+from pytest_audioparity.errors import AudioparityError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from pytest_audioparity.runs import RunRecord
 
 PAGE = "index.html"
+# What tells our pages from others, and how much of a page has to be read for it.
+GENERATOR = "pytest-audioparity, page of a run"
+_HEAD_BYTES = 2000
 # The record of the run, not named as in .audioparity: an artifact that has both is one job's to merge.
 RECORD = "parity.json"
 
@@ -35,6 +40,7 @@ def write_page(
     Raises
     ------
     OSError : the file system refused
+    AudioparityError : the folder has a page of somebody else
     """
     import numpy as np
 
@@ -48,7 +54,18 @@ def write_page(
         warnings.simplefilter("ignore")
         text = render(gather(project, record), progress)
     folder.mkdir(parents=True, exist_ok=True)
+    _spare_others(folder)
     replace_bytes(folder / PAGE, text.encode())
     if folder != project.workspace.report:
         write_run(folder / RECORD, record)
     return folder / PAGE
+
+
+def _spare_others(folder: Path) -> None:
+    """Replace no page that another program wrote: a folder such as docs or public may have one."""
+    page = folder / PAGE
+    if not page.exists():
+        return
+    with page.open("rb") as file:
+        if GENERATOR.encode() not in file.read(_HEAD_BYTES):
+            raise AudioparityError(f"{page} is there already, and is no page of a run; name another folder")

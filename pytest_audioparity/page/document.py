@@ -7,6 +7,7 @@ import hashlib
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from pytest_audioparity.page import GENERATOR
 from pytest_audioparity.page.audits import in_all
 from pytest_audioparity.page.elements import Markup, element
 from pytest_audioparity.page.records import BAD, STATES
@@ -55,6 +56,7 @@ def _head(gallery: Gallery, script: str) -> Markup:
     return element(
         "head",
         element("meta", charset="utf-8"),
+        element("meta", name="generator", content=GENERATOR),
         element("meta", http_equiv="Content-Security-Policy", content=policy),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),

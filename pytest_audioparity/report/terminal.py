@@ -62,7 +62,12 @@ _WORTH_TELLING = 0.95
 
 def render(result: ParityResult) -> str:
     """Write a whole result: headline, table, details of the first failing stages, and what to do."""
-    return clean("\n".join(line.rstrip() for line in _lines(result)))
+    return clean("\n".join(_inert(line.rstrip()) for line in _lines(result)))
+
+
+def _inert(line: str) -> str:
+    """Keep CI from obeying a stage's name: the log of GitHub Actions takes a line that begins so for a command."""
+    return f"'{line}" if line.lstrip().startswith(("::", "##[")) else line
 
 
 def headline(result: ParityResult) -> str:

@@ -347,3 +347,25 @@ def test_pictures_of_a_port_in_another_layout_lie_on_each_other(failing):
     page = page_of(failing)
     levels, _ = page.maps[2]
     assert np.argwhere(levels == 254).tolist() == [[8 - 1 - 3, 5]]
+
+
+def test_a_page_of_somebody_else_is_not_replaced(failing):
+    """A folder such as docs may have a page; ours goes elsewhere, and the run says so in one line."""
+    page = failing.path / "docs" / "index.html"
+    page.parent.mkdir()
+    page.write_text("<!doctype html><title>our product</title>")
+    result = failing.run("--parity-report-dir", "docs")
+    result.stdout.fnmatch_lines(["warning: the page of the run could not be written to docs: *is no page of a run*"])
+    assert page.read_text().endswith("our product</title>")
+    assert list(page.parent.iterdir()) == [page]
+    page.unlink()
+    for _ in range(2):  # one of ours is replaced
+        assert "warning" not in failing.run("--parity-report-dir", "docs").stdout.str()
+
+
+def test_a_fault_of_the_page_costs_no_summary(failing):
+    """Whatever goes wrong while the page is drawn is one line, and the failures are told as ever."""
+    fault = "from pytest_audioparity.page import document\ndocument.render = lambda *_: 1 / 0\n"
+    (failing.path / "conftest.py").write_text(fault)
+    result = failing.run("--parity-report")
+    result.stdout.fnmatch_lines(["warning: the page of the run could not be written*ZeroDivisionError*", "FAILED *"])

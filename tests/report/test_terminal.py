@@ -236,3 +236,11 @@ def test_settings_that_agree_are_not_told():
     result = replace(compare(HEALTHY, HEALTHY), settings=compare_settings({"k": 1}, {"k": 1}))
     assert result.passed
     assert render(result) == render(compare(HEALTHY, HEALTHY))
+
+
+def test_no_line_of_a_report_is_a_command_of_ci():
+    names = ("::error file=a::b", "##[error]x", " ::stop-commands::y")
+    result = compare({name: np.ones(9) for name in names}, {name: 2 * np.ones(9) for name in names})
+    lines = render(result).splitlines()
+    assert sum("::error" in line or "##[error" in line for line in lines) > 2
+    assert not [line for line in lines if line.lstrip().startswith(("::", "##["))]
