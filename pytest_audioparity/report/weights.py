@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from pytest_audioparity.weights.records import WeightMatch, WeightsResult
 
 _FAILURES, _EXTRAS, _KINDS = 40, 8, 3
-_NAME = 44
+# Statuses that pass because something moved: a reader must see which tensors those are, and what was done to them.
+_MOVED = ("transposed", "permuted")
+_NAMES = 3
 
 
 def weights_document(result: WeightsResult) -> dict[str, Any]:
@@ -119,6 +121,17 @@ def _passing(matches: Sequence[WeightMatch]) -> Iterator[str]:
         told = [f"{kind}{f' ({number})' if number != count else ''}" for kind, number in kinds.most_common() if kind]
         more = f", and {len(told) - _KINDS} other kinds" if len(told) > _KINDS else ""
         yield f"  {status:<11} {count}{': ' if told else ''}{clean_line('; '.join(told[:_KINDS]))}{more}"
+        if status in _MOVED:
+            yield from _names([one for one in matches if one.status == status], kinds)
+
+
+def _names(moved: Sequence[WeightMatch], kinds: Counter[str]) -> Iterator[str]:
+    """Name the first tensors of each of the commonest kinds of move."""
+    for kind, count in kinds.most_common(_KINDS):
+        names = [one.name for one in moved if _kind(one.detail) == kind]
+        more = f" and {count - _NAMES} more" if count > _NAMES else ""
+        said = f"{kind or 'moved'}: {', '.join(names[:_NAMES])}"
+        yield f"{'':14}{clean_line(said)}{more}"
 
 
 def _kind(detail: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from pytest_audioparity.weights.axes import Axes
 from pytest_audioparity.weights.gates import Gates, families, gate_counts
 from pytest_audioparity.weights.labels import module_of
 from pytest_audioparity.weights.layouts import squeezed
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 _ATTENTION = re.compile(r"(^|[._])([qkv])(_?proj|_?lin|[._]|$)", flags=re.IGNORECASE)
 _STACKED = re.compile(r"in_proj|qkv", flags=re.IGNORECASE)
-# Other matrices under the same names that kept their axes, before a lone transposed one is called a fault.
-_KEPT = 2
 
 
 def judged(
@@ -38,9 +37,10 @@ def judged(
 
 class _Rules:
     def __init__(self, reference: Pool, candidate: Pool, own: Mapping[int, int], found: Mapping[int, Found]) -> None:
-        self._reference, self._candidate, self._own, self._found = reference, candidate, own, found
+        self._reference, self._candidate, self._found = reference, candidate, found
         self._counts = gate_counts(reference.weights)
         self._families = tuple(families(pool.weights, pool.format) for pool in (reference, candidate))
+        self._axes = Axes(reference, candidate, own, found)
         self._moved = self._carriers()
 
     def judge(self, place: int) -> tuple[str, dict[str, Any]]:
@@ -74,14 +74,7 @@ class _Rules:
         for order in one.orders:
             if (reason := self._order_problem(place, one, order)) is not None:
                 return reason
-        if one.layout is None or one.orders:
-            return None
-        is_own = self._is_own(place, one)
-        if one.layout.flips and is_own and _is_in_place(one):
-            return f"reversed along axis {one.layout.flips[0]} under its own name"
-        if is_own and self._is_lone_transpose(place, one):
-            return "transposed, where the other matrices under their own names are not"
-        return None
+        return self._axes.problem(place)
 
     def _stack_problem(self, place: int, one: Found) -> str | None:
         """Return that Q, K or V is not at its place in a tensor whose name promises their order."""
@@ -109,22 +102,6 @@ class _Rules:
             and weight.shape == other.shape
             and self._candidate.format not in GRAPHS
         )
-
-    def _is_lone_transpose(self, place: int, one: Found) -> bool:
-        """Whether a square matrix alone is transposed. Shapes do not tell there, and a converter would do it to all."""
-        if one.layout is None or one.layout.order != (1, 0):
-            return False
-        kept = 0
-        for other, two in self._found.items():
-            if other == place or two.layout is None or len(two.layout.shape) != 2 or two.orders:
-                continue
-            name = self._reference.weights[other].name
-            if name != self._candidate.weights[two.actuals[0]].name:
-                continue
-            if two.layout.order == (1, 0):
-                return False
-            kept += 1
-        return kept >= _KEPT
 
     def _order_problem(self, place: int, one: Found, order: RowOrder) -> str | None:
         if order.rotary is not None:
@@ -174,10 +151,6 @@ def _reference_axis(one: Found, order: RowOrder) -> int:
     if one.layout is None or not one.layout.of_reference:
         return order.axis
     return one.layout.order[order.axis]
-
-
-def _is_in_place(one: Found) -> bool:
-    return one.layout is not None and one.layout.order == tuple(range(len(one.layout.order)))
 
 
 def _gates_reason(said: Mapping[str, Any]) -> str:

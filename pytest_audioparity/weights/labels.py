@@ -57,6 +57,35 @@ def own_partners(references: Sequence[str], candidates: Sequence[str]) -> dict[i
     return partners
 
 
+def is_same_tensor(one: str, other: str, *, are_partners: bool) -> bool:
+    """Whether two names are one and the same name, which promises one layout: wrappers and weight norm aside.
+
+    Parameters
+    ----------
+    one, other : the names
+    are_partners : whether `own_partners` says that they mean the same. Words of two frameworks, ``kernel`` and
+        ``weight``, mean the same and promise nothing
+    """
+    if are_partners:
+        return ("kernel" in one.lower()) == ("kernel" in other.lower())
+    return _unparametrised(one) == _unparametrised(other)
+
+
+def kind_of(name: str) -> str:
+    """Return the last word of a name, which layers of one kind share."""
+    return re.split(r"[./]", _unparametrised(name))[-1]
+
+
+def series_of(name: str) -> str:
+    """Return a name without its numbers, which the layers of one list share."""
+    return re.sub(r"\d+", "#", _unparametrised(name))
+
+
+def _unparametrised(name: str) -> str:
+    """Return the name that the tensor behind a weight norm has without it."""
+    return re.sub(r"(weight)_[gv]$", r"\1", re.sub(r"parametrizations\.(\w+)\.original[01]$", r"\1", name))
+
+
 def module_of(name: str) -> str:
     """Return the name of the module that a tensor is part of."""
     plain = re.sub(r"\.?parametrizations\.(\w+)\.original\d?$", r".\1", name.replace("/", "."))

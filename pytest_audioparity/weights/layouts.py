@@ -142,12 +142,13 @@ def unlikeness(expected: Array, actual: Array) -> float:
 
 
 def likely(expected: Array, actual: Array, *, flipped: bool = False) -> list[Layout]:
-    """Return the layouts that a sample does not rule out, the best first and of equals those that move least."""
+    """Return the layouts that a sample does not rule out: the one that moves nothing first, then the best."""
     told = [
         (unlikeness(*layout.views(expected, actual)), layout)
         for layout in layouts(expected.shape, actual.shape, flipped=flipped)
     ]
-    return [layout for far, layout in sorted(told, key=lambda pair: pair[0]) if far < _ALIKE]
+    told.sort(key=lambda pair: (not pair[1].is_identity, pair[0]))
+    return [layout for far, layout in told if far < _ALIKE]
 
 
 def is_reshaped(expected: Array, actual: Array) -> bool:

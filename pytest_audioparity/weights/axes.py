@@ -1,0 +1,144 @@
+"""Axes reversed or exchanged in a tensor that keeps its name and its shape: a name and a shape promise a layout.
+
+Where the shape shows that axes moved, whoever reads the tensor has to know. Where it does not, in a square matrix or a
+kernel with as many inputs as outputs, only the other tensors of the file tell whether its framework has other layouts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_audioparity.weights.labels import is_same_tensor, kind_of, series_of
+from pytest_audioparity.weights.layouts import squeezed
+from pytest_audioparity.weights.pool import GRAPHS, size_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pytest_audioparity.weights.pool import Pool
+    from pytest_audioparity.weights.search import Found
+
+    Order = tuple[int, ...]
+
+# Other matrices under the same names that kept their axes, before a lone transposed one is called a fault.
+_KEPT = 2
+# Axes from which on a tensor is a kernel: what is said of matrices does not go for those.
+_KERNEL = 3
+
+
+class Axes:
+    """What the tensors that were found say about the layouts of the candidate.
+
+    Parameters
+    ----------
+    reference, candidate : the tensors of both files
+    own : for each tensor of the reference the candidate's of that name
+    found : where each tensor of the reference is
+    """
+
+    def __init__(self, reference: Pool, candidate: Pool, own: Mapping[int, int], found: Mapping[int, Found]) -> None:
+        self._reference, self._candidate, self._own, self._found = reference, candidate, own, found
+
+    def problem(self, place: int) -> str | None:
+        """Return why the axes of one tensor are not where its name and shape promise them, or None."""
+        layout, shape = self._found[place].layout, self._reference.weights[place].shape
+        if layout is None or self._namesake_shape(place) != shape:
+            return None
+        if layout.flips:
+            return f"reversed along axis {_full_order(shape, layout.flips)[0]} under its own name"
+        if len(shape) < _KERNEL:
+            return self._matrix_problem(place)
+        return self._kernel_problem(place, _moved(shape, layout.order))
+
+    def _namesake_shape(self, place: int) -> tuple[int, ...] | None:
+        """Return the shape under which the candidate holds a tensor by its own name, or None for another name."""
+        weight, partners = self._reference.weights[place], self._found[place].actuals
+        shapes = [
+            self._candidate.weights[other].shape
+            for other in partners
+            if is_same_tensor(
+                weight.name, self._candidate.weights[other].name, are_partners=self._own.get(place) == other
+            )
+        ]
+        return max(shapes, key=size_of, default=None)  # of a weight norm the direction, not the magnitude
+
+    def _matrix_problem(self, place: int) -> str | None:
+        """Say that a square matrix alone is transposed. A converter would do it to all."""
+        one = self._found[place]
+        if self._candidate.format in GRAPHS or one.orders or one.layout is None or one.layout.order != (1, 0):
+            return None
+        kept = 0
+        for other, two in self._found.items():
+            if other == place or two.layout is None or len(two.layout.shape) != 2 or two.orders:
+                continue
+            if self._namesake_shape(other) is None:
+                continue
+            if two.layout.order == (1, 0):
+                return None
+            kept += 1
+        return None if kept < _KEPT else "transposed, where the other matrices under their own names are not"
+
+    def _kernel_problem(self, place: int, order: Order) -> str | None:
+        """Say that the axes of a kernel moved, unless the shapes of all kernels of its kind show that order."""
+        if order == tuple(range(len(order))):
+            return None
+        name = self._reference.weights[place].name
+        moved = f"axes {','.join(map(str, order))} under its own name and shape"
+        kept: list[str] = []
+        for label in (series_of, kind_of):
+            shown, kept = self._evidence(place, order, label)
+            if shown and not kept:
+                return None
+        if kept:
+            return f"{moved}, where {kept[0]} has its axes in order"
+        return f"{moved}, and no other {name.rpartition('.')[2]} shows by its shape that all have them so"
+
+    def _evidence(self, place: int, order: Order, label: Callable[[str], str]) -> tuple[list[str], list[str]]:
+        """Return the other tensors of one kind whose shape shows an order of axes, and those that have none."""
+        shown, kept = [], []
+        for other, before, after, seen in self._others(place, label):
+            name = self._reference.weights[other].name
+            wanted = tuple(before[axis] for axis in order)
+            if before == after and seen == tuple(range(len(seen))):
+                kept.append(name)
+            elif before != after == wanted and seen == _among(before, order):
+                shown.append(name)
+        return shown, kept
+
+    def _others(self, place: int, label: Callable[[str], str]) -> Iterator[tuple[int, Order, Order, Order]]:
+        """Yield the other namesakes of a kind that have a layout to see: both shapes, and the order of long axes."""
+        weight = self._reference.weights[place]
+        for other, two in self._found.items():
+            one = self._reference.weights[other]
+            after = self._namesake_shape(other)
+            if other == place or two.layout is None or two.layout.is_merged or after is None:
+                continue
+            if len(one.shape) != len(weight.shape) or label(one.name) != label(weight.name):
+                continue
+            if len(squeezed(one.shape)) > 1 and not self._reference.fingerprint(other).is_constant:
+                yield other, one.shape, after, two.layout.order
+
+
+def _long(shape: Order) -> Order:
+    """Return the axes that are longer than one."""
+    return tuple(axis for axis, size in enumerate(shape) if size != 1)
+
+
+def _full_order(shape: Order, axes: Order) -> Order:
+    """Return axes that are counted without those of length one as axes of the shape."""
+    long = _long(shape)
+    return tuple(long[axis] for axis in axes)
+
+
+def _moved(shape: Order, order: Order) -> Order:
+    """Return an order of the axes longer than one as one of all, those of length one staying where they are."""
+    full = list(range(len(shape)))
+    for axis, source in zip(_long(shape), _full_order(shape, order), strict=True):
+        full[axis] = source
+    return tuple(full)
+
+
+def _among(shape: Order, order: Order) -> Order:
+    """Return what an order of all axes is among those longer than one."""
+    long = _long(shape)
+    return tuple(long.index(axis) for axis in order if axis in long)
