@@ -63,8 +63,8 @@ def describe(problem: Problem) -> Finding:
         )
         return Finding("rounding", message, detail={"snr_db": snr})
     message = (
-        "none of the known causes removes half of the difference; look where it starts (earlier stages) and along "
-        "which axis it varies"
+        "none of the known causes was found to explain half of the difference; look where it starts (earlier stages) "
+        "and along which axis it varies"
     )
     return Finding("unexplained", message)
 

@@ -44,5 +44,5 @@ MEANINGS = {
     "dropped_frames": "Frames are missing, and what follows comes early.",
     "spikes": "Single elements are wrong.",
     "sampler": "The codes are draws from the right logits, made in another way.",
-    "unexplained": "None of the other causes removes half of the difference.",
+    "unexplained": "None of the other causes was found to explain half of the difference.",
 }
