@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from pytest_audioparity.adapters.arrays import as_array
+from pytest_audioparity.adapters.arrays import as_array, plain_name
 from pytest_audioparity.adapters.arrays import declare as checked
+from pytest_audioparity.adapters.calling import check_step, misdirected
 from pytest_audioparity.adapters.declaring import Declaring
 from pytest_audioparity.adapters.dumps import load
 from pytest_audioparity.adapters.programs import TIMEOUT_SECONDS, Program, stages_of
@@ -147,8 +148,9 @@ class Stages(Captures):
         ----------
         name : the stage's name, printable text; each name once per test
         function : returns one tensor, of any kind that `record` takes
-        *args, **kwargs : its arguments. Those are recorded stages which are the very objects that were recorded, also
-            in lists, tuples and dictionaries; a view or a copy of one is not, and is used again as it was given
+        *args, **kwargs : its arguments, all of them; `step` takes no declarations and no tolerances. Those are recorded
+            stages which are the very objects that were recorded, also in lists, tuples and dictionaries; a view or a
+            copy of one is not, and is used again as it was given
 
         Returns
         -------
@@ -156,12 +158,20 @@ class Stages(Captures):
 
         Raises
         ------
-        StageError : it returned no tensor, or the name was used twice
+        StageError : it cannot be called, or was given a keyword of `record` that it does not take; it returned no
+            tensor, or the name was used twice
         """
         __tracebackhide__ = True
-        steps = self._recording.steps
-        call = steps.begin(function, args, kwargs)
-        value = function(*args, **kwargs)
+        with self._noting_misuse():
+            check_step(name, function)
+        call = self._recording.steps.begin(function, args, kwargs)
+        try:
+            value = function(*args, **kwargs)
+        except TypeError as error:
+            if (problem := misdirected(name, function, kwargs, error)) is None:
+                raise
+            with self._noting_misuse():
+                raise StageError(problem) from None
         self._take(name, value, dict.fromkeys(DECLARED), {}, call)
         return value
 
@@ -180,7 +190,7 @@ class Stages(Captures):
         with self._noting_misuse():
             if (problem := problem_with(tolerance, also=DECLARED)) is not None:
                 raise StageError(f"stage {name!r}: {problem}")
-            array = as_array(tensor, name)
+            array = as_array(tensor, plain_name(name))
             if may_be_empty and not array.size:
                 tolerance = {"allow_empty": True, **tolerance}
             meta = replace(checked(name, array, **declared), role=role)

@@ -181,6 +181,12 @@ MISUSE = [
     ("stages['mel'] = 1.0; stages['mel'] = 1.0", "was recorded twice; number repeated steps"),
     ("stages[''] = 1.0", "is no stage name"),
     ("stages[3] = 1.0", "is no stage name"),
+    ("stages.record(np.ones(9), 'mel')", "ndarray is no stage name; the name comes first, as in"),
+    ("stages.step(np.sin, np.ones(9))", "ufunc is no stage name; the name comes first"),
+    ("stages.step('mel', np.ones(9))", "give the function and its arguments: stages.step('mel', f, x)"),
+    ("stages.step('mel', lambda x: x, np.ones(9), axes='T')", "takes no axes=, and step hands all keywords to the"),
+    ("stages.step('mel', lambda x: x, np.ones(9), tol_db=1)", "parity(stages={'mel': {'tol_db': ...}})"),
+    ("stages.step('mel', np.sin, np.ones(9), unit='db')", "with stages.record('mel', f(x), unit=...)"),
     ("stages.record('mel', 1.0, kind='mel')", "kind='mel' is none of"),
     ("stages.record('mel', 1.0, kind='codes')", "kind='codes' needs integers"),
     ("stages.record('mel', np.ones((2, 3)), axes='B')", "axes='B' must name each of its 2 dimensions"),
@@ -205,6 +211,34 @@ def test_misuse_is_one_line_with_its_place_in_the_test(project, statement, messa
     assert message in result.outlines[at + 1]
     assert result.outlines[at + 2].startswith("====")
     assert project.goldens() == []
+
+
+STEPS = """
+def inner(x, n=2): return x * n
+def outer(x, **more): return inner(x, **more)
+def model(x, axes="CT", unit=None):
+    if unit: raise TypeError("unit has to be None")
+    return x
+def test_model(stages): stages.step("mel", {call})
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("model, np.ones(3), axes='T'", None),
+        ("np.sum, np.ones((2, 3)), axis=0, dtype=float", None),
+        ("model, np.ones(3), unit='db'", "TypeError: unit has to be None"),
+        ("outer, np.ones(3), size=1", "TypeError: inner() got an unexpected keyword argument 'size'"),
+        ("outer, np.ones(3), axes='T'", "test_model.py:*: stage 'mel': outer takes no axes=*"),
+    ],
+)
+def test_a_step_gives_its_function_every_keyword_that_it_takes(project, call, said):
+    """What a function raises itself stays what it is, whatever its keywords are called."""
+    project.write(STEPS.format(call=call))
+    result = project.run("--update-golden")
+    assert (result.ret == 0) is (said is None)
+    result.stdout.fnmatch_lines([] if said is None else [f"*{said}"])
 
 
 @pytest.mark.parametrize("kind", ["helper", "fixture", "unittest", "teardown"])
