@@ -129,11 +129,12 @@ def plain_name(name: Any) -> str:
     ------
     StageError : not a string, empty, with control characters, or safetensors' own ``__metadata__``
     """
-    if not isinstance(name, str | int | float | bytes | None):  # an array may have millions of numbers to print
+    if not is_stage_name(name):
+        if isinstance(name, str | int | float | bytes | None):
+            raise StageError(f"{name!r} is no stage name: it must be printable text and not '__metadata__'")
+        # Not its repr: an array may have millions of numbers to print.
         said = "the name comes first, as in stages.record('mel', x)"
         raise StageError(f"{type(name).__name__} is no stage name; {said}")
-    if not is_stage_name(name):
-        raise StageError(f"{name!r} is no stage name: it must be printable text and not '__metadata__'")
     return "".join(name)
 
 
