@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pytest_audioparity.check import check_stage
 from pytest_audioparity.errors import GoldenError
-from pytest_audioparity.golden.names import shown_path, variant_path
-from pytest_audioparity.golden.shelf import golden_files, open_golden
+from pytest_audioparity.golden.names import SUFFIX, VARIANT_SIGN, name_of, shown_path, variant_path
+from pytest_audioparity.golden.shelf import find_goldens, golden_files, open_golden
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pytest_audioparity.golden.shelf import Shelf
     from pytest_audioparity.records import StageMeta, StageResult, StageTensor
     from pytest_audioparity.spec import Spec
+
+# Share of two names that is alike, from which the one was meant by the other: that of `comparison.tolerances.nearest`.
+_ALIKE = 0.75
 
 
 class Reference:
@@ -100,7 +103,20 @@ class Reference:
         reason = f"golden {shown} does not exist; write it with the test that owns it and --update-golden"
         if shown.parts[:1] == shown.parts[1:2]:
             reason += f", or leave the leading {shown.parts[0] + '/'!r} out of golden="
+        elif (near := self._nearest()) is not None:
+            reason += f"; did you mean golden={near!r}?"
         return reason
+
+    def _nearest(self) -> str | None:
+        """Return the golden whose name is much like the one that was asked for. Names are paths, which begin alike."""
+        import difflib
+
+        asked = (self._spec.golden or "").removesuffix(SUFFIX)
+        if not asked:
+            return None
+        directory = self.path.parents[asked.count("/")]
+        known = [name for path in find_goldens(directory) if VARIANT_SIGN not in (name := name_of(path, directory))]
+        return next(iter(difflib.get_close_matches(asked, known, n=1, cutoff=_ALIKE)), None)
 
     def notes(self, root: Path) -> Iterator[tuple[str, str]]:
         """Say which variant it is, and where it was made with other versions or on another platform."""

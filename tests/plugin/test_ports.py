@@ -106,6 +106,15 @@ def test_a_port_that_names_the_golden_folder_is_told_to_leave_it_out(golden):
     golden.run().stdout.fnmatch_lines("golden golden/golden/*does not exist*leave the leading 'golden/' out of golden=")
 
 
+@pytest.mark.parametrize(("asked", "said"), [("test_model/test_ownre", True), ("decoder/mimi", False)])
+def test_a_port_of_a_golden_that_is_not_there_is_told_the_nearest(golden, asked, said):
+    """A typo in golden= gets the name that was meant; a name like none gets none."""
+    golden.write(PORT.format(value=1.0).replace("test_model/test_owner", asked))
+    told = golden.run().stdout.str()
+    assert ("did you mean golden='test_model/test_owner'?" in told) is said
+    assert "does not exist" in told
+
+
 def test_a_port_that_forgot_to_say_so_does_not_overwrite_the_golden_of_its_owner(golden):
     """Run alone, nothing shows that two tests claim the golden, but the golden says who wrote it."""
     before = golden.state()
