@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pytest_audioparity.check import explained, listened
 from pytest_audioparity.errors import GoldenError
 from pytest_audioparity.golden.nearby import alike, sources
+from pytest_audioparity.namesakes import with_namesakes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableMapping
@@ -68,7 +69,8 @@ class Causes:
             progress(name)
             self.listened(name)
         stages = ((self._recorded.get(stage.name), stage) for stage in result.stages)
-        return replace(result, stages=tuple(stage if known is None else known for known, stage in stages))
+        result = replace(result, stages=tuple(stage if known is None else known for known, stage in stages))
+        return result if self._golden is None else with_namesakes(result, self._golden, self._kept)
 
     def _is_waveform(self, name: str) -> bool:
         judged = self._recorded[name]

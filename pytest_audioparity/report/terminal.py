@@ -92,9 +92,9 @@ def _what(stage: StageResult) -> str:
         return f"cannot be measured: {stage.reason}"
     # What could not be measured comes after what was, and was too little.
     failed = min((c for c in stage.criteria if not c.passed), key=lambda c: c.value is None, default=None)
-    code = next((f.code for f in stage.findings if f.code in _STRUCTURE), None)
-    if code and (failed is None or code != "dtype"):
-        return _STRUCTURE[code]
+    found = next((f for f in stage.findings if f.code in _STRUCTURE), None)
+    if found and (failed is None or found.code != "dtype"):
+        return "; ".join(filter(None, (_STRUCTURE[found.code], found.detail.get("hint"))))
     if failed is not None and failed.name == "words":
         others = [c for c in stage.criteria if not c.passed and c is not failed]
         so_far = "has lost its words" if others else "passes its other limits, but its words are lost"
@@ -181,10 +181,27 @@ def _told(result: ParityResult, failing: list[StageResult]) -> Iterator[str]:
         yield ""
         yield f"{stage.name} (first divergence)" if first else stage.name
         yield from _details(stage) if first else _causes(stage)
+    yield from _other_names(failing)
     told = {stage.name for stage in alone}
     rest = [stage for stage in both if stage.name not in told and stage.own is not None]
     yield from _block("inherited only", "own ", [stage for stage in rest if stage.is_inherited])
     yield from _block("own part", "", [stage for stage in rest if not stage.is_inherited])
+
+
+def _other_names(failing: list[StageResult]) -> Iterator[str]:
+    """Write which of the stages that only actual has may be one that only expected has."""
+    hints = [
+        (stage.name, found.detail["hint"]) for stage in failing for found in stage.findings[:1] if _is_extra(found)
+    ]
+    if hints:
+        yield ""
+        yield "perhaps another name: record it under that one, or give rename= to load and run"
+        for name, hint in hints:
+            yield from _wrapped(name, hint)
+
+
+def _is_extra(finding: Finding) -> bool:
+    return finding.code == "extra_stage" and "hint" in finding.detail
 
 
 def _tells_much(finding: Finding) -> bool:

@@ -102,6 +102,28 @@ def test_a_stage_missing_from_either_side_fails(project):
     result.stdout.fnmatch_lines_random(["b *missing*", "c *extra*"])
 
 
+OTHER_NAMES = [
+    ("mell", "np.arange(9.0)", "did you mean 'mel', which has the same values?"),
+    ("mell", "np.ones(3)", "did you mean 'mel'?"),
+    ("latent", "np.arange(9.0)", "did you mean 'mel', which has the same values?"),
+    ("latent", "np.ones(3)", None),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "said"), OTHER_NAMES)
+def test_a_stage_by_another_name_is_told(project, name, value, said):
+    """One stage missing and one extra are named together where values or names agree, and still both fail."""
+    project.write("def test_model(stages): stages['x'] = np.ones(2); stages['mel'] = np.arange(9.0)")
+    assert project.run("--update-golden").ret == 0
+    project.write(f"def test_model(stages): stages['x'] = np.ones(2); stages['{name}'] = {value}")
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    if said:
+        result.stdout.fnmatch_lines([f"stage '{name}' is not among*; {said}", f"  {name} *: {said}"])
+    result.stdout.fnmatch_lines_random(["mel *missing*", f"{name} *extra*"])
+    assert ("did you mean" in result.stdout.str()) is bool(said)
+
+
 def test_only_leaves_out_the_rest(project):
     """Stages outside `only` are neither compared nor missed; stages inside still fail."""
     source = "@parity(only=['m*'])\ndef test_model(stages): stages['mel'] = {mel}; stages['x'] = {x}"
