@@ -28,18 +28,17 @@ Array = np.ndarray[Any, Any]
 _CHANGED = "its golden is another one by now, so that what was expected cannot be shown: run the test again"
 
 
-def part(shown: Shown, stage: Mapping[str, Any], *, is_first: bool, illustrated: bool) -> Markup:
+def part(shown: Shown, stage: Mapping[str, Any], *, tag: str, illustrated: bool) -> Markup:
     """Return what is to be said of a stage.
 
     Parameters
     ----------
     shown : its test
     stage : as in the JSON document of a result
-    is_first : whether it is the first divergence
+    tag : why it comes before others, empty where it does not
     illustrated : whether it is drawn and played
     """
-    tag = element("span", "first divergence", class_="tag") if is_first else None
-    title = element("h2", element("code", stage["name"]), tag)
+    title = element("h2", element("code", stage["name"]), element("span", tag, class_="tag") if tag else None)
     told = stage.get("own_findings") or () if stage.get("own_verdict") == "fail" else stage.get("findings") or ()
     told = () if is_inherited(stage) else told
     findings = [_finding(finding) for finding in told]

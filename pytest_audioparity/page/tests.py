@@ -11,13 +11,14 @@ from pytest_audioparity.page.elements import Markup, element
 from pytest_audioparity.page.headline import headline, plain_line, words
 from pytest_audioparity.page.roundtrips import roundtrip
 from pytest_audioparity.page.stages import part
+from pytest_audioparity.report.jumps import SECOND_JUMP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pytest_audioparity.page.records import Shown
 
-# Stages of one test that are drawn: the first divergence and those with a fault of their own come first.
+# Stages of one test that are drawn: the first divergence, a second jump and faults of their own come first.
 _DRAWN = 4
 # What a document of another machine raises where it is not as this version writes it.
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError)
@@ -75,6 +76,10 @@ def _result(shown: Shown, result: Mapping[str, Any], *, illustrated: bool) -> It
     if result.get("reason"):
         yield element("p", str(result["reason"]), class_="problem")
     first, stages = result.get("first_divergence"), result["stages"]
+    if jump := result.get("second_jump"):
+        amounts = [tables.number({"deviation_db": jump[key]}) or "inf dB" for key in ("before_db", "after_db")]
+        why = f", {' → '.join(amounts)}: {SECOND_JUMP}"
+        yield element("p", "a second jump: ", element("code", jump["stage"]), why)
     for label, text in (result.get("notes") or {}).items():
         yield element("p", f"{label}: {text}", class_="note")
     yield tables.settings(result.get("settings") or ())
@@ -85,11 +90,17 @@ def _result(shown: Shown, result: Mapping[str, Any], *, illustrated: bool) -> It
     if chosen and not illustrated:
         yield element("p", "no pictures: this page has enough of other tests; run this test alone", class_="note")
     for stage in chosen:
-        yield part(shown, stage, is_first=stage["name"] == first, illustrated=illustrated)
+        tag = "first divergence" if stage["name"] == first else "second jump" if stage["name"] == _jump(result) else ""
+        yield part(shown, stage, tag=tag, illustrated=illustrated)
     for said, some in (("inherited only", filter(tables.is_inherited, rest)), ("not drawn", _own_of(rest))):
         if names := ", ".join(stage["name"] for stage in some):
             yield element("p", f"{said}: {names}", class_="note")
     yield from map(roundtrip, result.get("roundtrips") or ())
+
+
+def _jump(result: Mapping[str, Any]) -> str | None:
+    """Return the name of the stage that is off by far more than all before it; older documents do not say."""
+    return (result.get("second_jump") or {}).get("stage")
 
 
 def _own_of(stages: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -130,10 +141,14 @@ def _chosen(result: Mapping[str, Any]) -> tuple[list[Mapping[str, Any]], list[Ma
     What a stage only inherited is seen where it began; it is drawn if it can be heard, or is what the model gives.
     """
     failing = [stage for stage in result["stages"] if stage["verdict"] != "pass"]
-    first, last = result.get("first_divergence"), result["stages"][-1:]
+    first, jump, last = result.get("first_divergence"), _jump(result), result["stages"][-1:]
 
-    def order(stage: Mapping[str, Any]) -> tuple[bool, bool]:
-        return stage["name"] != first, stage.get("own_verdict") != "fail" and stage.get("audio") is None
+    def order(stage: Mapping[str, Any]) -> tuple[bool, bool, bool]:
+        return (
+            stage["name"] != first,
+            stage["name"] != jump,
+            stage.get("own_verdict") != "fail" and stage.get("audio") is None,
+        )
 
     drawn = [s for s in failing if not tables.is_inherited(s) or s.get("audio") is not None or s in last]
     drawn = sorted(drawn, key=order)[:_DRAWN]

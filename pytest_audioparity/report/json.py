@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.hearing import unjudged
 from pytest_audioparity.report.attribution import told_of
+from pytest_audioparity.report.jumps import second_jump
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +29,7 @@ def document(result: ParityResult) -> dict[str, Any]:
             "schema": SCHEMA,
             "verdict": result.verdict,
             "first_divergence": result.first_divergence,
+            "second_jump": None if (jump := second_jump(result)) is None else asdict(jump),
             "reason": result.reason,
             "notes": dict(result.notes),
             "settings": [

@@ -19,6 +19,7 @@ from pytest_audioparity.report.attribution import (
     settings_problem,
     told_of,
 )
+from pytest_audioparity.report.jumps import SECOND_JUMP, second_jump
 from pytest_audioparity.report.numbers import decibel, percent, round_down, round_up, share_of
 from pytest_audioparity.report.plain_text import cells, clean, padded, wrapped
 from pytest_audioparity.report.roundtrips import roundtrip_lines, roundtrip_problem
@@ -135,6 +136,8 @@ def _lines(result: ParityResult) -> Iterator[str]:
             yield share_of(len(failing), len(result.stages), "fail")
         if (before := earlier(result)) is not None:
             yield from wrapped(f"earlier: {before}", WIDTH)
+        if (jump := second_jump(result)) is not None:
+            yield from wrapped(f"a second jump: {jump.stage!r}, {jump.text}", WIDTH)
         yield from _settings(result)
         if result.stages:
             yield ""
@@ -172,15 +175,19 @@ def _way_on(result: ParityResult) -> Iterator[str]:
 
 
 def _told(result: ParityResult, failing: list[StageResult]) -> Iterator[str]:
-    """Write out the first divergence with all its numbers, and of the others what is not a number."""
+    """Write out the first divergence and a second jump with all their numbers, of others what is not a number."""
     # A stage that only one side has, or that has no golden yet, has nothing to tell beyond its row.
     both = [stage for stage in failing if stage.has_both_sides]
-    alone = [stage for stage in both if stage.name == result.first_divergence or _has_causes(stage)]
-    for stage in sorted(alone, key=lambda stage: stage.name != result.first_divergence):
-        first = stage.name == result.first_divergence
+    jump = second_jump(result)
+    whole = {result.first_divergence: "first divergence"} | ({} if jump is None else {jump.stage: "second jump"})
+    titles = [name for name in whole if name is not None]
+    alone = [stage for stage in both if stage.name in titles or _has_causes(stage)]
+    for stage in sorted(alone, key=lambda stage: titles.index(stage.name) if stage.name in titles else len(titles)):
         yield ""
-        yield f"{stage.name} (first divergence)" if first else stage.name
-        yield from _details(stage) if first else _causes(stage)
+        yield f"{stage.name} ({whole[stage.name]})" if stage.name in titles else stage.name
+        if jump is not None and stage.name == jump.stage:
+            yield from _wrapped("jump", f"{jump.text}: {SECOND_JUMP}")
+        yield from _details(stage) if stage.name in titles else _causes(stage)
     yield from _other_names(failing)
     told = {stage.name for stage in alone}
     rest = [stage for stage in both if stage.name not in told and stage.own is not None]
