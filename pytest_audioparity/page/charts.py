@@ -38,10 +38,11 @@ def deviations(stages: Sequence[Mapping[str, Any]], first: str | None) -> Markup
         return Markup("")
     width = min(max(_NARROWEST, _LEFT + _RIGHT + _STAGE * len(measured)), _WIDEST)
     wide = (width - _LEFT - _RIGHT) / len(measured)
+    is_parted = any(stage.get("own_deviation_db") is not None for stage in measured)
     parts: list[object] = [_decade(power, width) for power in range(-5, 3)]
     for place, stage in enumerate(measured):
         x = _LEFT + place * wide
-        parts.append(_bar(stage, x, wide, is_first=stage["name"] == first))
+        parts.append(_bar(stage, x, wide, is_first=stage["name"] == first, is_parted=is_parted))
     names = len(measured) <= _NAMES
     if names:
         parts += [_label(stage["name"], _LEFT + (place + 0.5) * wide) for place, stage in enumerate(measured)]
@@ -64,16 +65,18 @@ def _legend(stages: Sequence[Mapping[str, Any]]) -> str:
     text = "deviation in dB of each stage in the order of the data; dashes: what is allowed"
     if any(stage.get("own_deviation_db") is not None for stage in stages):
         text += "; solid: its own part, measured with the golden's inputs; pale: what it inherited"
+        if any(stage.get("deviation_db") is not None and stage.get("own_deviation_db") is None for stage in stages):
+            text += "; pale with a frame: its own part was not measured"
     if any(stage.get("deviation_db") is None for stage in stages):
-        text += "; outlined: fails, and has no deviation in dB"
+        text += "; dashed frame: fails, and has no deviation in dB"
     return text
 
 
-def _bar(stage: Mapping[str, Any], x: float, wide: float, *, is_first: bool) -> Markup:
+def _bar(stage: Mapping[str, Any], x: float, wide: float, *, is_first: bool, is_parted: bool) -> Markup:
     value, own, limit = stage.get("deviation_db"), stage.get("own_deviation_db"), stage.get("tol_db")
     top, bottom = _y(_HIGHEST_DB if value is None else value), _HEIGHT - _BOTTOM
     kind = "pass" if stage["verdict"] == "pass" else "first" if is_first else "fail"
-    more = " unknown" if value is None else " inherited" if own is not None else ""
+    more = " unknown" if value is None else " inherited" if own is not None else " whole" if is_parted else ""
     gap = min(wide * 0.15, 3)
     bars: list[object] = [element("title", _said(stage))]
     bars.append(_rect(x + gap, top, wide - 2 * gap, bottom - top, f"bar {kind}{more}"))

@@ -23,6 +23,8 @@ _STAGES = {
     "verdict": "ok, FAIL, or N/M where it could not be measured",
     "finding": "what explains the difference best",
 }
+# Left out on a telephone, where they would push verdict and finding out of sight; the chart and the text have them.
+_SPARE = ("shape", "allowed", "margin")
 
 
 def verdict(word: str) -> Markup:
@@ -103,9 +105,13 @@ def table(
     texts = [[joined(cell) for cell in cells] for cells in rows]
     kept = [place for place in range(len(heads)) if any(cells[place] for cells in texts)]
     titled = [list(heads.items())[place] for place in kept]
-    titles = [element("th", title, scope="col", title=meaning or None) for title, meaning in titled]
+    spare = ["spare" if title in _SPARE else None for title in heads]
+    titles = [
+        element("th", title, scope="col", title=meaning or None, class_=spare[place])
+        for place, (title, meaning) in zip(kept, titled, strict=True)
+    ]
     lines = [
-        element("tr", [element("td", cells[place]) for place in kept], class_=kind or None)
+        element("tr", [element("td", cells[place], class_=spare[place]) for place in kept], class_=kind or None)
         for cells, kind in zip(texts, kinds, strict=True)
     ]
     whole = element("table", element("thead", element("tr", titles)), element("tbody", lines), class_=wide and "wide")

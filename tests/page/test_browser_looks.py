@@ -68,6 +68,24 @@ def test_a_telephone_scrolls_in_one_direction(opened, all_open):
         assert found == {"wide": [], "small": []}
 
 
+def test_a_telephone_shows_verdicts_without_scrolling_and_a_shadow_where_there_is_more(opened, all_open):
+    """Of a table of stages the verdicts are in sight, shapes and margins are left out; a wide screen has them."""
+    seen = """() => [...document.querySelectorAll('.scroll[aria-label=stages]')].map((one) => ({
+      right: Math.max(...[...one.querySelectorAll('.verdict')].map((v) => v.getBoundingClientRect().right)),
+      titles: [...one.querySelectorAll('th')].filter((head) => head.checkVisibility()).map((head) => head.textContent),
+      shadow: getComputedStyle(one).backgroundAttachment }))"""
+    with opened(**PHONE) as page:
+        tables = all_open(page).evaluate(seen)
+        assert len(tables) >= 8
+        assert max(table["right"] for table in tables) <= 360
+        assert not any(word in table["titles"] for table in tables for word in ("shape", "margin", "allowed"))
+        assert {table["shadow"] for table in tables} == {"local, local, scroll, scroll"}
+    with opened() as page:
+        assert "stage shape deviation own allowed margin verdict finding" in [
+            " ".join(table["titles"]) for table in all_open(page).evaluate(seen)
+        ]
+
+
 def test_everything_is_reached_by_the_keyboard_and_seen(opened, all_open):
     """Tab comes to every control in the order of the page, and what has the focus has an outline."""
     with opened() as page:
