@@ -66,28 +66,35 @@ def _parts(shown: Shown) -> tuple[str, str, str]:
     if stage is None:
         told = account.get("refused") if shown.state in BAD else None
         missed = len((account.get("mutants") or {}).get("unnoticed") or ())
-        said = str(account.get("reason") or told or counted(len(stages), "stage"))
+        passing = "; ".join(map(_trip, account.get("passing_roundtrips") or ()))
+        said = str(account.get("reason") or told or passing or counted(len(stages), "stage"))
         return said + (f"; {counted(missed, 'planted fault')} would go unnoticed" if missed else ""), "", ""
     off = f", {tables.number(stage)}" if tables.number(stage) else ""
     name = first if len(first) <= _NAME else f"…{first[1 - _NAME :]}"
     return "first divergence ", name, f"{off}{_cause(shown, stage)}"
 
 
+def _trip(trip: Mapping[str, Any]) -> str:
+    """Say of a round trip that passes what went through it, and how its worst clip is understood."""
+    name = f"round trip {trip['name']!r}" if trip.get("name") else "round trip"
+    worst = "" if trip.get("estoi") is None else f", worst ESTOI {trip['estoi']:.2f}"
+    return f"{name}: {counted(trip['clips'], 'clip')}, {trip['audio_verdict'].replace('_', ' ')}{worst}"
+
+
 def sounds(account: Mapping[str, Any]) -> str:
     """Return the worst that a test's audio was heard to be, empty where nothing was listened to."""
     heard = [stage.get("audio") for stage in account.get("stages") or ()]
-    heard += [trip.get("audio_verdict") for trip in account.get("roundtrips") or ()]
+    trips = (*(account.get("roundtrips") or ()), *(account.get("passing_roundtrips") or ()))
+    heard += [trip.get("audio_verdict") for trip in trips]
     known = [str(verdict) for verdict in heard if verdict]
     # What is too short to be judged says nothing of what was judged beside it.
     return min([one for one in known if one != NOT_MEASURED] or known, key=severity, default="")
 
 
 def _cause(shown: Shown, stage: Mapping[str, Any]) -> str:
-    """Return the best finding of a stage: of its own part where that was measured, in full where that was kept."""
-    kept = (shown.result or {}).get("stages") or ()
-    whole: Mapping[str, Any] = next((s for s in kept if s["name"] == stage["name"]), {})
-    found = whole.get("own_findings") or whole.get("findings")
+    """Return the best finding of the first divergence: its sentence, its code where a record has no more."""
+    found = shown.account.get("finding")
     if not found:
         return "" if not stage.get("findings") else f": {stage['findings'][0]}"
-    clause = str(found[0]["message"]).partition("; ")[0]
-    return f": {found[0]['code']}: {textwrap.shorten(clause, _CAUSE, placeholder=' …')}"
+    clause = str(found["message"]).partition("; ")[0]
+    return f": {found['code']}: {textwrap.shorten(clause, _CAUSE, placeholder=' …')}"

@@ -179,6 +179,20 @@ def compact_roundtrips(result: ParityResult) -> list[dict[str, Any]]:
     return [plain(trip) for trip in whole]
 
 
+def passing_roundtrips(result: ParityResult) -> list[dict[str, Any]]:
+    """Return a line of each round trip that passes, for the record of a run: its clips and their worst ESTOI."""
+    return [
+        {
+            "name": trip.name,
+            "clips": len(trip.clips),
+            "audio_verdict": trip.audio_verdict,
+            "estoi": min((s.estoi for _, s in trip.clips if s is not None and s.estoi is not None), default=None),
+        }
+        for trip in result.roundtrips
+        if trip.passed
+    ]
+
+
 def plain(value: Any) -> Any:
     """Return a value with everything that JSON lacks replaced: infinities and NaN by null, tuples by lists."""
     if isinstance(value, float):

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from reading import Page
+from specimens import SPEECH
 
 from pytest_audioparity.cli import main
 from pytest_audioparity.golden.atomic import replace_bytes
@@ -287,6 +288,57 @@ def test_a_round_trip_shows_its_checks_and_clips(project):
     page = page_of(project)
     for words in ("round trip: ", "level", "tone one", "STOI", "what was found"):
         assert words in page.text
+
+
+def test_a_round_trip_that_passes_says_what_went_through_it(project):
+    """It has no stages: its line tells of clips, sound and the worst score instead."""
+    project.write(
+        """
+        @codec_roundtrip(skip=['codes_integer', 'codes_in_range', 'codebooks', 'codes_shape'])
+        def test_codec(roundtrip):
+            import soundfile
+            speech, rate = soundfile.read({str(SPEECH)!r}, dtype='float32')
+            roundtrip(encode=lambda a: a, decode=lambda a: a, sample_rate=rate, clips={'one': speech, 'two': speech})
+        """.replace("{str(SPEECH)!r}", repr(str(SPEECH)))
+    )
+    assert project.run("--parity-report").ret == 0
+    page = page_of(project)
+    assert "round trip: 2 clips, ok, worst ESTOI 1.00" in page.text
+    assert "0 stages" not in page.text
+
+
+def test_the_line_of_a_test_is_the_same_once_its_change_was_accepted(failing, monkeypatch):
+    """The sentence of its cause is read from the record, so that it does not need what waited for review."""
+    said = "first divergence mel, 6.02 dB: gain: actual = 2 * expected"
+    failing.run("--parity-report")
+    assert said in page_of(failing).text
+    monkeypatch.chdir(failing.path)
+    assert main(["golden", "accept", "test_model/test_model", "--reason", "louder"]) == 0
+    page = report(failing)[1]
+    assert page.maps == []
+    assert said in page.text
+
+
+def test_a_bar_says_whether_its_own_part_was_measured(project):
+    """Beside a step whose own part is drawn solid, a stage without one is drawn and told otherwise."""
+    source = """
+    def test_model(stages):
+        x = stages.step('a', lambda: np.arange(1.0, 9) * {gain})
+        y = stages.step('b', lambda x: x + 1, x)
+        stages.record('c', y * 2)
+    """
+    project.write(source.format(gain=1.0))
+    project.run("--update-golden")
+    project.write(source.format(gain=2.0))
+    project.run("--parity-report")
+    page = page_of(project)
+    assert "pale with a frame: its own part was not measured" in page.text
+    assert [bar["class"] for bar in page.all("rect") if bar["class"].startswith("bar")] == [
+        "bar first whole",
+        "bar fail inherited",
+        "bar fail",
+        "bar fail whole",
+    ]
 
 
 def test_a_failing_test_stays_small_without_audio(project):
