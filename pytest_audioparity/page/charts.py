@@ -65,7 +65,8 @@ def _legend(stages: Sequence[Mapping[str, Any]]) -> str:
     text = "deviation in dB of each stage in the order of the data; dashes: what is allowed"
     if any(stage.get("own_deviation_db") is not None for stage in stages):
         text += "; solid: its own part, measured with the golden's inputs; pale: what it inherited"
-        if any(stage.get("deviation_db") is not None and stage.get("own_deviation_db") is None for stage in stages):
+        whole = [stage.get("deviation_db") or 0.0 for stage in stages if stage.get("own_deviation_db") is None]
+        if max(whole, default=0.0) > _LOWEST_DB:
             text += "; pale with a frame: its own part was not measured"
     if any(stage.get("deviation_db") is None for stage in stages):
         text += "; dashed frame: fails, and has no deviation in dB"
