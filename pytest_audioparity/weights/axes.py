@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_audioparity.weights.labels import is_same_tensor, kind_of, series_of
 from pytest_audioparity.weights.layouts import squeezed
 from pytest_audioparity.weights.pool import GRAPHS, size_of
+from pytest_audioparity.weights.records import INPUTS_FIRST, OUTPUTS_FIRST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 # Other matrices under the same names that kept their axes, before a lone transposed one is called a fault.
 _KEPT = 2
+_PRODUCTS = (INPUTS_FIRST, OUTPUTS_FIRST)
 # Axes from which on a tensor is a kernel: what is said of matrices does not go for those.
 _KERNEL = 3
 
@@ -65,7 +67,13 @@ class Axes:
     def _matrix_problem(self, place: int) -> str | None:
         """Say that a square matrix alone is transposed. A converter would do it to all."""
         one = self._found[place]
-        if self._candidate.format in GRAPHS or one.orders or one.layout is None or one.layout.order != (1, 0):
+        if one.orders or one.layout is None or one.layout.order != (1, 0):
+            return None
+        before, after = self._reference.weights[place].operator, self._candidate.weights[one.actuals[0]].operator
+        if before in _PRODUCTS and before == after:
+            return f"transposed, and both graphs read it as {after}"
+        # An optimiser may turn a matrix and the operator that reads it. A Gemm with transB reads it as torch does.
+        if self._candidate.format in GRAPHS and (before is not None or after != OUTPUTS_FIRST):
             return None
         kept = 0
         for other, two in self._found.items():

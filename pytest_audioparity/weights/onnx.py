@@ -16,7 +16,7 @@ from pytest_audioparity.weights.onnx_graphs import function_of, graph_of
 from pytest_audioparity.weights.onnx_quantised import parameters, quantised
 from pytest_audioparity.weights.onnx_tensors import Tensors
 from pytest_audioparity.weights.protobuf import Document
-from pytest_audioparity.weights.records import Weight, WeightFile
+from pytest_audioparity.weights.records import INPUTS_FIRST, OUTPUTS_FIRST, Weight, WeightFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _GRAPH, _FUNCTIONS = 7, 25
 # Kinds of numpy types that are shapes and indices where they have at most one axis.
 _INTEGERS = "iub"
+# Operations whose second input is a matrix of weights.
+_PRODUCTS = ("Gemm", "MatMul")
 # Inputs that say how an operation is to work, even where they are floats of several numbers.
 _SETTINGS = {
     "Clip": (1, 2),
@@ -66,7 +68,7 @@ def read(path: Path) -> WeightFile:
             elif key in settings or _is_small(constant, name in graph.given):
                 small += key not in used
             elif key not in used:
-                weights.append(_named(constant, graph.prefix))
+                weights.append(replace(_named(constant, graph.prefix), operator=_reader(graph, name)))
     if small:
         notes.append(f"{small} constants that are shapes, indices or single numbers are left out")
     return WeightFile(path, "onnx", tuple(weights), tuple(notes))
@@ -79,6 +81,17 @@ def _settings(graph: Graph) -> Iterator[tuple[Graph, str]]:
             owner = graph.owner(name) if name else None
             if owner is not None:
                 yield owner, name
+
+
+def _reader(graph: Graph, name: str) -> str | None:
+    """Return which operator multiplies by a matrix, where one kind does: it says which axis holds the outputs."""
+    readers = set()
+    for node in graph.consumers.get(name, ()):
+        if node.op not in _PRODUCTS or node.input(1) != name:
+            return None
+        is_turned = node.op == "Gemm" and node.integer("transB", 0) == 1
+        readers.add(OUTPUTS_FIRST if is_turned else INPUTS_FIRST)
+    return readers.pop() if len(readers) == 1 else None
 
 
 def _named(weight: Weight, prefix: str) -> Weight:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # that only the candidate has.
 PASSING = ("same", "cast", "transposed", "permuted", "fused", "quantised")
 FAILING = ("scaled", "swapped", "different", "random_init", "missing")
+# A matrix is read as inputs by outputs (MatMul), or as outputs by inputs (Gemm with transB, and torch's Linear).
+INPUTS_FIRST, OUTPUTS_FIRST = "inputs by outputs", "outputs by inputs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ class Weight:
     read : returns the values, a read-only view of the file where its format allows that
     stored : how the file holds them where that is not their dtype, such as ``int8`` or ``uint4`` of a quantised tensor
         whose scale was applied, and ``lut6`` of a palette
-    operator : the recurrent operator that reads it, where the file tells: ``lstm`` or ``gru``
+    operator : the operator that reads it, where the file tells: ``lstm`` or ``gru``, or a product with the matrix, by
+        which of its axes comes first: `INPUTS_FIRST`, `OUTPUTS_FIRST`
     """
 
     name: str

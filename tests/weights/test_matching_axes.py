@@ -147,3 +147,30 @@ def test_the_report_names_what_moved_and_how_also_where_it_passes():
     assert "              axes 0,2,1: c0.weight, c1.weight, c2.weight and 2 more" in lines
     assert "              axes 1,0: out.weight" in lines
     assert "c0.weight" not in render_weights(compare_weights(reference, reference))
+
+
+def linear(weights, path, *, turned_by_operator):
+    """Write products with square matrices: a Gemm that turns its matrix, or a MatMul, each by name."""
+    nodes, names = [], ["x", *(f"y{n}" for n in range(len(weights)))]
+    for n, name in enumerate(weights):
+        is_gemm = name in turned_by_operator
+        op, options = ("Gemm", {"transB": 1}) if is_gemm else ("MatMul", {})
+        nodes.append(helper.make_node(op, [names[n], name], [names[n + 1]], **options))
+    ends = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in (names[0], names[-1])]
+    given = [numpy_helper.from_array(values, name) for name, values in weights.items()]
+    onnx.save(helper.make_model(helper.make_graph(nodes, "net", ends[:1], ends[1:], given)), path)
+    return path
+
+
+@pytest.mark.parametrize("operator", ["Gemm", "MatMul"])
+def test_a_turned_square_matrix_is_different_in_onnx_unless_its_operator_turned_as_well(tmp_path, operator):
+    reference = {f"l{n}.weight": heavy((48, 48), n) for n in range(3)}
+    wrong = {**reference, "l1.weight": reference["l1.weight"].T.copy()}
+    gemms = set(reference) if operator == "Gemm" else set()
+    one = linear(reference, tmp_path / "one.onnx", turned_by_operator=gemms)
+    same_operator = linear(wrong, tmp_path / "same.onnx", turned_by_operator=gemms)
+    assert statuses(one, same_operator) == only(reference, ["l1.weight"], "different")
+    optimised = linear(wrong, tmp_path / "other.onnx", turned_by_operator=gemms ^ {"l1.weight"})
+    assert statuses(one, optimised) == only(reference, ["l1.weight"], "transposed")
+    of_torch = statuses(reference, same_operator)["l1.weight"]
+    assert of_torch == ("different" if operator == "Gemm" else "transposed")
