@@ -106,10 +106,17 @@ def way_on(scope: Scope) -> Iterator[str]:
             yield f"{label:<7}: {scope.command(action, name if action == 'show' else '')}"
 
 
+def _without_ways_on(lines: list[str]) -> Iterator[str]:
+    """Leave out the commands at the end of a report: they were for where the test ran, those for here come below."""
+    last = max((place for place, line in enumerate(lines) if not line.strip()), default=len(lines))
+    yield from lines[:last]
+    yield from (line for line in lines[last:] if not line.startswith(("accept: ", "review: ")))
+
+
 def reported(entry: Waiting, scope: Scope) -> Iterator[str]:
     """Write one entry with the report that was stored: nothing is computed again."""
     yield entry.pending.test
-    yield entry.pending.report.strip("\n")
+    yield "\n".join(_without_ways_on(entry.pending.report.strip("\n").split("\n")))
     yield ""
     yield from list(listed(entry, scope))[1:]
     yield f"obtained: {entry.path}"

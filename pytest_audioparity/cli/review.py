@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.cli.scope import scope_of
@@ -52,8 +53,13 @@ def show(parsed: argparse.Namespace) -> int:
         ]
         say_json({"schema": _SCHEMA, "pending": entries, "damaged": list(scope.damaged)})
     else:
+        aside = _ports_aside(scope, parsed.names)
         for entry in scope.picked:
-            say("\n".join(reported(entry, scope)))
+            if entry not in aside:
+                say("\n".join(reported(entry, scope)))
+        if aside:
+            said = "its port waits too" if len(aside) == 1 else "its ports wait too"
+            say(f"{said}: {scope.command('show', '')} {' '.join(shlex.quote(entry.name) for entry in aside)}")
         if not scope.picked:
             say(nothing(scope))
     return _status(parsed, scope)
@@ -117,6 +123,23 @@ def _counted(changes: Sequence[Change]) -> str:
     settings = sum(change.is_setting for change in changes)
     numbers = ((len(changes) - settings, "stage"), (settings, "setting"))
     return " and ".join(counted(number, word) for number, word in numbers if number)
+
+
+def _ports_aside(scope: Scope, names: Sequence[str]) -> list[Waiting]:
+    """Return the ports that were picked only because the golden of another picked test was named."""
+    from pytest_audioparity.golden.names import SUFFIX
+    from pytest_audioparity.golden.pending import IS_PORT
+
+    asked = {name.removesuffix(SUFFIX) for name in names}
+    owned = {entry.golden for entry in scope.picked if entry.refused != IS_PORT}
+    return [
+        entry
+        for entry in scope.picked
+        if entry.refused == IS_PORT
+        and entry.golden in owned
+        and entry.pending.golden in asked
+        and entry.name not in asked
+    ]
 
 
 def _ports(entries: Sequence[Waiting]) -> list[Waiting]:

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from pytest_audioparity.golden.pending import IS_PORT
+
 NAME, TEST = "tests/test_m/test_m", "tests/test_m.py::test_m"
 
 
@@ -122,6 +124,32 @@ def test_a_golden_without_a_word_on_what_it_changes_is_no_pending_file(review):
     status, _, err = review.run("golden", "pending")
     assert status == 1
     assert "x.safetensors is no pending file that can be used" in err
+
+
+def test_show_leaves_out_the_commands_for_where_the_test_ran(review):
+    """A report ends with commands for there; of this kind only those are shown that work here."""
+    ways_on = "golden: g\naccept: pytest x --update-golden\nreview: audioparity y"
+    review.write_golden(mel=1)
+    review.obtain(s_mel=2, report=f"stage 'mel' is off\n\naccept: no.2 of the text\n\n{ways_on}")
+    out = review.run("golden", "show")[1]
+    assert [line.split(": ")[1] for line in out.splitlines() if line.startswith(("accept: ", "review: "))] == [
+        "no.2 of the text",
+        f"audioparity golden accept {NAME}",
+    ]
+    assert "golden: g\n" in out
+
+
+def test_show_of_a_golden_names_its_ports_in_one_line(review):
+    """The name of a golden means its ports too, whose reports are long; named themselves they are shown."""
+    review.write_golden(mel=1)
+    review.obtain(s_mel=2, report="report of the owner")
+    review.obtain("tests/test_p.py::test_p", golden=NAME, s_mel=2, refused=IS_PORT, report="report of the port")
+    out = review.run("golden", "show", NAME)[1]
+    assert "report of the owner" in out
+    assert "report of the port" not in out
+    assert "its port waits too: audioparity golden show tests/test_p/test_p\n" in out
+    for names in (["tests/test_p/test_p"], ["*"]):
+        assert "report of the port" in review.run("golden", "show", *names)[1]
 
 
 def test_show_prints_the_stored_report_the_files_and_the_commands(review):
