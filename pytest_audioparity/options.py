@@ -1,15 +1,18 @@
 """Command-line flags, ini options and marks, each written once. `settings` reads them.
 
-pytest imports this module on every start, so it holds plain tables and imports nothing.
+pytest imports this module on every start, so it holds plain tables and imports nothing that is not there already.
 """
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pytest
 
+# What commands that review take where the run was a job: what that left is somewhere else when they are typed.
+FROM_JOB = " --from DIR  # DIR: the downloaded artifact of this job"
 # flag -> (kind, metavar, help)
 FLAGS: dict[str, tuple[str, str | None, str]] = {
     "--update-golden": ("flag", None, "write missing goldens and those that no longer pass, leave the rest untouched"),
@@ -71,6 +74,16 @@ def add_options(parser: pytest.Parser) -> None:
         "tolerances per stage glob, a line each: 'ode/*: tol_db=0.05, min_snr_db=40'",
         type="linelist",
     )
+
+
+def refuses_updates() -> bool:
+    """Whether the environment says that this is CI, where --update-golden is refused: CI is anything but a no."""
+    return os.environ.get("CI", "").lower() not in ("", "0", "false", "no")
+
+
+def is_job() -> bool:
+    """Whether this is a job of CI, so that what it advises is read elsewhere, when its folder is gone."""
+    return refuses_updates() or os.environ.get("GITHUB_ACTIONS") == "true"
 
 
 def is_configured(config: pytest.Config) -> bool:

@@ -9,6 +9,7 @@ from pytest_audioparity.check import check_stage
 from pytest_audioparity.errors import GoldenError
 from pytest_audioparity.golden.names import SUFFIX, VARIANT_SIGN, name_of, shown_path, variant_path
 from pytest_audioparity.golden.shelf import find_goldens, golden_files, open_golden
+from pytest_audioparity.options import is_job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -98,6 +99,8 @@ class Reference:
     def problem(self, root: Path) -> str | None:
         """Say what is wrong with the golden and what to do, or return None."""
         shown = shown_path(self.base, root)
+        if self.is_new and not self._spec.port and is_job():
+            return f"golden {shown} does not exist; create it on your machine, or accept what this job obtained"
         if not (self._spec.port and self.is_new):
             return None if self.error is None else str(self.error).replace(str(self.base), str(shown))
         reason = f"golden {shown} does not exist; write it with the test that owns it and --update-golden"

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.golden.names import SUFFIX, VARIANT_SIGN
+from pytest_audioparity.options import FROM_JOB, is_job
 from pytest_audioparity.report.numbers import counted, cut, decibel, size_text
 from pytest_audioparity.report.plain_text import clean_line
 
@@ -42,7 +43,7 @@ def summary_lines(
     lines += _cut([f"{line}; delete with: audioparity golden prune" for line in orphans], show_all=show_all)
     if count := sum(bool(test.get("pending")) for test in tests):
         left = f"{counted(count, 'test')} left what {'it' if count == 1 else 'they'} obtained"
-        lines.append(f"{left}; review: audioparity golden pending")
+        lines.append(f"{left}; review: audioparity golden pending{FROM_JOB if is_job() else ''}")
     if count := sum(bool(test.get("removed")) for test in tests):
         gone = f"what {counted(count, 'test')} obtained made room for later ones"
         lines.append(f".audioparity is full: {gone} (ini audioparity_pending_mb)")

@@ -17,6 +17,7 @@ from pytest_audioparity.errors import AudioparityError
 from pytest_audioparity.failures import Failure, shape
 from pytest_audioparity.golden.names import golden_name, shown_path
 from pytest_audioparity.identity import test_id
+from pytest_audioparity.options import FROM_JOB, is_job
 from pytest_audioparity.runs import REPORT_KEY
 from pytest_audioparity.session import is_parity, mark_problem_of, path_of, roundtrip_limits, run_of, spec_of
 from pytest_audioparity.ticker import Ticker
@@ -169,10 +170,11 @@ def conclude(item: pytest.Item) -> None:
     ticker = Ticker(item.config, f"why {item.name} fails")
     explained = recording.steps.attributed(recording.causes.explained(result, ticker), ticker)
     ticker.close()
+    accept, review = _ways_on(item, refused=trial.refused is not None, keeps=keeps)
     trial.result = result = replace(
         explained,
-        accept=None if trial.refused else _update_command(item.config, test_id(item)),
-        review=f"audioparity golden show {shlex.quote(golden_name(test_id(item)))}" if keeps else None,
+        accept=accept,
+        review=review,
         owner=owner_of(recording) if recording.spec.port else None,
     )
     from pytest_audioparity.report.terminal import render
@@ -307,6 +309,15 @@ def _forget(item: pytest.Item, trial: _Trial | None) -> None:
     if trial is not None:
         trial.recording.close()
         del item.stash[_TRIAL]
+
+
+def _ways_on(item: pytest.Item, *, refused: bool, keeps: bool) -> tuple[str | None, str | None]:
+    """Return the commands that accept and show what a test obtained, those that work where they are typed."""
+    name, where = shlex.quote(golden_name(test_id(item))), FROM_JOB if is_job() else ""
+    accept = None if refused else _update_command(item.config, test_id(item))
+    if accept is not None and is_job():
+        accept = f"audioparity golden accept {name}{where}" if keeps else None
+    return accept, f"audioparity golden show {name}{where}" if keeps else None
 
 
 def _update_command(config: pytest.Config, nodeid: str) -> str:

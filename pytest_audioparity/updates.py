@@ -6,7 +6,6 @@ process that ran the test, so that pytest-xdist needs nothing special.
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import pytest
 
 from pytest_audioparity.golden.names import golden_name, golden_path, name_of, shown_path
 from pytest_audioparity.identity import test_id
+from pytest_audioparity.options import refuses_updates
 from pytest_audioparity.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -32,10 +32,9 @@ def refuse_in_ci(config: pytest.Config) -> None:
     pytest.UsageError : an update under CI without --update-golden-in-ci; --force-golden without a reason or an update
     """
     _check_force(config)
-    in_ci = os.environ.get("CI", "").lower() not in ("", "0", "false", "no")
     allowed = config.getoption("--update-golden-in-ci") or config.getoption("--golden-plan")
     flag = next((flag for flag in ("--update-golden", "--update-golden-missing") if config.getoption(flag)), None)
-    if flag is not None and in_ci and not allowed:
+    if flag is not None and refuses_updates() and not allowed:
         raise pytest.UsageError(
             f"{flag} is refused in CI (the environment variable CI is set): a golden that changes there is "
             f"reviewed by nobody; update on your machine and commit, or add --update-golden-in-ci"

@@ -39,6 +39,27 @@ def test_permission_alone_updates_nothing(project, monkeypatch):
     assert project.goldens() == []
 
 
+@pytest.mark.parametrize(("variable", "value"), [("CI", "1"), ("GITHUB_ACTIONS", "true"), ("CI", "false")])
+def test_a_job_is_told_what_works_elsewhere(project, monkeypatch, variable, value):
+    """An update is refused there and its folder is gone afterwards, so the commands take what was downloaded."""
+    project.write(ONE)
+    monkeypatch.setenv(variable, value)
+    missing = project.run("-p", "no:github_actions_annotate_failures").stdout.str()
+    assert ("--update-golden" in missing) is (value == "false")
+    if value == "false":
+        return
+    monkeypatch.delenv(variable)
+    project.run("--update-golden")
+    monkeypatch.setenv(variable, value)
+    project.write(ONE.replace("1.0", "2.0"))
+    different = project.run("-p", "no:github_actions_annotate_failures").stdout.str()
+    for shown in (missing, different):
+        assert "--update-golden" not in shown
+        assert "accept: audioparity golden accept test_model/test_model --from DIR  # DIR: the downloaded" in shown
+        assert "review: audioparity golden show test_model/test_model --from DIR" in shown
+        assert "1 test left what it obtained; review: audioparity golden pending --from DIR" in shown
+
+
 def test_comparing_works_in_ci(project, monkeypatch):
     """CI changes nothing of a comparison: it passes with an equal golden and fails without one."""
     project.write(ONE)
