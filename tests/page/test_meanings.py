@@ -21,7 +21,7 @@ def test_every_code_of_the_vocabulary_has_its_sentence_and_nothing_else_has():
 
 
 def test_a_stage_says_what_its_findings_mean():
-    page = Page(part(None, failing("seams", "gain"), is_first=True, illustrated=False))
+    page = Page(part(None, failing("seams", "gain"), tag="first divergence", illustrated=False))
     assert page.text.count(MEANINGS["seams"]) == page.text.count(MEANINGS["gain"]) == 1
 
 
@@ -32,7 +32,7 @@ def test_the_table_of_stages_says_it_too_and_names_codes_as_before():
 
 
 def test_a_code_of_another_version_is_named_and_not_explained():
-    page = Page(part(None, failing("of_tomorrow"), is_first=True, illustrated=False))
+    page = Page(part(None, failing("of_tomorrow"), tag="first divergence", illustrated=False))
     assert "of_tomorrow: its numbers" in page.text
     assert not page.all("p", class_="note")
     assert not [span for span in Page(stages([failing("of_tomorrow")], None)).all("span") if "title" in span]
