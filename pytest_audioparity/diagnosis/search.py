@@ -52,10 +52,13 @@ def explain(problem: Problem, depth: int = 1) -> list[Finding]:
     # A place says more than numbers for each index, which describe it as well.
     if place is not None and not (place.code in _SAYS_LITTLE and best is not None and _says_more(problem, best, place)):
         return _findings(problem, (place,))
-    if best is not None and is_complete(problem, best[-1]):
-        return _findings(problem, best)
-    if depth == 1 and (both := _scale_and_place(problem)):
+    is_whole = best is not None and is_complete(problem, best[-1])
+    # One gain and a silent place say more than gains for each index, of which some are 0.
+    is_simplest = is_whole and best is not None and best[-1].code != "channel_gain"
+    if depth == 1 and not is_simplest and (both := _scale_and_place(problem)):
         return both
+    if best is not None and is_whole:
+        return _findings(problem, best)
     if best is not None and _helps(problem, best[-1]):
         findings = _findings(problem, best)
         if depth < _DEPTH:
