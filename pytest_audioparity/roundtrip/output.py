@@ -153,9 +153,13 @@ def _length(codec: Codec, trip: Trip) -> CheckResult:
     frames = None if trip.codes is None else size_of(codec, trip.codes, "T")
     about = trip.clip.samples.size / frames if frames else _LONGEST_FRAME_SECONDS * codec.sample_rate
     frame = frame_samples(codec, trip) or math.ceil(about)
-    said = f"{trip.output.size} samples for {trip.clip.samples.size} ({more:+d}), a frame has {frame}"
+    said = f"{trip.output.size} samples for an input of {trip.clip.samples.size}"
+    said += f", {abs(more)} too {'few' if more < 0 else 'many'}: " if more else ": "
+    samples = f"{frame} sample{'' if frame == 1 else 's'}"
+    said += f"less than a frame of codes ({samples}) may be missing, a frame and the declared delay may be added"
     detail = {"samples": more, "frame_samples": frame}
-    problem = None if -frame < more <= codec.delay_samples + frame else said
+    guessed = "" if codec.frame_samples else "; if a frame has more: frame_samples="
+    problem = None if -frame < more <= codec.delay_samples + frame else f"{said}{guessed}"
     return result("length", problem, said, detail=detail)
 
 

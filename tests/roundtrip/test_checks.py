@@ -244,7 +244,7 @@ class Late(LogPcm):
         (StaysInStreaming, "streaming", "decode after decode_stream: the audio differs by 6.02 dB"),
         (StreamWritesIntoCodes, "streaming", "decode_stream changes the codes that it is given"),
         (StreamsNothing, "seams", "no stream has chunk boundaries"),
-        (DropsEnd, "length", "samples for"),
+        (DropsEnd, "length", "too few: less than a frame of codes ("),
         (Late, "delay", "200 samples (12.5 ms), 0 declared; if the codec is so: delay_samples=200"),
     ],
 )
