@@ -5,8 +5,10 @@ The table `READERS` maps a suffix to its reader; a new format is one function an
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +27,6 @@ from pytest_audioparity.records import DECLARED, StageMeta, StageTensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     Array = np.ndarray[Any, Any]
 
@@ -63,6 +64,9 @@ def load(
     """
     declaring = Declaring.of(rename, axes, declare)
     reader = READERS.get(path.suffix.lower())
+    if not os.path.lexists(path):
+        where = "" if path.is_absolute() else f" in {Path.cwd()}"
+        raise TensorFileError(f"{path} does not exist{where}; {WAY_OUT['missing']}", cause="missing")
     if reader is None and path.is_dir():
         return declared(load_folder(path), declaring, path)
     if reader is None and not path.exists():
