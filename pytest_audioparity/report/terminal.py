@@ -128,6 +128,7 @@ def _lines(result: ParityResult) -> Iterator[str]:
     if result.title:
         yield result.title
     yield headline(result)
+    yield from _nonfinite(result)
     yield from roundtrip_lines(result, WIDTH)
     failing = [stage for stage in result.stages if not stage.passed]
     # Without a golden nothing was compared, and a table would look as if something had been.
@@ -147,6 +148,18 @@ def _lines(result: ParityResult) -> Iterator[str]:
     if needed := _needed(failing):
         yield from wrapped(needed, WIDTH)
     yield from _way_on(result)
+
+
+def _nonfinite(result: ParityResult) -> Iterator[str]:
+    """Say which stages have NaN where nothing is compared that would show it: no golden can be made of them."""
+    for stage in result.stages:
+        side = None if stage.has_both_sides or stage.comparison is None else stage.comparison.actual
+        if side is not None and side.nan + side.inf:
+            found = " and ".join(
+                f"{count} {what}" for count, what in ((side.nan, "NaN"), (side.inf, "infinite")) if count
+            )
+            where = "" if side.first_nonfinite is None else f", the first at {list(side.first_nonfinite)}"
+            yield from wrapped(f"stage {stage.name!r} has {found} values{where}: no golden can be made of it", WIDTH)
 
 
 def _settings(result: ParityResult) -> Iterator[str]:

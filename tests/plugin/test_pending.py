@@ -41,6 +41,16 @@ def test_a_missing_golden_leaves_all_its_stages(project):
     ]
 
 
+def test_what_keeps_a_missing_golden_from_being_made_is_told_with_it(project):
+    """NaN in a stage is said below the headline, though nothing is compared; a finite stage is not named."""
+    project.write("def test_model(stages): stages['x'] = [1.0, 2.0]; stages['mel'] = [1.0, np.nan, np.inf]")
+    result = project.run()
+    result.stdout.fnmatch_lines(
+        ["golden *does not exist*", "stage 'mel' has 1 NaN and 1 infinite values, the first at*"]
+    )
+    result.stdout.no_fnmatch_line("stage 'x' has*")
+
+
 def test_a_changed_golden_leaves_the_stages_that_fail(golden):
     """Only what differs is kept; the change is said in dB, and the report is stored as it was shown."""
     golden.write(TWO.format(h=1.0, mel=2.0))
