@@ -5,7 +5,6 @@ The table `READERS` maps a suffix to its reader; a new format is one function an
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -64,7 +63,7 @@ def load(
     """
     declaring = Declaring.of(rename, axes, declare)
     reader = READERS.get(path.suffix.lower())
-    if not os.path.lexists(path):
+    if _is_missing(path):
         where = "" if path.is_absolute() else f" in {Path.cwd()}"
         raise TensorFileError(f"{path} does not exist{where}; {WAY_OUT['missing']}", cause="missing")
     if reader is None and path.is_dir():
@@ -136,6 +135,17 @@ def declared(stages: list[StageTensor], declaring: Declaring, source: object) ->
     if (problem := declaring.unused(stage.meta.name for stage in stages)) is not None:
         raise StageError(f"{source}: axes= or declare=: {problem}")
     return [_with_declarations(stage, declaring, source) for stage in stages]
+
+
+def _is_missing(path: Path) -> bool:
+    """Whether nothing is there. A path that no file can have is another matter, of which the reader tells."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):
+        pass
+    return False
 
 
 def _is_hidden(name: Path) -> bool:
