@@ -419,5 +419,5 @@ def test_a_fault_of_the_page_costs_no_summary(failing):
     """Whatever goes wrong while the page is drawn is one line, and the failures are told as ever."""
     fault = "from pytest_audioparity.page import document\ndocument.render = lambda *_: 1 / 0\n"
     (failing.path / "conftest.py").write_text(fault)
-    result = failing.run("--parity-report")
+    result = failing.run_apart("--parity-report")
     result.stdout.fnmatch_lines(["warning: the page of the run could not be written*ZeroDivisionError*", "FAILED *"])

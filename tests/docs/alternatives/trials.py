@@ -86,7 +86,9 @@ def try_tool(name: str, folder: Path) -> Trial:
 
 
 def _pytest(tool: Tool, folder: Path, *arguments: str, fault: str = "", update: bool = False) -> str:
-    environment = {**os.environ, "FAULT": fault, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "80"}
+    # Not those of the run around this one: syrupy keeps unused snapshots in a worker of pytest-xdist.
+    outer = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment = {**outer, "FAULT": fault, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "80"}
     environment["PYTHONPATH"] = str(PEERS)
     if update and tool.flag is None:
         environment["UPDATE"] = "1"
