@@ -94,7 +94,8 @@ def test_all_is_judged_before_the_test_fails(codec):
             "cards*garbled",
         ]
     )
-    assert all(len(line) <= 80 for line in result.outlines if "test_" not in line and "===" not in line)
+    ours = result.outlines[result.outlines.index("the round trip fails: delay, words, min_stoi") :]
+    assert all(len(line) <= 80 for line in ours if "test_" not in line and "===" not in line)
 
 
 def test_scores_go_into_the_golden_and_may_not_drop(codec, monkeypatch):
