@@ -10,6 +10,7 @@ from pytest_audioparity.page import tables
 from pytest_audioparity.page.elements import Markup, element
 from pytest_audioparity.page.records import BAD, STATES
 from pytest_audioparity.records import NOT_MEASURED
+from pytest_audioparity.report.brief import first_stage
 from pytest_audioparity.report.numbers import counted
 
 if TYPE_CHECKING:
@@ -61,8 +62,7 @@ def _parts(shown: Shown) -> tuple[str, str, str]:
     """
     account = shown.account
     stages = account.get("stages") or ()
-    first = str(account.get("first_divergence"))
-    stage = next((s for s in stages if s["name"] == first), None)
+    stage = first_stage(account)
     if stage is None:
         told = account.get("refused") if shown.state in BAD else None
         missed = len((account.get("mutants") or {}).get("unnoticed") or ())
@@ -70,6 +70,7 @@ def _parts(shown: Shown) -> tuple[str, str, str]:
         said = str(account.get("reason") or told or passing or counted(len(stages), "stage"))
         return said + (f"; {counted(missed, 'planted fault')} would go unnoticed" if missed else ""), "", ""
     off = f", {tables.number(stage)}" if tables.number(stage) else ""
+    first = str(stage["name"])
     name = first if len(first) <= _NAME else f"…{first[1 - _NAME :]}"
     return "first divergence ", name, f"{off}{_cause(shown, stage)}"
 

@@ -15,7 +15,7 @@ from pytest_audioparity.page.scores import heard
 from pytest_audioparity.page.sound import Clip, samples, sound
 from pytest_audioparity.page.tables import is_inherited, number
 from pytest_audioparity.report.meanings import MEANINGS
-from pytest_audioparity.report.numbers import percent
+from pytest_audioparity.report.numbers import share_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +58,7 @@ def part(shown: Shown, stage: Mapping[str, Any], *, tag: str, illustrated: bool)
 def _finding(finding: Mapping[str, Any]) -> Markup:
     meaning = MEANINGS.get(finding["code"])
     explained = None if meaning is None else element("p", meaning, class_="note")
-    said = element("b", finding["code"]), _share(finding), f": {finding['message']}"
+    said = element("b", finding["code"]), share_text(finding.get("explains")), f": {finding['message']}"
     return element("li", said, explained)
 
 
@@ -78,10 +78,6 @@ def _own(stage: Mapping[str, Any]) -> Markup | None:
 
 def _measured(stage: Mapping[str, Any]) -> dict[str, Any]:
     return {"deviation_db": stage.get("own_deviation_db"), "match": stage.get("own_match"), "failed": ()}
-
-
-def _share(finding: Mapping[str, Any]) -> str:
-    return "" if finding.get("explains") is None else f" ({percent(finding['explains'])} of the error)"
 
 
 def _worst(stage: Mapping[str, Any]) -> Markup | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.page.elements import Markup, element, joined
-from pytest_audioparity.report.brief import is_infinite
+from pytest_audioparity.report.brief import decibels
 from pytest_audioparity.report.meanings import MEANINGS
 from pytest_audioparity.report.numbers import decibel, percent
 
@@ -39,11 +39,7 @@ def is_inherited(stage: Mapping[str, Any]) -> bool:
 
 def number(stage: Mapping[str, Any]) -> str:
     """Return the number that says how far a stage is off."""
-    if is_infinite(stage):
-        return "inf dB"
-    if stage.get("deviation_db") is not None:
-        return f"{decibel(stage['deviation_db'])} dB"
-    return "" if stage.get("match") is None else f"{percent(stage['match'])} equal"
+    return decibels(stage) or ("" if stage.get("match") is None else f"{percent(stage['match'])} equal")
 
 
 def stages(rows: Sequence[Mapping[str, Any]], first: str | None) -> Markup:

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.records import FAIL, NOT_MEASURED
-from pytest_audioparity.report.numbers import decibel, percent
+from pytest_audioparity.report.numbers import decibel, percent, share_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-# A finding is a sentence with its share before it, as in the terminal.
-_SHARE = " ({} of the error)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +84,19 @@ def is_infinite(stage: Mapping[str, Any]) -> bool:
     return stage.get("deviation_db") is None and "deviation_db" in (stage.get("failed") or ())
 
 
+def decibels(stage: Mapping[str, Any]) -> str:
+    """Write the deviation of a stage, empty where it has none in dB."""
+    if is_infinite(stage):
+        return "inf dB"
+    return "" if stage.get("deviation_db") is None else f"{decibel(stage['deviation_db'])} dB"
+
+
 def deviation(stage: Mapping[str, Any] | None) -> str:
     """Write how far a stage is off in all, empty where there is no number for it."""
     if stage is None:
         return ""
-    if is_infinite(stage):
-        return "inf dB"
-    if stage.get("deviation_db") is not None:
-        return f"{decibel(stage['deviation_db'])} dB"
-    return "" if stage.get("match") is None else f"{percent(1 - stage['match'])} of the codes"
+    differing = "" if stage.get("match") is None else f"{percent(1 - stage['match'])} of the codes"
+    return decibels(stage) or differing
 
 
 def own_deviation(stage: Mapping[str, Any] | None) -> str:
@@ -120,8 +121,7 @@ def finding(account: Mapping[str, Any]) -> str:
     """
     found = account.get("finding")
     if found is not None:
-        share = "" if found["explains"] is None else _SHARE.format(percent(found["explains"]))
-        return f"{found['code']}{share}: {found['message']}"
+        return f"{found['code']}{share_text(found['explains'])}: {found['message']}"
     return next((f"{check['name']}: {check['message']}" for check in _failed_checks(account)), "")
 
 

@@ -46,6 +46,11 @@ def counted(count: int, word: str) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
+def share_text(explains: float | None) -> str:
+    """Write what a finding explains, to stand behind its code: `` (99.8 % of the error)``, empty where not known."""
+    return "" if explains is None else f" ({percent(explains)} of the error)"
+
+
 def share_of(count: int, total: int, verb: str) -> str:
     """Write how many stages of all do something: ``1 of 4 stages fails``, ``2 of 4 stages fail``."""
     return f"{count} of {counted(total, 'stage')} {_of_one(verb) if count == 1 else verb}"

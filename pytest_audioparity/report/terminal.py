@@ -20,7 +20,7 @@ from pytest_audioparity.report.attribution import (
     told_of,
 )
 from pytest_audioparity.report.jumps import SECOND_JUMP, second_jump
-from pytest_audioparity.report.numbers import decibel, percent, round_down, round_up, share_of
+from pytest_audioparity.report.numbers import decibel, percent, round_down, round_up, share_of, share_text
 from pytest_audioparity.report.plain_text import cells, clean, padded, wrapped
 from pytest_audioparity.report.roundtrips import roundtrip_lines, roundtrip_problem
 from pytest_audioparity.report.table import table
@@ -293,7 +293,7 @@ def _why(stage: StageResult, *, first: bool) -> Iterator[str]:
     for finding in told.findings:
         # Behind the first divergence a cause may be one only in appearance, unless the stage itself is known to differ.
         if first or told is not stage or _tells_much(finding):
-            share = "" if finding.explains is None else f" ({percent(finding.explains)} of the error)"
+            share = share_text(finding.explains)
             yield from _wrapped("finding", f"{finding.code}{share}: {finding.message}")
 
 
