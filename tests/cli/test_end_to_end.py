@@ -61,7 +61,7 @@ def set_values(review, **values):
 
 def run_pytest(review, *arguments):
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTEST_ADDOPTS": "-p no:hypothesispytest"}
-    for name in [name for name in environment if name.startswith("PYTEST_XDIST") or name == "CI"]:
+    for name in [name for name in environment if name.startswith("PYTEST_XDIST")]:
         del environment[name]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *arguments],
