@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     )
     from pytest_audioparity.keywords import AudioVerdict, Declarations, Kind, LogUnit, Precision, Tolerances, Verdict
     from pytest_audioparity.marks import codec_roundtrip, parity
-    from pytest_audioparity.records import Comparison, Finding, ParityResult, StageResult, Tolerance
+    from pytest_audioparity.records import Comparison, Finding, Tolerance
+    from pytest_audioparity.results import ParityResult, StageResult
     from pytest_audioparity.roundtrip.fixture import Roundtrip
     from pytest_audioparity.roundtrip.judge import check_roundtrip
     from pytest_audioparity.roundtrip.records import RoundtripResult
@@ -65,13 +66,13 @@ _HOME = {
     "Checks": "checks",
     "Comparison": "records",
     "Finding": "records",
-    "ParityResult": "records",
+    "ParityResult": "results",
     "Roundtrip": "roundtrip.fixture",
     "RoundtripResult": "roundtrip.records",
     "WeightFile": "weights.records",
     "WeightMatch": "weights.records",
     "WeightsResult": "weights.records",
-    "StageResult": "records",
+    "StageResult": "results",
     "Tolerance": "records",
     "AudioVerdict": "keywords",
     "Declarations": "keywords",

@@ -20,8 +20,9 @@ from pytest_audioparity.comparison.tolerances import (
     unmatched,
 )
 from pytest_audioparity.errors import ParityError, StageError
-from pytest_audioparity.records import DECLARED, ParityResult, StageResult, StageTensor
+from pytest_audioparity.records import DECLARED, StageTensor
 from pytest_audioparity.report.terminal import render
+from pytest_audioparity.results import ParityResult, StageResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_audioparity.recording import Recording
-    from pytest_audioparity.records import ParityResult
+    from pytest_audioparity.results import ParityResult
 
 CALIBRATION = pytest.StashKey[Calibration]()
 # Stages that a fault may put in another's place.

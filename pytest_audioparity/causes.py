@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableMapping
 
     from pytest_audioparity.golden.file import Golden
-    from pytest_audioparity.records import ParityResult, StageResult, StageTensor
+    from pytest_audioparity.records import StageTensor
+    from pytest_audioparity.results import ParityResult, StageResult
 
 # Stages of a failing test whose cause is looked for: the first ones tell where it starts, and each may take a second.
 _DIAGNOSED = 12

@@ -21,12 +21,11 @@ from pytest_audioparity.records import (
     PASS,
     Comparison,
     Finding,
-    ParityResult,
     Side,
-    StageResult,
     StageTensor,
     Tolerance,
 )
+from pytest_audioparity.results import ParityResult, StageResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

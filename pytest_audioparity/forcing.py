@@ -19,14 +19,16 @@ from pytest_audioparity.arguments import Arguments, Recorded, leaves
 from pytest_audioparity.check import check_stage
 from pytest_audioparity.errors import AudioparityError
 from pytest_audioparity.golden.nearby import sources
-from pytest_audioparity.records import FAIL, NOT_MEASURED, Own, StageTensor, shape_text
+from pytest_audioparity.records import FAIL, NOT_MEASURED, StageTensor, shape_text
+from pytest_audioparity.results import Own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from pytest_audioparity.golden.file import Golden
-    from pytest_audioparity.records import ParityResult, StageMeta, StageResult, Tolerance
+    from pytest_audioparity.records import StageMeta, Tolerance
+    from pytest_audioparity.results import ParityResult, StageResult
 
     Array = np.ndarray[Any, Any]
 

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.comparison.tolerances import SCORES, scores_asked
 from pytest_audioparity.errors import StageError
-from pytest_audioparity.records import FAIL, NOT_MEASURED, PASS, Criterion
+from pytest_audioparity.records import FAIL, NOT_MEASURED, PASS
+from pytest_audioparity.results import Criterion
 
 if TYPE_CHECKING:
     import numpy as np
 
     from pytest_audioparity.audio.channels import Heard, Pairs
     from pytest_audioparity.comparison.structure import Pair
-    from pytest_audioparity.records import StageMeta, StageResult, Tolerance
+    from pytest_audioparity.records import StageMeta, Tolerance
+    from pytest_audioparity.results import StageResult
 
 # The criterion that words are kept. Its number is how many channels lost theirs.
 WORDS = "words"

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pytest_audioparity.golden.file import Golden
-    from pytest_audioparity.records import ParityResult, StageResult, StageTensor
+    from pytest_audioparity.records import StageTensor
+    from pytest_audioparity.results import ParityResult, StageResult
 
 # Extra stages for which a missing one is looked for, and missing ones that are read for each.
 _MOST = 12

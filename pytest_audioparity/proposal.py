@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pytest_audioparity.comparison.hyperparameters import SettingResult
     from pytest_audioparity.golden.file import Golden
     from pytest_audioparity.golden.pending import Change
-    from pytest_audioparity.records import StageMeta, StageResult, StageTensor
+    from pytest_audioparity.records import StageMeta, StageTensor
+    from pytest_audioparity.results import StageResult
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from pytest_audioparity.golden.shelf import IN_GIT
 from pytest_audioparity.hearing import must_keep_words, objection
 from pytest_audioparity.inputs import Inputs
 from pytest_audioparity.proposal import Proposal
-from pytest_audioparity.records import DB_PER_UNIT, ParityResult, StageResult, StageTensor
+from pytest_audioparity.records import DB_PER_UNIT, StageTensor
 from pytest_audioparity.reference import Reference
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_audioparity.forcing import Call
     from pytest_audioparity.golden.shelf import Shelf
     from pytest_audioparity.records import StageMeta
+    from pytest_audioparity.results import ParityResult, StageResult
     from pytest_audioparity.roundtrip.records import RoundtripResult
     from pytest_audioparity.spec import Spec
 

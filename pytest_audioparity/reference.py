@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from pytest_audioparity.golden.file import Golden
     from pytest_audioparity.golden.shelf import Shelf
-    from pytest_audioparity.records import StageMeta, StageResult, StageTensor
+    from pytest_audioparity.records import StageMeta, StageTensor
+    from pytest_audioparity.results import StageResult
     from pytest_audioparity.spec import Spec
 
 # Share of two names that is alike, from which the one was meant by the other: that of `comparison.tolerances.nearest`.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_audioparity.recording import Recording
-    from pytest_audioparity.records import ParityResult
+    from pytest_audioparity.results import ParityResult
     from pytest_audioparity.roundtrip.fixture import Roundtrip
     from pytest_audioparity.stages import Stages
 

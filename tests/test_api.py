@@ -13,7 +13,8 @@ import soundfile
 import pytest_audioparity
 from pytest_audioparity.api import assert_parity, compare
 from pytest_audioparity.errors import ParityError, StageError
-from pytest_audioparity.records import FAIL, PASS, ParityResult, StageResult
+from pytest_audioparity.records import FAIL, PASS
+from pytest_audioparity.results import ParityResult, StageResult
 from tests.audio.verdicts import SPEECH
 
 SIGNAL = np.sin(np.arange(60.0)).reshape(6, 10)

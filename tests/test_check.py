@@ -15,7 +15,8 @@ from hypothesis.extra import numpy as hnp
 from pytest_audioparity.api import assert_parity, compare
 from pytest_audioparity.check import check_stage, result_of, without_golden
 from pytest_audioparity.comparison.tolerances import layered
-from pytest_audioparity.records import FAIL, NOT_MEASURED, PASS, Own, StageMeta, StageTensor
+from pytest_audioparity.records import FAIL, NOT_MEASURED, PASS, StageMeta, StageTensor
+from pytest_audioparity.results import Own
 
 
 def stage(array, name="x", **declared):

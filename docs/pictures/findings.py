@@ -22,9 +22,10 @@ from pytest_audioparity.comparison.tolerances import layered
 from pytest_audioparity.faults import faults_of
 from pytest_audioparity.page.curves import Curve, curves
 from pytest_audioparity.page.pictures import Look, pictures
-from pytest_audioparity.records import ParityResult, StageResult, StageTensor
+from pytest_audioparity.records import StageTensor
 from pytest_audioparity.report.numbers import decibel, percent
 from pytest_audioparity.report.terminal import render
+from pytest_audioparity.results import ParityResult, StageResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable

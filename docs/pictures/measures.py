@@ -25,9 +25,10 @@ from pytest_audioparity.faults import faults_of
 from pytest_audioparity.golden.pending import read_pending
 from pytest_audioparity.page.charts import deviations
 from pytest_audioparity.page.pictures import Look, pictures
-from pytest_audioparity.records import ParityResult, StageResult, StageTensor
+from pytest_audioparity.records import StageTensor
 from pytest_audioparity.report.json import document
 from pytest_audioparity.report.numbers import decibel, percent
+from pytest_audioparity.results import ParityResult, StageResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -18,7 +18,8 @@ from pytest_audioparity.records import StageTensor
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pytest_audioparity.records import StageMeta, StageResult, Tolerance
+    from pytest_audioparity.records import StageMeta, Tolerance
+    from pytest_audioparity.results import StageResult
 
 # Causes that are noise: what a sum in another order or the arithmetic of the declared precision leaves.
 _NOISE = ("rounding", "quantised")

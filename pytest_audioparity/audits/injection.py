@@ -25,7 +25,8 @@ from pytest_audioparity.records import DB_PER_UNIT
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_audioparity.records import StageResult, StageTensor, Tolerance
+    from pytest_audioparity.records import StageTensor, Tolerance
+    from pytest_audioparity.results import StageResult
 
     Array = np.ndarray[Any, Any]
 

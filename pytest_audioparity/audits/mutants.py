@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from pytest_audioparity.audits.injection import Injected
-    from pytest_audioparity.records import StageResult, StageTensor
+    from pytest_audioparity.records import StageTensor
+    from pytest_audioparity.results import StageResult
 
 # Causes that a line of the terminal names per stage; -v shows all.
 _SHOWN = 3

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from pytest_audioparity.comparison.hyperparameters import SettingResult
     from pytest_audioparity.golden.file import Golden
-    from pytest_audioparity.records import ParityResult, StageTensor
+    from pytest_audioparity.records import StageTensor
+    from pytest_audioparity.results import ParityResult
 
 
 def add_compare(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,8 @@ import numbers
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.records import Comparison, Criterion, Tolerance
+from pytest_audioparity.records import Comparison, Tolerance
+from pytest_audioparity.results import Criterion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -9,7 +9,8 @@ from pytest_audioparity.report.numbers import decibel, percent
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_audioparity.records import Comparison, Own, ParityResult, StageResult
+    from pytest_audioparity.records import Comparison
+    from pytest_audioparity.results import Own, ParityResult, StageResult
 
 # Of stages that only inherited; they are many when the first of a long chain is wrong, and the table has them all.
 _SHOWN = 6

@@ -8,7 +8,7 @@ from pytest_audioparity.records import NOT_MEASURED, shape_text
 from pytest_audioparity.report.numbers import decibel, percent, score_text
 
 if TYPE_CHECKING:
-    from pytest_audioparity.records import StageResult
+    from pytest_audioparity.results import StageResult
 
 # Verdicts of audio that a list of changes need not mention.
 _GOOD = (None, "ok", NOT_MEASURED)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_audioparity.audio.records import Score
-    from pytest_audioparity.records import Finding, ParityResult, Side, StageResult
+    from pytest_audioparity.records import Finding, Side
+    from pytest_audioparity.results import ParityResult, StageResult
     from pytest_audioparity.roundtrip.records import RoundtripResult
 
 SCHEMA = 1

@@ -12,7 +12,7 @@ from pytest_audioparity.report.numbers import decibel
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_audioparity.records import ParityResult, StageResult
+    from pytest_audioparity.results import ParityResult, StageResult
 
 # A healthy layer passes an error on at about its size, and a few in a row seldom more than double it; an order of
 # magnitude in one stage is beyond that. It is a reason to look, not a proof: a network may amplify.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pytest_audioparity.audio.records import Score
     from pytest_audioparity.checks import CheckResult
-    from pytest_audioparity.records import ParityResult
+    from pytest_audioparity.results import ParityResult
     from pytest_audioparity.roundtrip.records import RoundtripResult
 
 _CLIP, _NUMBER = 20, 7

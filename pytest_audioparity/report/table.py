@@ -12,7 +12,8 @@ from pytest_audioparity.report.plain_text import cells, padded
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_audioparity.records import ParityResult, Side, StageResult
+    from pytest_audioparity.records import Side
+    from pytest_audioparity.results import ParityResult, StageResult
 
 _NAME, _SHAPE, _NUMBER, _JUDGED = 15, 10, SHORT + 1, 8
 # Before a number of the table that is not the deviation.

@@ -28,7 +28,8 @@ from pytest_audioparity.report.table import table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_audioparity.records import Comparison, Criterion, Finding, ParityResult, StageResult
+    from pytest_audioparity.records import Comparison, Finding
+    from pytest_audioparity.results import Criterion, ParityResult, StageResult
 
 WIDTH = 80
 _UNIT = {"deviation_db": " dB", "peak_db": " dB", "snr_db": " dB", "pesq_wb": " MOS", "pesq_nb": " MOS"}

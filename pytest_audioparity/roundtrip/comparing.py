@@ -13,7 +13,8 @@ from pytest_audioparity.roundtrip.codes import axes_of
 if TYPE_CHECKING:
     import numpy as np
 
-    from pytest_audioparity.records import Finding, StageResult
+    from pytest_audioparity.records import Finding
+    from pytest_audioparity.results import StageResult
     from pytest_audioparity.roundtrip.limits import Limits
     from pytest_audioparity.roundtrip.records import Codec, Trip
 

@@ -20,7 +20,8 @@ from pytest_audioparity.check import check_stage
 from pytest_audioparity.comparison.structure import kind_of
 from pytest_audioparity.comparison.tolerances import layered
 from pytest_audioparity.faults import VOCABULARY, Compound, Fault, compounds_of, faults_of
-from pytest_audioparity.records import StageResult, StageTensor, Tolerance
+from pytest_audioparity.records import StageTensor, Tolerance
+from pytest_audioparity.results import StageResult
 from tests.faults import corpus
 from tests.faults.ports import port_faults
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from pytest_audioparity.api import compare
 from pytest_audioparity.comparison.hyperparameters import compare_settings
-from pytest_audioparity.records import Own
 from pytest_audioparity.report.json import document
+from pytest_audioparity.results import Own
 
 CONTRACT = {"name", "verdict", "deviation_db", "tol_db", "peak_db", "snr_db", "findings"}
 

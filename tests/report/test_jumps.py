@@ -11,10 +11,10 @@ import pytest
 from pytest_audioparity.api import compare
 from pytest_audioparity.page.records import Shown
 from pytest_audioparity.page.tests import section
-from pytest_audioparity.records import Own
 from pytest_audioparity.report.json import document
 from pytest_audioparity.report.jumps import Jump, second_jump
 from pytest_audioparity.report.terminal import WIDTH, render
+from pytest_audioparity.results import Own
 
 E = np.random.default_rng(0).standard_normal((8, 40))
 NAMES = "abcdefgh"

@@ -9,8 +9,8 @@ import pytest
 
 from pytest_audioparity.api import compare
 from pytest_audioparity.comparison.hyperparameters import compare_settings
-from pytest_audioparity.records import Own
 from pytest_audioparity.report.terminal import WIDTH, render
+from pytest_audioparity.results import Own
 
 rng = np.random.default_rng(0)
 HEALTHY = {
