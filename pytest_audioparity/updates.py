@@ -109,9 +109,9 @@ def may_xfail(item: pytest.Item) -> bool:
 def describe(recording: Recording, result: ParityResult, *, test: str, settings: Settings) -> dict[str, Any]:
     """Return what the record of a run says of a test, in plain types: its golden and the numbers that decided."""
     from pytest_audioparity.report.attribution import settings_problem
+    from pytest_audioparity.report.headline import headline
     from pytest_audioparity.report.json import compact, compact_roundtrips, first_finding, passing_roundtrips
     from pytest_audioparity.report.roundtrips import roundtrip_problem
-    from pytest_audioparity.report.terminal import headline
 
     variant = None
     if recording.reference.variant is not None:

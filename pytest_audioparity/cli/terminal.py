@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.report.numbers import counted, size_text
-from pytest_audioparity.report.plain_text import clean, encodable, hanging, shortened
+from pytest_audioparity.report.plain_text import WIDTH, clean, encodable, hanging, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 PASSED, FAILED, WRONG_USE = 0, 1, 2
 # What shells report of a command that Ctrl-C ended: 128 and the number of the signal.
 INTERRUPTED = 130
-# What texts are made for, whatever the width of the terminal, as the report of a failing test is.
-_WIDTH = 80
 _EXAMPLES = "examples:"
 # A progress line comes when a command takes long enough to make one wonder, and changes no faster than one reads.
 _SILENT_SECONDS = 0.5
@@ -50,7 +48,7 @@ def say(text: str, *, error: bool = False) -> None:
 
 def say_wrapped(text: str) -> None:
     """Print a text as `say` does, its long lines broken; for prose, since what is broken cannot be copied."""
-    say("\n".join(part for line in text.split("\n") for part in hanging(line, _WIDTH)))
+    say("\n".join(part for line in text.split("\n") for part in hanging(line, WIDTH)))
 
 
 def say_json(document: Any) -> None:

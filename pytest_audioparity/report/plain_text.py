@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# What texts are made for, whatever the width of the terminal.
+WIDTH = 80
+# The label column of `labelled`, which the usual labels fit.
+_LABEL = 10
 # What a terminal with few characters gets in place of ours; everything else is written as its number.
 _SUBSTITUTES = str.maketrans(
     {
@@ -102,6 +110,18 @@ def hanging(line: str, width: int) -> list[str]:
     indent = cells(label + colon) if colon and cells(label) < width // 2 else start + 4
     first, *rest = wrapped(line[start:], width - indent, taken=start - indent)
     return [" " * start + first, *(" " * indent + one for one in rest)]
+
+
+def behind(label: str, text: str, width: int, indent: int) -> Iterator[str]:
+    """Write a text behind a label, its further lines indented; a label longer than that takes from the first line."""
+    first, *rest = wrapped(text, width - indent, taken=cells(label) - indent)
+    yield f"{label}{first}"
+    yield from (f"{'':<{indent}}{line}" for line in rest)
+
+
+def labelled(label: str, text: str, widest: int = _LABEL) -> Iterator[str]:
+    """Write ``  label : text`` as a row of a block, with the texts of all rows below one another."""
+    yield from behind(f"  {padded(label, widest)} : ", text, WIDTH, widest + len("   : "))
 
 
 def _width(character: str) -> int:

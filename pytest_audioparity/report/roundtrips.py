@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_audioparity.records import FAIL
 from pytest_audioparity.report.numbers import percent
-from pytest_audioparity.report.plain_text import cells, padded, wrapped
+from pytest_audioparity.report.plain_text import behind, cells, padded, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,6 +86,4 @@ def _numbers(score: Score | None) -> Iterator[str]:
 
 def _wrapped(label: str, text: str, width: int) -> Iterator[str]:
     indent = len(label) if len(label) < width // 2 else len(label) - len(label.lstrip()) + 4
-    first, *rest = wrapped(text, width - indent, taken=len(label) - indent)
-    yield f"{label}{first}"
-    yield from (f"{'':<{indent}}{line}" for line in rest)
+    return behind(label, text, width, indent)
