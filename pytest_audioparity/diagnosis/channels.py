@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.problem import COMPLETE, PARTIAL, Explanation, Problem, product, rows_of
+from pytest_audioparity.diagnosis.explanation import COMPLETE, PARTIAL, Explanation
+from pytest_audioparity.diagnosis.problem import Problem, product, rows_of
 from pytest_audioparity.records import DB_PER_UNIT
 
 if TYPE_CHECKING:

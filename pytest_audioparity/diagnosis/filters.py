@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.problem import Explanation, Problem, in_units_of_actual, rows_of
+from pytest_audioparity.diagnosis.explanation import Explanation, in_units_of_actual
+from pytest_audioparity.diagnosis.problem import Problem, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

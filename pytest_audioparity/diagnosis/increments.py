@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.problem import COMPLETE, PARTIAL, SAMPLE, energy, product
+from pytest_audioparity.diagnosis.explanation import COMPLETE, PARTIAL
+from pytest_audioparity.diagnosis.problem import SAMPLE, energy, product
 from pytest_audioparity.records import Finding
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.problem import Explanation, Problem, rows_of
+from pytest_audioparity.diagnosis.explanation import Explanation
+from pytest_audioparity.diagnosis.problem import Problem, rows_of
 from pytest_audioparity.golden.provenance import our_own
 
 if TYPE_CHECKING:

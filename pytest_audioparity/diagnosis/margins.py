@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_audioparity.diagnosis.explanation import Explanation
 from pytest_audioparity.diagnosis.problem import rows_of
 
 if TYPE_CHECKING:
@@ -121,3 +122,12 @@ def _near(marks: Array, width: int) -> Array:
         np.add.at(inside, places[1:][close], -1)
         filled |= np.cumsum(inside[:-1]) > 0
     return filled
+
+
+def held_by(
+    problem: Problem, code: str, message: str, detail: dict[str, Any], margin: Margin, chosen: Array
+) -> Explanation:
+    """Return the explanation that chosen indices of an axis hold the error; it costs as many numbers as they are."""
+    left = float(margin.error[~chosen].sum())
+    count = int(chosen.sum()) * (problem.size // chosen.size)
+    return Explanation(code, message, count, problem.expected, problem.actual, {"axis": margin.label, **detail}, left)

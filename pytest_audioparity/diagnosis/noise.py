@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.problem import PARTIAL, centered, energy, product
+from pytest_audioparity.diagnosis.explanation import PARTIAL
+from pytest_audioparity.diagnosis.problem import centered, energy, product
 from pytest_audioparity.records import Finding
 
 if TYPE_CHECKING:
-    from pytest_audioparity.diagnosis.problem import Explanation, Problem
+    from pytest_audioparity.diagnosis.explanation import Explanation
+    from pytest_audioparity.diagnosis.problem import Problem
 
     Array = np.ndarray[Any, Any]
 

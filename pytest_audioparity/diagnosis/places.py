@@ -1,4 +1,4 @@
-"""Where the difference is when all else is right: edges, channels, from a time on, seams, growing, spikes.
+"""Where the difference is when all else is right: edges, channels, seams, repeated frames, spikes, and since when.
 
 A place is evidence only when the rest is clean: within what the tolerance allows, although there is signal there.
 """
@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.margins import CLEANER, SHARE, margin_of
-from pytest_audioparity.diagnosis.problem import Explanation, Problem, rows_of
+from pytest_audioparity.diagnosis.explanation import Explanation
+from pytest_audioparity.diagnosis.margins import CLEANER, SHARE, held_by, margin_of
+from pytest_audioparity.diagnosis.onsets import diverges, drift
+from pytest_audioparity.diagnosis.problem import Problem, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,10 +42,10 @@ def find(problem: Problem) -> Iterator[Explanation]:
     for axis in time:
         yield from _seams(problem, margins[axis])
         yield from _frozen(problem, axis, margins[axis])
-        yield from _diverges(problem, margins[axis])
+        yield from diverges(problem, margins[axis])
     yield from _spikes(problem)
     for axis in time:
-        yield from _drift(problem, margins[axis])
+        yield from drift(problem, margins[axis])
 
 
 def best(problem: Problem) -> Explanation | None:
@@ -69,14 +71,6 @@ def _touched(problem: Problem) -> int:
     """Return how many elements differ by more than the rounding of most."""
     difference = np.abs(problem.actual - problem.expected)
     return int((difference > max(30 * float(np.median(difference)), 1e-3 * float(difference.max()))).sum())
-
-
-def _place(
-    problem: Problem, code: str, message: str, detail: dict[str, Any], margin: Margin, chosen: Array
-) -> Explanation:
-    left = float(margin.error[~chosen].sum())
-    count = int(chosen.sum()) * (problem.size // chosen.size)
-    return Explanation(code, message, count, problem.expected, problem.actual, {"axis": margin.label, **detail}, left)
 
 
 def _spikes(problem: Problem) -> Iterator[Explanation]:
@@ -138,7 +132,7 @@ def _edges(problem: Problem, margin: Margin) -> Iterator[Explanation]:
         f"only {' and '.join(parts)} of {whole} along {margin.label} differ; check padding (zero, reflect, replicate), "
         f"centring, and causal against symmetric convolution{_BEFORE if not last else ''}"
     )
-    yield _place(problem, "edges", message, {"first": first, "last": last}, margin, chosen)
+    yield held_by(problem, "edges", message, {"first": first, "last": last}, margin, chosen)
 
 
 def _channels(problem: Problem, margin: Margin) -> Iterator[Explanation]:
@@ -154,7 +148,7 @@ def _channels(problem: Problem, margin: Margin) -> Iterator[Explanation]:
         f"only {wrong.size} of {problem.whole(margin.label, n)} along {margin.label} differ ({shown}); check the "
         "weights that make these, and slices that are one short"
     )
-    yield _place(problem, "channels", message, {"indices": indices}, margin, margin.wrong)
+    yield held_by(problem, "channels", message, {"indices": indices}, margin, margin.wrong)
 
 
 def _seams(problem: Problem, margin: Margin) -> Iterator[Explanation]:
@@ -175,7 +169,7 @@ def _seams(problem: Problem, margin: Margin) -> Iterator[Explanation]:
         f"errors repeat every {period} frames along {margin.label}, {width} wide, from {margin.label}={at} on; "
         "check chunk boundaries: overlap, context that is too short, and state that is not carried over"
     )
-    yield _place(problem, "seams", message, {"period": period, "width": width, "first": at}, margin, chosen)
+    yield held_by(problem, "seams", message, {"period": period, "width": width, "first": at}, margin, chosen)
 
 
 def _rhythm(margin: Margin, wrong: Array, starts: Array, n: int) -> tuple[int, int, int] | None:
@@ -229,71 +223,4 @@ def _frozen(problem: Problem, axis: int, margin: Margin) -> Iterator[Explanation
         "and concealment"
     )
     detail = {"at": at, "frames": int(runs[0].size)}
-    yield _place(problem, "repeated_frames", message, detail, margin, margin.wrong)
-
-
-def _diverges(problem: Problem, margin: Margin) -> Iterator[Explanation]:
-    wrong = np.flatnonzero(margin.wrong)
-    n = margin.wrong.size
-    if wrong.size == 0 or not 0 < wrong[0] < n:
-        return
-    start = int(wrong[0])
-    chosen = np.arange(n) >= start
-    after = margin.signal[start:] > 0.01 * margin.signal[start:].mean()
-    if margin.wrong[start:][after].mean() < 0.5 or not margin.holds(chosen):
-        return
-    if float(margin.signal[:start].sum()) < 0.003 * float(margin.signal.sum()) or _is_gradual(margin, start):
-        return
-    rate = problem.meta.sample_rate if problem.meta.kind == "waveform" else problem.meta.frame_rate
-    at = problem.at(margin.label, start)
-    seconds = f" ({at / rate:.3f} s)" if rate and margin.label == "T" else ""
-    message = (
-        f"actual equals expected up to {margin.label}={at}{seconds} and differs from there on; check state that is "
-        "reset or not carried over, caches, positions, and random numbers"
-    )
-    yield _place(problem, "diverges_from", message, {"from": at}, margin, chosen)
-
-
-def _is_gradual(margin: Margin, start: int) -> bool:
-    """Whether the error starts far below what it is on average from there on."""
-    rest = margin.error.size - start
-    soon = slice(start, start + max(1, rest // 16))
-    error, signal = float(margin.error[soon].sum()), float(margin.signal[soon].sum())
-    later = float(margin.error[start:].sum()) / max(float(margin.signal[start:].sum()), 1e-300)
-    return rest >= 32 and signal > 0 and error / signal < 0.02 * later
-
-
-def _drift(problem: Problem, margin: Margin) -> Iterator[Explanation]:
-    n = margin.error.size
-    if n < 16:
-        return
-    parts = np.array_split(np.arange(n), min(16, n // 4))
-    error = np.array([margin.error[part].sum() for part in parts])
-    signal = np.array([margin.signal[part].sum() for part in parts])
-    heard = signal > 1e-3 * signal.mean()
-    if heard.sum() < 4:
-        return
-    place = (np.arange(len(parts)) + 0.5)[heard]
-    # Errors grow with the signal, or whatever it is.
-    powers = [_growth(ratio, place) for ratio in (error[heard] / signal[heard], error[heard])]
-    power = next((power for power in powers if power is not None), None)
-    if power is None:
-        return
-    message = (
-        f"the difference grows along {margin.label}, about as its power {power:.1f}, and is least at the start; check "
-        f"positions, phases, and steps that are summed up (t += dt)"
-    )
-    detail = {"axis": margin.label, "power": power}
-    yield Explanation("drift", message, 3, problem.expected, problem.actual, detail, 0.02 * problem.error)
-
-
-def _growth(ratio: Array, place: Array) -> float | None:
-    """Return the power of the place by which a ratio grows from nearly nothing, steadily; None if it does not."""
-    if ratio.min() <= 0:
-        ratio = ratio + 1e-12 * ratio.max()
-    rank = np.corrcoef(np.argsort(np.argsort(ratio)), np.arange(ratio.size))[0, 1]
-    power = float(np.polyfit(np.log(place), np.log(ratio), 1)[0]) / 2
-    begun = int(np.argmax(ratio > 1e-3 * ratio.max()))
-    if rank < 0.9 or power < 0.5 or ratio[0] > 0.05 * ratio[-1] or ratio[begun] > 0.3 * ratio.max():
-        return None
-    return power
+    yield held_by(problem, "repeated_frames", message, detail, margin, margin.wrong)

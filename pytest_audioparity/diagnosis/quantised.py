@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.problem import Explanation, Problem, rows_of, squared
+from pytest_audioparity.diagnosis.explanation import Explanation
+from pytest_audioparity.diagnosis.problem import Problem, rows_of, squared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.diagnosis.constants import familiar
-from pytest_audioparity.diagnosis.problem import Explanation, Problem, energy, product, squared
+from pytest_audioparity.diagnosis.explanation import Explanation
+from pytest_audioparity.diagnosis.problem import Problem, energy, product, squared
 from pytest_audioparity.records import DB_PER_UNIT
 
 if TYPE_CHECKING:

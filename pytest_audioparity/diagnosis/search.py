@@ -11,13 +11,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_audioparity.diagnosis import channels, filters, layout, noise, places, quantised, scale, timing, values
-from pytest_audioparity.diagnosis.problem import PARTIAL, energy, explains, is_complete, length, product, restate
+from pytest_audioparity.diagnosis.explanation import PARTIAL, explains, is_complete, length
+from pytest_audioparity.diagnosis.problem import energy, product, restate
 from pytest_audioparity.records import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_audioparity.diagnosis.problem import Explanation, Problem
+    from pytest_audioparity.diagnosis.explanation import Explanation
+    from pytest_audioparity.diagnosis.problem import Problem
 
 # Modules with a function find(problem) that yields explanations. Movers keep values and change places, so that a gain
 # may come on top; the others change values.

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.problem import Explanation, Problem, product, rows_of
+from pytest_audioparity.diagnosis.explanation import Explanation
+from pytest_audioparity.diagnosis.problem import Problem, product, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

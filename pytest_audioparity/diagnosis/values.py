@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.problem import Explanation, Problem, in_units_of_actual, squared
+from pytest_audioparity.diagnosis.explanation import Explanation, in_units_of_actual
+from pytest_audioparity.diagnosis.problem import Problem, squared
 from pytest_audioparity.records import DB_PER_UNIT
 
 if TYPE_CHECKING:

@@ -1,0 +1,87 @@
+"""Since when it differs: from one time on, or more and more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_audioparity.diagnosis.explanation import Explanation
+from pytest_audioparity.diagnosis.margins import held_by
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_audioparity.diagnosis.margins import Margin
+    from pytest_audioparity.diagnosis.problem import Problem
+
+    Array = np.ndarray[Any, Any]
+
+
+def diverges(problem: Problem, margin: Margin) -> Iterator[Explanation]:
+    """Yield the time from which on all differs, where what came before was clean and no silence."""
+    wrong = np.flatnonzero(margin.wrong)
+    n = margin.wrong.size
+    if wrong.size == 0 or not 0 < wrong[0] < n:
+        return
+    start = int(wrong[0])
+    chosen = np.arange(n) >= start
+    after = margin.signal[start:] > 0.01 * margin.signal[start:].mean()
+    if margin.wrong[start:][after].mean() < 0.5 or not margin.holds(chosen):
+        return
+    if float(margin.signal[:start].sum()) < 0.003 * float(margin.signal.sum()) or _is_gradual(margin, start):
+        return
+    rate = problem.meta.sample_rate if problem.meta.kind == "waveform" else problem.meta.frame_rate
+    at = problem.at(margin.label, start)
+    seconds = f" ({at / rate:.3f} s)" if rate and margin.label == "T" else ""
+    message = (
+        f"actual equals expected up to {margin.label}={at}{seconds} and differs from there on; check state that is "
+        "reset or not carried over, caches, positions, and random numbers"
+    )
+    yield held_by(problem, "diverges_from", message, {"from": at}, margin, chosen)
+
+
+def _is_gradual(margin: Margin, start: int) -> bool:
+    """Whether the error starts far below what it is on average from there on."""
+    rest = margin.error.size - start
+    soon = slice(start, start + max(1, rest // 16))
+    error, signal = float(margin.error[soon].sum()), float(margin.signal[soon].sum())
+    later = float(margin.error[start:].sum()) / max(float(margin.signal[start:].sum()), 1e-300)
+    return rest >= 32 and signal > 0 and error / signal < 0.02 * later
+
+
+def drift(problem: Problem, margin: Margin) -> Iterator[Explanation]:
+    """Yield a difference that grows steadily from nearly nothing."""
+    n = margin.error.size
+    if n < 16:
+        return
+    parts = np.array_split(np.arange(n), min(16, n // 4))
+    error = np.array([margin.error[part].sum() for part in parts])
+    signal = np.array([margin.signal[part].sum() for part in parts])
+    heard = signal > 1e-3 * signal.mean()
+    if heard.sum() < 4:
+        return
+    middle = (np.arange(len(parts)) + 0.5)[heard]
+    # Errors grow with the signal, or whatever it is.
+    powers = [_growth(ratio, middle) for ratio in (error[heard] / signal[heard], error[heard])]
+    power = next((power for power in powers if power is not None), None)
+    if power is None:
+        return
+    message = (
+        f"the difference grows along {margin.label}, about as its power {power:.1f}, and is least at the start; check "
+        f"positions, phases, and steps that are summed up (t += dt)"
+    )
+    detail = {"axis": margin.label, "power": power}
+    yield Explanation("drift", message, 3, problem.expected, problem.actual, detail, 0.02 * problem.error)
+
+
+def _growth(ratio: Array, place: Array) -> float | None:
+    """Return the power of the place by which a ratio grows from nearly nothing, steadily; None if it does not."""
+    if ratio.min() <= 0:
+        ratio = ratio + 1e-12 * ratio.max()
+    rank = np.corrcoef(np.argsort(np.argsort(ratio)), np.arange(ratio.size))[0, 1]
+    power = float(np.polyfit(np.log(place), np.log(ratio), 1)[0]) / 2
+    begun = int(np.argmax(ratio > 1e-3 * ratio.max()))
+    if rank < 0.9 or power < 0.5 or ratio[0] > 0.05 * ratio[-1] or ratio[begun] > 0.3 * ratio.max():
+        return None
+    return power
