@@ -18,14 +18,14 @@ from pytest_audioparity.roundtrip.scores import stored_scores
 from pytest_audioparity.roundtrip.speech import clips_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pytest_audioparity.audio.recognition import Recogniser
     from pytest_audioparity.keywords import AudioAxes
     from pytest_audioparity.recording import Recording
     from pytest_audioparity.roundtrip.limits import Limits
-    from pytest_audioparity.roundtrip.records import RoundtripResult
+    from pytest_audioparity.roundtrip.records import RoundtripResult, Trip
 
 # A score may be as much better as it likes, which no other tolerance means.
 _NO_OTHER_LIMIT = dict.fromkeys(("tol_db", "tol_peak_db", "min_snr_db", "atol", "rtol"))
@@ -122,16 +122,19 @@ class Roundtrip:
             self._recording.doubts.misused(str(error))
             raise
         self._recording.travel(found)
+        self._keep_scores(trips, name)
+        self._object_to_garble(found)
+        return found
+
+    def _keep_scores(self, trips: Sequence[Trip], name: str) -> None:
+        """Compare with the golden, and store there, the scores that are limited relative to it."""
+        reference = self._recording.reference
         for clip, score, value, drop in stored_scores(trips, self._limits):
             stage = StageMeta("/".join(filter(None, (name, clip, score))))
             # A golden holds no infinity: what is equal to the last bit has lost nothing of what the golden has.
-            held = (
-                self._recording.reference.expected(stage) if value == math.inf else StageTensor(stage, np.array(value))
-            )
+            held = reference.expected(stage) if value == math.inf else StageTensor(stage, np.array(value))
             if value is not None and held is not None:
                 self._recording.take(held, {**_NO_OTHER_LIMIT, "max_drop": drop})
-        self._object_to_garble(found)
-        return found
 
     def _object_to_garble(self, found: RoundtripResult) -> None:
         """Keep scores of audio that lost its words from becoming the golden, where the test does not check words."""
