@@ -1,0 +1,112 @@
+"""The sizes of modules and functions, and that ARCHITECTURE.md speaks of what there is."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "pytest_audioparity"
+# A module has fewer lines than this, a function fewer than that, its docstring not counted.
+MODULE, FUNCTION = 300, 40
+# What may be larger, and why. Whatever has shrunk below its limit leaves this list.
+LARGER = {
+    "audio/scoring.py:_evidence": "its order of evidence is one table of calls; to be cut",
+    "golden/manifest.py": "to be cut",
+    "recorder.py": "to be cut: what pytest calls, and what is recorded of a run",
+    "recording.py": "to be cut: recording and judging of one test",
+    "stages.py": "the fixture's methods, most of it their documentation",
+    "trial.py": "to be cut: the phases of one test",
+    "updates.py:keep": "to be cut",
+}
+
+
+def sizes(root: Path) -> dict[str, int]:
+    """Return the lines of each module, and those of each function without its docstring."""
+    found: dict[str, int] = {}
+    for path in sorted(root.rglob("*.py")):
+        text, name = path.read_text(encoding="utf-8"), path.relative_to(root).as_posix()
+        found[name] = len(text.splitlines())
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                key = f"{name}:{node.name}"
+                found[key] = max(found.get(key, 0), _lines(node))
+    return found
+
+
+def _lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    total, first = _span(node), node.body[0]
+    return total - (_span(first) if ast.get_docstring(node, clean=False) is not None else 0)
+
+
+def _span(node: ast.stmt) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def too_large(found: dict[str, int]) -> set[str]:
+    """Return what reaches its limit."""
+    return {name for name, lines in found.items() if lines >= (FUNCTION if ":" in name else MODULE)}
+
+
+def names_of(text: str) -> set[str]:
+    """Return what a page names of the package: files, folders, and modules alone in code font."""
+    files = set(re.findall(r"(?<![\w/.])((?:\w+/)*\w+\.py)\b", text))
+    words = set(re.findall(r"`((?:\w+/)*\w+/?)`", text))
+    return {name for name in files | words if not name.startswith(("tests/", "docs/", "website/"))}
+
+
+def exists(name: str) -> bool:
+    """Whether the package has such a file (named with or without its folder), folder, module or function."""
+    if name.endswith(".py"):
+        return any(path.match(name) for path in PACKAGE.rglob("*.py"))
+    if (PACKAGE / name).exists() or (PACKAGE / f"{name}.py").exists():
+        return True
+    return any(f"def {name}(" in path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
+
+
+def test_modules_and_functions_of_the_package_are_small():
+    """Every module has fewer than 300 lines and every function fewer than 40; what is excused is really larger."""
+    assert too_large(sizes(PACKAGE)) == set(LARGER)
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "docs", "examples"])
+def test_what_stands_beside_the_package_is_small(folder):
+    """Benchmarks, examples and the scripts of the documentation keep to the limits, without exceptions."""
+    assert too_large(sizes(ROOT / folder)) == set()
+
+
+def test_a_size_is_that_of_the_code(tmp_path):
+    """A function's docstring does not count, its signature does; a module counts whole."""
+    body = "def f(\n    a,\n):\n    '''One.\n\n    Two.\n    '''\n    return a\n"
+    (tmp_path / "module.py").write_text(body + "\n" * 291 + "x = 1\n")
+    assert sizes(tmp_path) == {"module.py": 300, "module.py:f": 4}
+    assert too_large(sizes(tmp_path)) == {"module.py"}
+    (tmp_path / "module.py").write_text("async def f():\n" + "    pass\n" * 39)
+    assert too_large(sizes(tmp_path)) == {"module.py:f"}
+
+
+def test_the_architecture_names_what_there_is():
+    """Each module and folder that ARCHITECTURE.md names exists, and so does every name in code font."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    assert {name for name in names_of(text) if not exists(name)} == set()
+    assert {name for name in names_of(f"{text} `golden/mirror` and shelves.py") if not exists(name)} == {
+        "golden/mirror",
+        "shelves.py",
+    }
+
+
+def test_each_module_has_its_layer():
+    """The layers of pyproject.toml list every module and folder of the package, and nothing that is gone."""
+    (contract,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    listed = [name.strip().partition(".")[2] for layer in contract["layers"] for name in layer.split("|")]
+    there = {path.stem for path in PACKAGE.glob("*.py")} | {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert sorted(listed) == sorted(there - {"__init__", "__main__"})
