@@ -81,6 +81,32 @@ def test_the_smallest_difference_fails_a_tolerance_of_zero(dtype):
     assert check(actual, actual.copy(), tol_db=0).passed
 
 
+@pytest.mark.parametrize("limit", [{"tol_db": 0}, {"tol_db": 0, "tol_peak_db": None}, {"tol_db": None, "atol": 0.0}])
+@pytest.mark.parametrize(
+    ("expected", "actual"),
+    [
+        (np.array([0.0, 1.0]), np.array([1e-170, 1.0])),
+        (np.array([0.0, 1e10]), np.array([5e-324, 1e10])),
+        (np.array([1e308, 0.0]), np.array([1e308, 1.0])),
+        (np.array([2**63 - 1, 2**62]), np.array([2**63 - 2, 2**62])),
+    ],
+)
+def test_a_difference_whose_square_vanishes_fails_a_tolerance_of_zero(expected, actual, limit):
+    for kind in ("tensor", "log_spectrum"):
+        declared = {"kind": kind, "unit": "db"}
+        assert not check(expected, actual, declared, **limit).passed
+        assert check(actual, actual.copy(), declared, **limit).passed
+
+
+def test_large_integers_that_differ_by_one_have_the_ratio_of_one():
+    expected = np.array([2**63 - 1, 2**62])
+    numbers = check(expected, expected - [1, 0], {"kind": "tensor"}).comparison
+    norm = math.hypot(2.0**63, 2.0**62)
+    assert numbers.snr_db == pytest.approx(20 * math.log10(norm))
+    assert numbers.deviation_db == pytest.approx(20 / math.log(10) / norm)
+    assert numbers.bias == -0.5
+
+
 @pytest.mark.parametrize("scale", [1e200, 1e-200, 1e-310])
 def test_extreme_values_fail_when_they_differ_and_pass_when_they_do_not(scale):
     assert check(SIGNAL * scale, SIGNAL * scale).passed

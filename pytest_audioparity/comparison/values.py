@@ -267,16 +267,28 @@ def _totals(rows: Array) -> list[float]:
 
 
 def _with_exact_difference(expected: Array, actual: Array, sums: Sums, rtol: float | None) -> Sums:
-    """Correct what concerns single elements of 64-bit integers, of which float64 holds the first 53 bits alone."""
+    """Correct the differences of 64-bit integers, of which float64 holds the first 53 bits alone."""
     largest, worst, excess = -1.0, 0, -math.inf
+    squares = total = signed = 0.0
     for place, block_e, block_a in strided_blocks(expected, actual):
         # Subtracting the smaller from the larger in uint64 is exact; where even that wraps around, no digit is missed.
         wide_e, wide_a = block_e.astype(np.uint64), block_a.astype(np.uint64)
         wrapped = np.where(np.greater(block_a, block_e), wide_a - wide_e, wide_e - wide_a).astype(np.float64)
         rounded = np.abs(block_a.astype(np.float64) - block_e.astype(np.float64))
         exact = np.where(rounded < 2.0**62, wrapped, rounded)
+        squares += _squares(exact[np.newaxis])[0]
+        total += _totals(exact[np.newaxis])[0]
+        signed += _totals(np.where(np.greater(block_a, block_e), exact, -exact)[np.newaxis])[0]
         if (here := float(exact.max())) > largest:
             largest, worst = here, place + int(exact.argmax())
         if rtol is not None:
             excess = max(excess, float((exact - rtol * np.abs(block_e.astype(np.float64))).max()))
-    return replace(sums, difference_max=largest, worst=worst, excess=excess)
+    return replace(
+        sums,
+        difference_squares=squares,
+        difference_sum=signed,
+        difference_abs=total,
+        difference_max=largest,
+        worst=worst,
+        excess=excess,
+    )
