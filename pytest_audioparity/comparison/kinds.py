@@ -71,7 +71,8 @@ def describe(array: Array) -> Side:
     sums = measure(array, array)
     if sums.finite:
         return _sides(array, array, sums)[0]
-    finite, nan = np.isfinite(array), int(np.count_nonzero(np.isnan(array)))
+    with np.errstate(invalid="ignore"):  # a signalling NaN of bfloat16 or float8, which numpy warns about
+        finite, nan = np.isfinite(array), int(np.count_nonzero(np.isnan(array)))
     first = tuple(int(i) for i in np.unravel_index(int(finite.argmin()), array.shape))
     good = array[finite]
     rest = describe(good) if good.size else Side((), "")
@@ -218,5 +219,5 @@ def _worst(flat: int, expected: Array, actual: Array, meta: StageMeta) -> Worst:
 def _number(value: Any) -> float:
     """One element as a Python number: integers exactly, the modulus of complex values."""
     if np.iscomplexobj(value):
-        return float(abs(value))
+        return math.hypot(float(value.real), float(value.imag))
     return int(value) if value.dtype.kind in "iub" else float(value)

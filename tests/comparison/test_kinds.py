@@ -177,6 +177,13 @@ def test_statistics_agree_with_numpy():
         assert [side.mean, side.std] == pytest.approx([x.mean(), x.std()], rel=1e-12)
 
 
+def test_the_modulus_of_the_worst_complex_element_has_all_digits_and_may_be_infinite():
+    narrow = numbers(np.zeros(1, np.complex64), np.array([1 + 1j], np.complex64))
+    assert narrow.worst.actual == math.sqrt(2)
+    wide = numbers(np.zeros(1, complex), np.array([1.7e308 + 1.7e308j]))
+    assert wide.worst.actual == math.inf
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_complex_values_are_compared_by_modulus(seed):
     rng = np.random.default_rng(seed)
@@ -239,6 +246,13 @@ def test_every_float_type_is_described_with_its_values_that_are_not_finite(dtype
     side = describe(array)
     assert (side.nan + side.inf, side.first_nonfinite, side.max) == (1, (2, 1), 1.0)
     assert (side.shape, side.dtype) == ((3, 4), np.dtype(dtype).name)
+
+
+@pytest.mark.parametrize("bits", [0x7F81, 0xFF81, 0x7FA0, 0x7FC1])
+def test_no_nan_of_bfloat16_makes_numpy_warn(bits):
+    array = np.array([bits, 0x3F80], np.uint16).view(ml_dtypes.bfloat16)
+    side = describe(array)
+    assert (side.nan, side.first_nonfinite, side.max) == (1, (0,), 1.0)
 
 
 def test_arrays_with_nothing_to_describe_are_described_without_numbers():
