@@ -18,7 +18,9 @@ import pytest
 
 # Seconds of a machine that does other things too say nothing about a test.
 hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-hypothesis.settings.load_profile("busy")
+# 20 times as many examples, after a change of the kernel: HYPOTHESIS_PROFILE=thorough pytest tests/properties
+hypothesis.settings.register_profile("thorough", hypothesis.settings.get_profile("busy"), max_examples=2000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "busy"))
 
 HOW = {"torch": "make test TORCH=1", "moshi": "make test TORCH=1", "moshi_mlx": "make test", "rustymimi": "make test"}
 HOW |= dict.fromkeys(("resemblyzer", "silero_vad"), "make test")
