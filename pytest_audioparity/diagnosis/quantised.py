@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,8 +51,8 @@ def find(problem: Problem) -> Iterator[Explanation]:
 def _grids(problem: Problem) -> Iterator[Explanation]:
     """Look for one even grid for all values, then for one per index of an axis."""
     e, a = problem.expected, problem.actual
-    step = _step(a.ravel(), e.ravel())
-    if step is not None:
+    step = float(_steps(a.reshape(1, -1), e.reshape(1, -1))[0])
+    if not math.isnan(step):
         levels = round(float(np.ptp(a)) / step) + 1
         detail = {"step": step, "levels": levels}
         yield _explained(problem, step, f"{levels} levels with a step of {step:.4g}", detail, 1)
@@ -60,8 +61,8 @@ def _grids(problem: Problem) -> Iterator[Explanation]:
         rows_e, rows_a = (rows_of(side, axis) for side in (e, a))
         if not 2 <= len(rows_a) <= _MOST_ROWS or rows_a.shape[1] < _FEWEST:
             continue
-        steps = [_step(row_a, row_e) for row_a, row_e in zip(rows_a, rows_e, strict=True)]
-        found = [step for step in steps if step is not None]
+        steps = _steps(rows_a, rows_e)
+        found = steps[~np.isnan(steps)]
         if len(found) >= 0.8 * len(steps):
             label = problem.labels[axis]
             said = f"a grid of its own for each index of {label}"
@@ -78,32 +79,44 @@ def _explained(problem: Problem, step: float, said: str, detail: dict[str, Any],
     )
 
 
-def _step(a: Array, e: Array) -> float | None:
-    """Return the step of an even grid that actual lies on and expected does not, or None.
+def _steps(rows_a: Array, rows_e: Array) -> Array:
+    """Return per row the step of an even grid that actual lies on and expected does not, NaN where there is none.
 
     Quantisers divide the largest magnitude, or the range, into a number of steps given by their bits; those are tried.
-    A value's distance to the grid is a quarter of a step on average where there is no grid.
+    A value's distance to the grid is a quarter of a step on average where there is no grid. All rows are tried at once:
+    one by one, the thousands of short rows along an axis took longer than all other causes together.
     """
-    if a.size < _FEWEST:
-        return None
-    largest, low, span = float(np.abs(a).max()), float(a.min()), float(np.ptp(a))
-    if span == 0:
-        return None
-    farthest = float(np.quantile(np.abs(a - e), 0.9))
-    tried = [(largest / count, 0.0) for count in _COUNTS] + [(span / count, low) for count in _RANGES]
+    steps = np.full(len(rows_a), np.nan)
+    if rows_a.shape[1] < _FEWEST:
+        return steps
+    low, high = rows_a.min(axis=1), rows_a.max(axis=1)
+    largest, span = np.maximum(np.abs(low), np.abs(high)), high - low
+    farthest = np.quantile(np.abs(rows_a - rows_e), 0.9, axis=1)
+    tried = [(largest / count, np.zeros_like(low)) for count in _COUNTS] + [(span / count, low) for count in _RANGES]
     for step, start in tried:
-        beyond = np.abs(a - start) > step / 2
-        if float(np.mean(beyond)) < _OCCUPIED or farthest > 0.6 * step:
-            continue
-        if _off_grid((a - start)[beyond], step) < _ON and _off_grid((e - start)[beyond], step) > _OFF:
-            return step
-    return None
+        # Where the first of them fits, the others are not asked.
+        open_ = np.flatnonzero(np.isnan(steps) & (span > 0) & (farthest <= 0.6 * step))
+        if open_.size:
+            fits = _fits(rows_a[open_], rows_e[open_], step[open_, np.newaxis], start[open_, np.newaxis])
+            steps[open_[fits]] = step[open_[fits]]
+    return steps
 
 
-def _off_grid(values: Array, step: float) -> float:
-    """Return the mean distance to multiples of a step, 0 on the grid and 1 where there is none."""
-    places = values / step
-    return 4.0 * float(np.mean(np.abs(places - np.round(places))))
+def _fits(rows_a: Array, rows_e: Array, step: Array, start: Array) -> Array:
+    """Return per row whether actual is on one grid and expected off it, by the values beyond the first level."""
+    beyond = np.abs(rows_a - start) > step / 2
+    counts = np.count_nonzero(beyond, axis=1)
+    off_a, off_e = (_off_grid((side - start) / step, beyond, counts) for side in (rows_a, rows_e))
+    occupied = counts >= _OCCUPIED * rows_a.shape[1]
+    fits: Array = occupied & (off_a < _ON) & (off_e > _OFF)
+    return fits
+
+
+def _off_grid(places: Array, beyond: Array, counts: Array) -> Array:
+    """Return per row the mean distance to the nearest level, 0 on the grid and 1 where there is none."""
+    distances = np.where(beyond, np.abs(places - np.round(places)), 0.0)
+    means: Array = 4.0 * distances.sum(axis=1) / np.maximum(counts, 1)
+    return means
 
 
 def _float16(array: Array) -> Array:
