@@ -6,22 +6,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy.fft  # noqa: F401
 import pytest
-import scipy.optimize
-import scipy.signal  # noqa: F401
-import soundfile  # noqa: F401
-import soxr  # noqa: F401
-import xxhash  # noqa: F401
 
-# What an inner run imports first, pytester drops with it; extension modules load once, and caches go with their module.
-import pytest_audioparity.diagnosis.judge
-import pytest_audioparity.recording
-import pytest_audioparity.repeating
-import pytest_audioparity.session
-import pytest_audioparity.stages
-import pytest_audioparity.trial  # noqa: F401
 from pytest_audioparity.golden.pending import read_pending
+from tests.loaded import load_package
+
+load_package()
 
 ROOT = Path(__file__).parents[2]
 

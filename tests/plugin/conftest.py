@@ -8,27 +8,17 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import ml_dtypes  # noqa: F401 - extension modules load once; pytester drops what an inner run imports first
 import numpy as np
-import numpy.fft
 import pytest
-import soundfile  # noqa: F401
-import soxr  # noqa: F401
-import xxhash  # noqa: F401
 
-import pytest_audioparity.api
-import pytest_audioparity.audio.channels
-import pytest_audioparity.comparison.windows
 import pytest_audioparity.golden.provenance
-import pytest_audioparity.recording
-import pytest_audioparity.repeating
-import pytest_audioparity.session
-import pytest_audioparity.stages
-import pytest_audioparity.trial
 from pytest_audioparity.golden.file import Golden
+from tests.loaded import load_package
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+load_package()
 
 HEADER = """\
 import unittest
