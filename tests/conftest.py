@@ -36,8 +36,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    # Our tests update goldens of their own, also in fixtures of a whole session; whether CI allows that is tested where it
-    # matters. And what they let fail is nothing for the summary of a real job.
+    # Our tests update goldens of their own, also in fixtures of a whole session; whether CI allows that is tested where
+    # it matters. And what they let fail is nothing for the summary of a real job.
     for name in ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
         os.environ.pop(name, None)
 
