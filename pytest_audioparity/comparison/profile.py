@@ -5,13 +5,14 @@ The pass fills one small table of sums per (channel, piece of time); the two pro
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_audioparity.comparison.blocks import BLOCK
 from pytest_audioparity.comparison.decibels import deviation_db
-from pytest_audioparity.comparison.values import scale_for
+from pytest_audioparity.comparison.values import scale_for, sums_of_squares
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 # More points than this along time say nothing more to a reader; longer stages are cut into equal pieces.
 TIME_PIECES = 200
+# Below, to call BLAS for each of many short pieces takes longer than their sum.
+_FEWEST_FOR_BLAS = 64
 
 
 def profiles(expected: Array, actual: Array, meta: StageMeta) -> dict[str, Any]:
@@ -43,12 +46,17 @@ def profiles(expected: Array, actual: Array, meta: StageMeta) -> dict[str, Any]:
     sides = _channels_and_time(expected, axes), _channels_and_time(actual, axes)
     *_, channels, frames = sides[0].shape
     step = -(-frames // TIME_PIECES)
+    # Complex values count as two: their real and imaginary parts.
+    parts = 2 if "c" in (expected.dtype.kind, actual.dtype.kind) else 1
+    size = expected.size * parts
+    dtype = np.dtype(np.complex128 if parts == 2 else np.float64)
+    buffers = np.empty((2, parts * step * math.prod(_block_shape(channels, step))))
     table = np.zeros((5, channels, -(-frames // step)))
     scale = _scale(expected, actual)
-    for rows, pieces, wide_e, wide_a in _blocks(*sides, step):
-        _add(table[:, rows, pieces], wide_e, wide_a, scale)
-    # Complex values count as two: their real and imaginary parts.
-    size = expected.size * (2 if "c" in (expected.dtype.kind, actual.dtype.kind) else 1)
+    for where, pieces in _cuts(sides[0].shape, step):
+        count = pieces.stop - pieces.start
+        wide_e, wide_a = (_wide(side[where], count, dtype, buffer) for side, buffer in zip(sides, buffers, strict=True))
+        _add(table[:, where[-2], pieces], wide_e, wide_a, scale, absolute=meta.kind == "log_spectrum")
     found: dict[str, Any] = {}
     if "C" in axes:
         counts = np.full(channels, size / channels)
@@ -85,33 +93,49 @@ def _channels_and_time(array: Array, axes: str) -> Array:
     return np.moveaxis(array, (axes.index("C"), axes.index("T")), (-2, -1))
 
 
-def _blocks(expected: Array, actual: Array, step: int) -> Iterator[tuple[slice, slice, Array, Array]]:
-    """Yield blocks as float64 (channels, pieces, elements of a piece), with their places in the table."""
-    *rest, channels, frames = expected.shape
+def _cuts(shape: tuple[int, ...], step: int) -> Iterator[tuple[Any, ...]]:
+    """Yield the places of blocks, as they are indexed: leading axes, channels, frames; and how many pieces each has."""
+    *rest, channels, frames = shape
     whole = frames // step
-    rows = max(1, min(channels, BLOCK // step))
-    pieces = max(1, BLOCK // (rows * step))
+    rows, pieces = _block_shape(channels, step)
     cuts = [(start, min(start + pieces, whole), step) for start in range(0, whole, pieces)]
     if frames % step:
         cuts.append((whole, whole + 1, frames % step))
     for index in np.ndindex(*rest):
         for top in range(0, channels, rows):
             for first, last, length in cuts:
-                where = (*index, slice(top, top + rows), slice(first * step, first * step + (last - first) * length))
-                wide_e, wide_a = (_wide(side[where], last - first) for side in (expected, actual))
-                yield slice(top, top + rows), slice(first, last), wide_e, wide_a
+                span = slice(first * step, first * step + (last - first) * length)
+                yield (*index, slice(top, min(top + rows, channels)), span), slice(first, last)
 
 
-def _wide(block: Array, pieces: int) -> Array:
-    parts = np.ascontiguousarray(block, np.complex128 if np.iscomplexobj(block) else np.float64).view(np.float64)
-    return parts.reshape(len(block), pieces, -1)
+def _block_shape(channels: int, step: int) -> tuple[int, int]:
+    """Return how many channels and how many pieces of time a block has."""
+    rows = max(1, min(channels, BLOCK // step))
+    return rows, max(1, BLOCK // (rows * step))
 
 
-def _add(table: Array, wide_e: Array, wide_a: Array, scale: float) -> None:
+def _wide(block: Array, pieces: int, dtype: np.dtype[Any], buffer: Array) -> Array:
+    """Copy a block as float64 (channels, pieces, elements of a piece) into a buffer that stays in cache."""
+    wide = buffer.view(dtype)[: block.size].reshape(block.shape)
+    np.copyto(wide, block)
+    return wide.view(np.float64).reshape(len(block), pieces, -1)
+
+
+def _add(table: Array, wide_e: Array, wide_a: Array, scale: float, *, absolute: bool) -> None:
+    """Add the sums of a block, whose buffers are overwritten."""
     if scale != 1.0:
-        wide_e, wide_a = wide_e * scale, wide_a * scale
-    difference = wide_a - wide_e
-    for row, side in enumerate((wide_e, wide_a, difference)):
-        table[row] += np.einsum("cpi,cpi->cp", side, side)
+        wide_e *= scale
+        wide_a *= scale
+    table[0] += _squares(wide_e)
+    table[1] += _squares(wide_a)
+    difference = np.subtract(wide_a, wide_e, out=wide_a)
+    table[2] += _squares(difference)
     table[4] += np.einsum("cpi->cp", difference)
-    table[3] += np.einsum("cpi->cp", np.abs(difference, out=difference))
+    if absolute:
+        table[3] += np.einsum("cpi->cp", np.abs(difference, out=difference))
+
+
+def _squares(pieces: Array) -> Array:
+    if pieces.shape[-1] < _FEWEST_FOR_BLAS:
+        return np.asarray(np.einsum("cpi,cpi->cp", pieces, pieces))
+    return sums_of_squares(pieces)

@@ -2,8 +2,8 @@
 
 Both arrays are walked in C order in blocks that stay in the processor's cache; each block is widened to float64,
 subtracted, and reduced. Nothing of the size of the arrays is allocated, so a memory-mapped golden is read where it
-lies. What bounds it is the arithmetic of a dozen numpy calls per block, not memory (benchmarks/kernel.py); threads were
-tried and left out: the calls are so short that the interpreter lock ate the gain.
+lies. What bounds it is the arithmetic of a dozen numpy calls per block, not memory (benchmarks/kernel.py). Two threads
+were tried twice and left out: the calls take 15 to 70 µs, and to hand over the interpreter lock takes as long.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ def _same_bits(block_e: Array, block_a: Array) -> bool:
 def _add_same(running: _Running, block: Array, wide: Array, place: int) -> None:
     """Add a block whose two sides are the same: the work of one side, and no difference."""
     np.copyto(wide[0], block)
-    (squares,) = _squares(wide)
+    (squares,) = sums_of_squares(wide).tolist()
     # A sum of squares is finite unless an element is not, or squares overflow: only then is a closer look needed.
     running.finite = math.isfinite(squares) or bool(np.isfinite(wide).all())
     _add_extremes(running, block, wide[0], (0, 1))
@@ -211,12 +211,12 @@ def _add(running: _Running, sides: tuple[Array, Array], wide: Array, place: int,
     if not job.plain:
         wide *= np.reshape(job.scales, (2, 1))
         wide -= np.reshape(job.shifts, (2, 1))
-    squares_e, squares_a = _squares(wide)
+    squares_e, squares_a = sums_of_squares(wide).tolist()
     running.finite = math.isfinite(squares_e + squares_a) or bool(np.isfinite(wide).all())
     running.expected_squares += squares_e
     running.actual_squares += squares_a
     difference = np.subtract(wide[1], wide[0], out=wide[1])
-    running.difference_squares += _squares(wide[1:])[0]
+    running.difference_squares += float(sums_of_squares(difference))
     sum_e, sum_difference = _totals(wide)
     running.expected_sum += sum_e
     running.difference_sum += sum_difference
@@ -247,17 +247,20 @@ def _add_elements(running: _Running, place: int, wide_e: Array, difference: Arra
         running.excess = max(running.excess, float(excess.max()))
 
 
-def _squares(rows: Array) -> list[float]:
-    """Sum the squares of each row of a float64 array, as dot products of pieces that BLAS does not split further."""
-    size = rows.shape[1]
+def sums_of_squares(rows: Array) -> Array:
+    """Sum squares over the last axis of a float64 array, as dot products of pieces that BLAS does not split further."""
+    size = rows.shape[-1]
     whole = size - size % _DOT
-    totals = [float(np.dot(rest, rest)) for rest in rows[:, whole:]]
+    sums = _dots(rows[..., whole:])
     if whole:
-        pieces = rows[:, :whole].reshape(len(rows), -1, 1, _DOT)
-        # matmul calls BLAS' dot for a row by a column; einsum takes three times as long.
-        sums = np.matmul(pieces, pieces.swapaxes(2, 3)).sum(axis=(1, 2, 3))
-        totals = [total + float(more) for total, more in zip(totals, sums, strict=True)]
-    return totals
+        sums = sums + _dots(rows[..., :whole].reshape(*rows.shape[:-1], -1, _DOT)).sum(axis=-1)
+    return sums
+
+
+def _dots(rows: Array) -> Array:
+    # matmul calls BLAS' dot for a row by a column; einsum takes three times as long.
+    products: Array = np.matmul(rows[..., np.newaxis, :], rows[..., np.newaxis])[..., 0, 0]
+    return products
 
 
 def _totals(rows: Array) -> list[float]:
@@ -276,7 +279,7 @@ def _with_exact_difference(expected: Array, actual: Array, sums: Sums, rtol: flo
         wrapped = np.where(np.greater(block_a, block_e), wide_a - wide_e, wide_e - wide_a).astype(np.float64)
         rounded = np.abs(block_a.astype(np.float64) - block_e.astype(np.float64))
         exact = np.where(rounded < 2.0**62, wrapped, rounded)
-        squares += _squares(exact[np.newaxis])[0]
+        squares += float(sums_of_squares(exact))
         total += _totals(exact[np.newaxis])[0]
         signed += _totals(np.where(np.greater(block_a, block_e), exact, -exact)[np.newaxis])[0]
         if (here := float(exact.max())) > largest:

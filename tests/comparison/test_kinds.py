@@ -362,6 +362,36 @@ def test_the_deviation_over_time_starts_where_the_difference_does():
     assert along_axes(e, a, StageMeta("x", "tensor")) == {}
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 7), (2, 3, 1001), (1, 2, 300_001), (1, 300, 1700)])
+@pytest.mark.parametrize(
+    ("kind", "name"), [("tensor", "float32"), ("tensor", "complex64"), ("log_spectrum", "float32")]
+)
+def test_each_channel_and_each_piece_of_time_scores_as_if_it_were_compared_alone(kind, name, shape):
+    e, a = ((noise(*shape, seed=seed) + 2).astype(name) for seed in (0, 1))
+    meta = {"kind": kind, "axes": "BCT", "unit": "db" if kind == "log_spectrum" else None}
+    for order in ("BCT", "BTC"):
+        sides = e, a
+        if order == "BTC":
+            sides = tuple(np.ascontiguousarray(side.transpose(0, 2, 1)).transpose(0, 2, 1) for side in sides)
+        found = along_axes(*sides, StageMeta("x", kind, "BCT", meta["unit"]))
+        for channel in (0, shape[1] - 1):
+            alone = numbers(e[:, [channel]], a[:, [channel]], **meta)
+            assert found["per_channel"][channel] == pytest.approx(alone.deviation_db, rel=1e-12)
+        step = found["time_piece"]
+        for piece in (0, len(found["over_time"]) - 1):
+            span = slice(piece * step, (piece + 1) * step)
+            alone = numbers(e[..., span], a[..., span], **meta)
+            assert found["over_time"][piece] == pytest.approx(alone.deviation_db, rel=1e-12)
+
+
+def test_the_channels_of_a_real_side_are_compared_with_the_real_parts_of_a_complex_one():
+    e, a = noise(3, 50), noise(3, 50, seed=1) + 1j * noise(3, 50, seed=2)
+    found = along_axes(e, a, StageMeta("x", "tensor", "CT"))
+    assert found["per_channel"] == pytest.approx([numbers(*rows).deviation_db for rows in zip(e, a, strict=True)])
+    both = (a - e).view(np.float64).reshape(3, 100)
+    assert found["bias_per_channel"] == pytest.approx(both.mean(axis=1).tolist())
+
+
 @settings(max_examples=30)
 @given(st.sampled_from(["tensor", "waveform", "log_spectrum", "logits", "embedding"]), st.integers(-320, 307))
 def test_no_kind_warns_or_crashes_at_any_magnitude(kind, exponent):
