@@ -7,6 +7,7 @@ most of it, followed by what explains the rest; and what remains is another sign
 from __future__ import annotations
 
 import math
+import operator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -113,13 +114,26 @@ def _best(problem: Problem) -> Chain | None:
     has more parameters must at least halve what is left by what has fewer.
     """
     best, shortest = None, length(problem, None)
-    chains = sorted(_chains(problem), key=_parameters)
-    for chain in chains:
+    for chain in sorted(_candidates(problem, shortest), key=_parameters):
         nats = _chain_length(problem, chain)
         is_simpler = best is None or _parameters(chain) <= _parameters(best)
         if nats < shortest and (is_simpler or _left(problem, chain) <= _HALF * _left(problem, best)):
             best, shortest = chain, nats
     return best
+
+
+def _candidates(problem: Problem, longest: float) -> list[Chain]:
+    """Return the chains among which the choice is made.
+
+    The others cannot be chosen, since they do not shorten the description or an earlier one beats them by every measure
+    of the choice. They are dropped as they come: all of them together hold fifty times the sample.
+    """
+    kept: list[tuple[tuple[float, float, float], Chain]] = []
+    for chain in _chains(problem):
+        measures = _parameters(chain), _chain_length(problem, chain), _left(problem, chain)
+        if measures[1] < longest and not any(all(map(operator.le, other, measures)) for other, _ in kept):
+            kept.append((measures, chain))
+    return [chain for _, chain in kept]
 
 
 def _parameters(chain: Chain) -> float:
