@@ -13,11 +13,11 @@ import safetensors.numpy
 
 from benchmarks.memory import HEAD, peak_cells
 from benchmarks.peers import (
-    TORCH_NOTE,
     Array,
     Pair,
     assert_allclose,
     assert_close,
+    left_out,
     make_pair,
     save_golden,
     split,
@@ -87,7 +87,7 @@ def run(sizes: Sizes) -> str:
     return section(
         f"files: two files of {sizes.large_mb} MB in {_STAGES} stages, in the page cache",
         table(("", "ms", "/ load_file", *HEAD), rows),
-        note(TORCH_NOTE),
+        note(left_out(_CANDIDATES, candidates)),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,18 @@ from pytest_audioparity.records import StageMeta, StageTensor
 
 Array = np.ndarray[Any, Any]
 
-HAS_TORCH = importlib.util.find_spec("torch") is not None
-TORCH_NOTE = "torch runs on one thread, as numpy does" if HAS_TORCH else "torch is not installed and left out"
+# Where the Makefile keeps alternatives, since some are plugins that pytest would load.
+_BESIDE = Path(sys.prefix) / "peers"
+# By the word that titles have.
+_INSTALLED = {
+    "torch": importlib.util.find_spec("torch") is not None,
+    "Polygraphy": importlib.util.find_spec("polygraphy") is not None or (_BESIDE / "polygraphy").exists(),
+}
+# Megabytes beyond its input that a peer may take; the two arrays are beside that.
+_MOST_MB = 8000
 # Everything passes with them, the same for all peers.
 RTOL = ATOL = 1e-3
-_CHANNELS = 80
+CHANNELS = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +41,8 @@ class Pair:
 
 def make_pair(megabytes: float) -> Pair:
     """Make noise, and the same noise with a gain error of 0.00009 dB, which passes every default."""
-    frames = int(megabytes * 1e6) // (4 * _CHANNELS)
-    expected: Array = np.empty((1, _CHANNELS, frames), np.float32)
+    frames = int(megabytes * 1e6) // (4 * CHANNELS)
+    expected: Array = np.empty((1, CHANNELS, frames), np.float32)
     np.random.default_rng(0).standard_normal(dtype=np.float32, out=expected)
     return Pair(expected, expected * np.float32(1.00001))
 
@@ -60,9 +68,49 @@ def assert_close(pair: Pair) -> None:
     torch.testing.assert_close(actual, expected, rtol=RTOL, atol=ATOL)
 
 
-def without_absent(candidates: Mapping[str, Callable[..., object]]) -> dict[str, Callable[..., object]]:
-    """Leave out what is named after torch where it is not installed."""
-    return {name: function for name, function in candidates.items() if HAS_TORCH or "torch" not in name}
+def assert_polygraphy(pair: Pair) -> None:
+    """Compare with Polygraphy, which reports statistics and histograms of both sides and of the error as well."""
+    if _BESIDE.exists() and str(_BESIDE) not in sys.path:
+        sys.path.append(str(_BESIDE))
+    from polygraphy.comparator import Comparator, IterationResult, RunResults, SimpleCompareFunc
+    from polygraphy.logger import G_LOGGER
+
+    # The report is worked out all the same, and not printed.
+    G_LOGGER.module_severity = G_LOGGER.CRITICAL
+    both = RunResults()
+    for name, array in (("actual", pair.actual), ("expected", pair.expected)):
+        both.add([IterationResult(outputs={"stage": array}, runner_name=name)], runner_name=name)
+    assert bool(Comparator.compare_accuracy(both, compare_func=SimpleCompareFunc(rtol=RTOL, atol=ATOL)))
+
+
+Candidates = Mapping[str, Callable[..., object]]
+
+
+def without_absent(candidates: Candidates) -> dict[str, Callable[..., object]]:
+    """Leave out what is named after a package that is not installed."""
+    return {
+        title: function
+        for title, function in candidates.items()
+        if all(there for word, there in _INSTALLED.items() if word in title)
+    }
+
+
+def affordable(
+    candidates: Candidates, needs: Mapping[str, float], megabytes: float
+) -> dict[str, Callable[..., object]]:
+    """Leave out what takes too much memory, by the megabytes it `needs` for each of one array."""
+    return {title: function for title, function in candidates.items() if needs.get(title, 0.0) * megabytes <= _MOST_MB}
+
+
+def left_out(candidates: Candidates, measured: Candidates) -> str:
+    """Say which candidates were not measured, and why."""
+    present = without_absent(candidates)
+    notes = ["torch runs on one thread, as numpy does"] if _INSTALLED["torch"] else []
+    if absent := [title for title in candidates if title not in present]:
+        notes.append(f"not installed and left out: {', '.join(absent)}")
+    if dear := [title for title in present if title not in measured]:
+        notes.append(f"left out, since they need more than {_MOST_MB // 1000} GB beside the arrays: {', '.join(dear)}")
+    return "; ".join(notes)
 
 
 def save_golden(path: Path, stages: Mapping[str, Array]) -> None:

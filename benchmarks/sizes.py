@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+# From here on, arrays and files are measured as often as with --quick.
+_VERY_LARGE_MB = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
@@ -32,8 +35,8 @@ class Sizes:
     tests: tuple[int, int]
 
     def with_large(self, megabytes: int) -> Sizes:
-        """Return the same with large arrays of another size."""
-        return replace(self, large_mb=megabytes)
+        """Return the same with large arrays of another size; very large ones are measured less often."""
+        return replace(self, large_mb=megabytes, rounds=self.rounds if megabytes < _VERY_LARGE_MB else QUICK.rounds)
 
 
 FULL = Sizes(
@@ -48,7 +51,7 @@ FULL = Sizes(
     tests=(30, 330),
 )
 QUICK = Sizes(
-    large_mb=20,
+    large_mb=8,
     small_mb=2,
     rounds=3,
     small_rounds=5,

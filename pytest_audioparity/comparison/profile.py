@@ -116,9 +116,10 @@ def _block_shape(channels: int, step: int) -> tuple[int, int]:
 
 def _wide(block: Array, pieces: int, dtype: np.dtype[Any], buffer: Array) -> Array:
     """Copy a block as float64 (channels, pieces, elements of a piece) into a buffer that stays in cache."""
-    wide = buffer.view(dtype)[: block.size].reshape(block.shape)
-    np.copyto(wide, block)
-    return wide.view(np.float64).reshape(len(block), pieces, -1)
+    copy = buffer.view(dtype)[: block.size].reshape(block.shape)
+    np.copyto(copy, block)
+    wide: Array = copy.view(np.float64).reshape(len(block), pieces, -1)
+    return wide
 
 
 def _add(table: Array, wide_e: Array, wide_a: Array, scale: float, *, absolute: bool) -> None:
