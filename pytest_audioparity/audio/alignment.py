@@ -76,7 +76,9 @@ def _peak(reference: Array, estimate: Array, *, signed: bool) -> tuple[int, floa
     overlap = round(_OVERLAP * min(n, m))
     # Lags beyond the overlap may fold onto each other, but not onto those within.
     size = fast_length(n + m - overlap)
-    spectrum = np.fft.rfft(estimate, size) * np.conj(np.fft.rfft(reference, size))
+    spectrum = np.fft.rfft(reference, size)
+    np.conj(spectrum, out=spectrum)
+    spectrum *= np.fft.rfft(estimate, size)
     if spectrum.ndim > 1:
         spectrum = spectrum.sum(axis=0)
     lags = np.arange(overlap - n, m - overlap + 1)

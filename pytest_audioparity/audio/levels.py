@@ -36,13 +36,19 @@ def clipped_share(signal: Array) -> float:
     top = float(np.max(np.abs(signal), initial=0.0))
     if not top:
         return 0.0
-    if np.unique(np.abs(signal[np.abs(signal) > _LOUD * top])).size <= _HEIGHTS:
+    if not _has_heights(signal, _LOUD * top):
         return 0.0
     flat = 0
     for side in (signal, -signal):
         if side.max() > 0:
             flat += _in_runs(side >= float(side.max()) - _FLAT * top, _FLAT_RUN)
     return flat / signal.size
+
+
+def _has_heights(signal: Array, loud: float) -> bool:
+    """Whether what is loud has more heights than coarse quantisation knows; mostly its first samples tell."""
+    heights = np.abs(signal[np.abs(signal) > loud])
+    return any(np.unique(some).size > _HEIGHTS for some in (heights[: _HEIGHTS**2], heights))
 
 
 def _in_runs(flags: Array, shortest: int) -> int:

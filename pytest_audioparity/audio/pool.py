@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _AHEAD_PER_CORE = 4
 # A cluster does not say how large it is: this keeps 64 cores busy for a while.
 _GIVEN_AHEAD = 256
+# How long a process may take to end by itself, so that it ends the one in which it runs PESQ.
+_GRACE_SECONDS = 5.0
 # Processes that end, as many as this before any has scored a pair: no pair is to blame.
 _HOPELESS = 3
 _ENDED = "the process that scored it ended: killed, or out of memory?"
@@ -187,8 +189,11 @@ class Processes:
         self._threads.shutdown(wait=finished, cancel_futures=True)
         with self._lock:
             self._closing = True
+            if finished:  # else a thread may still read from a pipe
+                for process in self._running:
+                    process.release()
             for process in self._running:
-                process.end()
+                process.end(grace_seconds=_GRACE_SECONDS if finished else 0.0)
         self._threads.shutdown(wait=True)
 
 
@@ -210,7 +215,13 @@ class _Process:
         done: Scored = self._pipe.recv()
         return done
 
-    def end(self) -> None:
+    def release(self) -> None:
+        """Let it end by itself."""
+        self._pipe.close()
+
+    def end(self, grace_seconds: float = 0.0) -> None:
+        """End it, now or when its time is over."""
+        self._process.join(grace_seconds)
         self._process.terminate()
         self._process.join()
 

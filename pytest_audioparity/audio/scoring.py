@@ -222,47 +222,54 @@ def _is_unity(warp: Warp) -> bool:
 def _evidence(
     narrow: Pair, numbers: dict[str, Measure], alignment: Alignment, reading: _Reading, rate: int
 ) -> Evidence:
-    reference, estimate = narrow
-    words, warp, pieces = reading.words, reading.warp, _narrowed(reading.pieces, rate, reference.size)
     value = {name: measure.value for name, measure in numbers.items()}
+    warp, pieces = reading.warp, reading.pieces
     evidence = Evidence(
         level_db=value["level_db"],
         dc_offset=value["dc_offset"],
         clipped_share=value["clipped_share"],
         si_sdr=value["si_sdr"],
         log_spectral_distance=None if warp else value["log_spectral_distance"],
-        lag_seconds=None if alignment.method == "none" else reading.pieces[0].lag / rate,
-        jumps=tuple((one.end / rate, (two.lag - one.lag) / rate) for one, two in itertools.pairwise(reading.pieces)),
+        lag_seconds=None if alignment.method == "none" else pieces[0].lag / rate,
+        jumps=tuple((one.end / rate, (two.lag - one.lag) / rate) for one, two in itertools.pairwise(pieces)),
         warp=warp,
         rates=None if warp is None else rate_pair(warp, rate),
     )
-    if words is None:
+    if reading.words is None:
         return evidence
-    whole = words.estoi < GARBLED_ESTOI
+    narrowed = _narrowed(pieces, rate, narrow[0].size)
+    return _added(_lost(evidence, narrow, narrowed, reading, reading.words), narrow, narrowed, reading.words)
+
+
+def _lost(evidence: Evidence, narrow: Pair, pieces: tuple[Piece, ...], reading: _Reading, words: Words) -> Evidence:
+    """Note which words were lost, and what is heard in their place."""
+    reference, estimate = narrow
+    warp, whole = reading.warp, words.estoi < GARBLED_ESTOI
     replaced: Likeness | None = None
     looks: Looks | None = None
-    found: tuple[Span, ...] = ()
     if whole or words.lost:
         on_time = placed(estimate, pieces, reference.size)
         said, heard = ((side if whole or warp else at_spans(side, inner(words.lost))) for side in (reference, on_time))
         replaced, looks = likeness(reference, said, heard), looks_of(reference, heard)
-    added: Likeness | None = None
-    if warp is None and not whole:
-        both = beside(reference, estimate, pieces)
-        found = invented(both.reference, both.estimate, words)
-        sides = both.reference, both.estimate
-        added = likeness(reference, *(at_spans(side, found) for side in sides)) if found else None
-        found = tuple(both.on_reference(span, RATE) for span in found)
     return replace(
         evidence,
         estoi=words.estoi,
         lost=words.lost,
         dropouts=() if warp or whole else dropouts(reading.bands, words.gain),
-        invented=found,
         replaced=replaced,
-        added=added,
         looks=looks,
     )
+
+
+def _added(evidence: Evidence, narrow: Pair, pieces: tuple[Piece, ...], words: Words) -> Evidence:
+    """Note what is heard where the reference is silent; under a warp, or where nothing is understood, it is not told."""
+    if evidence.warp is not None or words.estoi < GARBLED_ESTOI:
+        return evidence
+    both = beside(*narrow, pieces)
+    found = invented(both.reference, both.estimate, words)
+    sides = both.reference, both.estimate
+    added = likeness(narrow[0], *(at_spans(side, found) for side in sides)) if found else None
+    return replace(evidence, invented=tuple(both.on_reference(span, RATE) for span in found), added=added)
 
 
 def inner(spans: tuple[Span, ...]) -> tuple[Span, ...]:
