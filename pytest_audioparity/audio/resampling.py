@@ -46,7 +46,7 @@ def resample(signal: Array, *, sample_rate: int, new_rate: int) -> Array:
         return signal
     count = -(-signal.size * up // down)
     # y[m] = Σ_n w[m·down + half − n·up]·x[n]. Outputs m that are `up` apart, a column of the result, have the same
-    # weights, and their inputs start `down` samples apart. Neighbours share most inputs. So some columns are the product
+    # weights, and their inputs start `down` samples apart. Neighbours share inputs. So some columns are the product
     # of two matrices: rows of inputs, one every `down` samples, and the weights, zero where an output does not reach.
     result = np.empty((-(-count // up), up))
     padded, before = _padded(signal, up, down)

@@ -262,7 +262,7 @@ def _lost(evidence: Evidence, narrow: Pair, pieces: tuple[Piece, ...], reading: 
 
 
 def _added(evidence: Evidence, narrow: Pair, pieces: tuple[Piece, ...], words: Words) -> Evidence:
-    """Note what is heard where the reference is silent; under a warp, or where nothing is understood, it is not told."""
+    """Note what is heard where the reference is silent; not where time is warped or nothing understood."""
     if evidence.warp is not None or words.estoi < GARBLED_ESTOI:
         return evidence
     both = beside(*narrow, pieces)
