@@ -392,6 +392,13 @@ def test_the_channels_of_a_real_side_are_compared_with_the_real_parts_of_a_compl
     assert found["bias_per_channel"] == pytest.approx(both.mean(axis=1).tolist())
 
 
+def test_opposite_ends_of_float64_have_a_profile_too():
+    e = np.full((1, 2), np.finfo(np.float64).max)
+    found = along_axes(e, -e, StageMeta("x", "tensor", "CT"))
+    assert found["over_time"] == pytest.approx([20 * math.log10(3)] * 2)
+    assert found["bias_per_channel"] == [-math.inf]
+
+
 @settings(max_examples=30)
 @given(st.sampled_from(["tensor", "waveform", "log_spectrum", "logits", "embedding"]), st.integers(-320, 307))
 def test_no_kind_warns_or_crashes_at_any_magnitude(kind, exponent):
