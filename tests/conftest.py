@@ -16,8 +16,14 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-# Seconds of a machine that does other things too say nothing about a test.
-hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# Seconds of a machine that does other things too say nothing about a test; and what lines only failing examples run is
+# not worth the minutes that it takes to find out.
+hypothesis.settings.register_profile(
+    "busy",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    phases=[phase for phase in hypothesis.Phase if phase is not hypothesis.Phase.explain],
+)
 # 20 times as many examples, after a change of the kernel: HYPOTHESIS_PROFILE=thorough pytest tests/properties
 hypothesis.settings.register_profile("thorough", hypothesis.settings.get_profile("busy"), max_examples=2000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "busy"))

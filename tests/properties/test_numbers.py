@@ -20,6 +20,8 @@ from tests.properties.oracle import Numbers
 
 # Squares of values this far below 1, or below the largest, leave float64; see _SMALLEST in comparison.values.
 _VANISHING = 1e-140
+# Values below have fewer digits, and their means may be half of the smallest number there is.
+_SUBNORMAL = 1e-300
 # What a sum in float64 may lose of what was summed.
 _ROUNDING = 1e-13
 # Moments keep at least half of float64's digits; see _DOMINANT_MEAN and _INCOMPARABLE in comparison.moments.
@@ -39,6 +41,7 @@ def is_in_range(exact, whole=None):
     """Whether no sum of squares leaves float64, at the scale of the whole: what is lost there is a case of its own."""
     top = max(map(abs, (*(whole or exact).e, *(whole or exact).a)))
     least = Fraction(_VANISHING) * (1 if _VANISHING < top < 1 / Fraction(_VANISHING) else top)
+    least = max(least, Fraction(_SUBNORMAL))
     return all(one == 0 or one > least**2 for one in (exact.squares_e, exact.squares_a, exact.squares_d))
 
 
