@@ -163,7 +163,7 @@ def _unmeasurable(both: Pair, tolerance: Tolerance) -> StageResult | None:
     if both.comparable and not empty and not unitless:
         return None
     sides = Comparison(describe(both.expected), describe(both.actual), both.expected.size if both.comparable else 0)
-    if not both.comparable or both.findings or both.conflict or not _finite(sides):
+    if both.findings or both.conflict or not _finite(sides):  # of other shapes there is a finding
         return StageResult(both.meta, FAIL, tolerance, sides, findings=both.findings, reason=both.conflict)
     if empty and tolerance.allow_empty:
         return StageResult(both.meta, PASS, tolerance, sides)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +15,12 @@ from hypothesis.extra import numpy as hnp
 
 from pytest_audioparity.api import assert_parity, compare
 from pytest_audioparity.check import check_stage, result_of, without_golden
+from pytest_audioparity.checks import CheckResult
+from pytest_audioparity.comparison.hyperparameters import compare_settings
 from pytest_audioparity.comparison.tolerances import layered
 from pytest_audioparity.records import FAIL, NOT_MEASURED, PASS, StageMeta, StageTensor
 from pytest_audioparity.results import Own
+from pytest_audioparity.roundtrip.records import RoundtripResult
 
 
 def stage(array, name="x", **declared):
@@ -155,10 +159,17 @@ def test_an_empty_stage_of_another_shape_or_type_fails_even_if_empty_is_allowed(
     assert check(np.zeros((1, 3), np.float32), empty, allow_empty=True).verdict == FAIL
 
 
+def test_an_empty_stage_whose_declarations_are_in_conflict_fails_even_if_empty_is_allowed():
+    empty = np.zeros((0, 3), np.float32)
+    sides = stage(empty, sample_rate=24000), stage(empty, sample_rate=22050)
+    assert check_stage(*sides, layered([{"allow_empty": True}], "x")).verdict == FAIL
+
+
 def test_a_log_spectrum_without_a_unit_is_not_measured():
     result = check(SIGNAL, SIGNAL, {"kind": "log_spectrum"})
     assert (result.verdict, result.deviation_db) == (NOT_MEASURED, None)
     assert "ln_power" in result.reason
+    assert check(SIGNAL, SIGNAL, {"kind": "log_spectrum"}, allow_empty=True).verdict == NOT_MEASURED
     assert check(SIGNAL, SIGNAL, {"kind": "log_spectrum", "unit": "ln"}).verdict == PASS
 
 
@@ -167,6 +178,14 @@ def test_a_stage_that_no_criterion_judges_is_not_measured():
     assert (result.verdict, result.criteria) == (NOT_MEASURED, ())
     assert "no tolerance applies" in result.reason
     assert check(SIGNAL, SIGNAL, tol_db=None, min_snr_db=20).verdict == PASS
+
+
+@pytest.mark.parametrize(
+    ("kind", "limits"), [("tensor", {"min_stoi": 0.9}), ("waveform", {}), ("waveform", {"words": "any"})]
+)
+def test_limits_of_scores_alone_judge_no_tensor_and_no_limit_judges_no_waveform(kind, limits):
+    result = check(SIGNAL, SIGNAL, {"kind": kind, "sample_rate": 16_000.0}, tol_db=None, **limits)
+    assert (result.verdict, result.criteria) == (NOT_MEASURED, ())
 
 
 @pytest.mark.parametrize("tolerance", [{}, {"tol_db": None}])
@@ -186,6 +205,19 @@ def test_declarations_in_conflict_fail_although_the_values_agree(tolerance):
 def test_a_size_of_one_is_not_broadcast():
     result = check(np.ones(1), np.ones(5))
     assert (result.verdict, codes(result), result.deviation_db) == (FAIL, ["shape"], None)
+    assert result.comparison.size == 0
+
+
+def test_a_shape_that_differs_hides_no_conflict_and_is_found_without_looking_for_causes():
+    sides = stage(np.ones(1), sample_rate=24000), stage(np.ones(5), sample_rate=22050)
+    result = check_stage(*sides, layered([], "x"), causes=False)
+    assert (result.verdict, codes(result)) == (FAIL, ["shape"])
+    assert "sample_rate=22050" in result.reason
+
+
+def test_what_kind_of_shape_it_is_comes_before_that_it_differs_and_a_dtype_before_what_the_values_show():
+    assert codes(check(SIGNAL, SIGNAL.T)) == ["axes_permuted", "shape"]
+    assert codes(check(SIGNAL, 2 * SIGNAL.astype(np.float32)))[:2] == ["dtype", "gain"]
 
 
 def test_a_port_that_declares_another_axis_order_passes_and_one_that_does_not_fails():
@@ -231,6 +263,7 @@ def test_only_a_failure_costs_the_details_along_the_axes():
         "time_piece",
         "over_time",
     }
+    assert dict(check(SIGNAL, np.where(SIGNAL > 0.99, math.nan, SIGNAL), declared).comparison.details) == {}
 
 
 def test_a_late_waveform_fails_and_its_lag_is_told():
@@ -245,6 +278,7 @@ def test_a_stage_that_one_side_lacks_fails_as_missing_or_extra():
     assert (missing.verdict, codes(missing)) == (FAIL, ["missing_stage"])
     assert (extra.verdict, codes(extra)) == (FAIL, ["extra_stage"])
     assert (missing.comparison.expected.shape, missing.comparison.actual.dtype) == ((6, 100), "")
+    assert (missing.comparison.size, extra.comparison.size) == (0, 0)
     assert not missing.has_both_sides
     assert not extra.has_both_sides
 
@@ -252,6 +286,7 @@ def test_a_stage_that_one_side_lacks_fails_as_missing_or_extra():
 def test_a_stage_without_a_golden_is_described_and_does_not_pass():
     result = without_golden(stage(SIGNAL), layered([], "x"))
     assert (result.verdict, result.comparison.actual.shape) == (NOT_MEASURED, (6, 100))
+    assert (result.comparison.size, result.reason) == (0, "there is no golden yet")
 
 
 def results(**verdicts):
@@ -308,11 +343,33 @@ def test_the_expected_side_gives_the_order_of_the_stages():
     assert result.first_divergence == "a"
 
 
+def test_stages_that_were_not_judged_are_left_out_and_a_golden_is_named_only_where_one_was():
+    golden = Path("golden/x.safetensors")
+    notes = (("variant", "cuda"),)
+    some = result_of(results(b="ok"), expected_order="abc", actual_order="abcd", golden=golden, notes=notes)
+    assert ([one.name for one in some.stages], some.golden, some.notes) == (["b"], golden, notes)
+    assert result_of({}, expected_order="abc", actual_order="", golden=golden).golden is None
+
+
 def test_a_result_without_stages_or_with_a_reason_never_passes():
     empty = result_of({}, expected_order=(), actual_order=())
     assert (empty.passed, empty.verdict, empty.reason) == (False, FAIL, "no stage was compared")
     flawed = result_of(results(a="ok"), expected_order="a", actual_order="a", reason="the golden is damaged")
     assert (flawed.passed, flawed.verdict, flawed.first_divergence) == (False, FAIL, None)
+
+
+@pytest.mark.parametrize("stages", [{}, {"a": "ok"}])
+@pytest.mark.parametrize("verdict", [PASS, NOT_MEASURED, FAIL])
+def test_a_round_trip_counts_as_a_stage_does(stages, verdict):
+    trip = RoundtripResult((CheckResult("finite", verdict),))
+    result = result_of(results(**stages), expected_order="a", actual_order="a", roundtrips=(trip,))
+    assert (result.verdict, result.passed, result.reason) == (verdict, verdict == PASS, None)
+
+
+@pytest.mark.parametrize(("old", "new", "verdict"), [(1, 1, PASS), (1, 2, FAIL)])
+def test_a_setting_that_differs_fails_a_test_whose_stages_pass(old, new, verdict):
+    settings = compare_settings({"top_k": old}, {"top_k": new})
+    assert result_of(results(a="ok"), expected_order="a", actual_order="a", settings=settings).verdict == verdict
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
