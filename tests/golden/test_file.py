@@ -567,6 +567,41 @@ class TestAtomic:
         write(path)
         assert events == ["fsync", "replace", "fsync"]
 
+    def test_the_whole_content_and_its_permissions_are_there_when_the_disk_is_waited_for(self, path, monkeypatch):
+        write(path)
+        path.chmod(0o600)
+        seen, real_fsync = [], os.fsync
+        monkeypatch.setattr(atomic.os, "fsync", lambda handle: (seen.append(os.fstat(handle)), real_fsync(handle)))
+        size = atomic.replace_bytes(path, b"short")
+        assert (size, seen[0].st_size, stat.S_IMODE(seen[0].st_mode)) == (5, 5, 0o600)
+        assert len(seen) == 2
+
+    def test_what_can_be_made_again_does_not_wait_for_the_disk(self, path, monkeypatch):
+        monkeypatch.setattr(atomic.os, "fsync", lambda _: pytest.fail("waited"))
+        atomic.replace_bytes(path, b"short", durable=False)
+        write_golden(path.with_name("other"), STAGES, settings={}, provenance={}, durable=False)
+        assert path.read_bytes() == b"short"
+
+    def test_the_guard_holds_the_replacement_of_ready_content_too(self, path):
+        atomic.replace_bytes(path, b"old")
+
+        def refuses():
+            raise GoldenError("no", cause="changed")
+
+        with pytest.raises(GoldenError):
+            atomic.replace_bytes(path, b"new", guard=refuses)
+        assert path.read_bytes() == b"old"
+        assert names_in(path.parent) == [path.name]
+
+    @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux lists the handles of a process")
+    def test_no_handle_stays_open(self, path):
+        write(path)
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        write(path)
+        with atomic.folder_lock(path.parent):
+            pass
+        assert len(list(Path("/proc/self/fd").iterdir())) == before
+
     def test_a_folder_that_cannot_be_flushed_is_no_failure(self, path, monkeypatch):
         monkeypatch.setattr(atomic.os, "open", lambda *_: (_ for _ in ()).throw(OSError(errno.EACCES, "no")))
         write(path)

@@ -384,6 +384,23 @@ class TestLock:
         finally:
             os.close(handle)
 
+    def test_the_lock_is_released_although_a_process_that_was_forked_meanwhile_has_the_handle(
+        self, tmp_path, monkeypatch
+    ):
+        import fcntl
+
+        handles, real_open = [], os.open
+        monkeypatch.setattr(atomic.os, "open", lambda *args: handles.append(real_open(*args)) or handles[-1])
+        with atomic.folder_lock(tmp_path):
+            copy = os.dup(handles[0])
+        monkeypatch.undo()
+        other = os.open(tmp_path, os.O_RDONLY)
+        try:
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            os.close(other)
+            os.close(copy)
+
     def test_a_check_by_content_fetches_nothing(self, path, in_store):
         save(path, in_store, 1)
         shutil.rmtree(in_store.cache)
