@@ -1,0 +1,153 @@
+"""The matrix: the built wheel on every Python, with the oldest and the newest packages, with and without each extra.
+
+`nox -l` lists the sessions, `nox` alone runs those of `.ci/run`, `nox -t nightly` all of the matrix; what follows `--`
+goes to pytest in place of a session's own tests: `nox -s tests-3.12 -- tests/golden -x`.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+ROOT = Path(__file__).parent
+PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+EXTRAS = tuple(name for name in PROJECT["project"]["optional-dependencies"] if name != "all")
+# The oldest numpy that we take has no wheels for newer Pythons.
+PYTHONS_OF_LOWEST = ("3.10", "3.12")
+
+# What depends on the version of Python, pytest or numpy; all else runs on one Python in `make test`.
+REPRESENTATIVE = (
+    "tests/adapters",
+    "tests/comparison",
+    "tests/golden",
+    "tests/cli",
+    "tests/report",
+    "tests/plugin",
+    "tests/test_api.py",
+    "tests/test_arguments.py",
+    "tests/test_check.py",
+    "tests/test_extras.py",
+    "tests/test_runs.py",
+    "tests/test_tensorfile.py",
+)
+# What a user meets who installed the package and nothing else.
+ALONE = (
+    "tests/cli",
+    "tests/plugin",
+    "tests/test_api.py",
+    "tests/test_check.py",
+    "tests/test_extras.py",
+    "tests/audio/test_scoring.py",
+)
+# Killed runs, and pages in a browser, take long and depend on none of these versions.
+LEFT_OUT = ("--ignore-glob=*/test_promises*.py", "--ignore-glob=*/test_browser*.py")
+PARALLEL = ("-q", "-n", "2")
+
+nox.needs_version = ">=2025.2"
+nox.options.tags = ["ci"]
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_venv = "no"
+nox.options.error_on_missing_interpreters = True
+
+
+def _find_pythons() -> None:
+    """Put each interpreter that runs first in PATH: a shim of pyenv answers to a name without having the version."""
+    for version in PYTHONS:
+        installed = Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}")
+        for candidate in filter(None, (shutil.which(f"python{version}"), *map(str, installed))):
+            if subprocess.run([candidate, "-c", ""], capture_output=True, check=False).returncode == 0:
+                os.environ["PATH"] = os.pathsep.join((str(Path(candidate).parent), os.environ["PATH"]))
+                break
+
+
+_find_pythons()
+
+
+def lowest() -> list[str]:
+    """Return the oldest version of each dependency that pyproject.toml allows, as pins."""
+    return [re.sub(r">=(.*)", r"==\1", one) for one in PROJECT["project"]["dependencies"]]
+
+
+@functools.cache
+def wheel() -> str:
+    """Build the wheel, once in a run of nox, and return its path."""
+    folder = ROOT / "build" / "matrix"
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT], check=True, capture_output=True
+    )
+    return str(next(folder.glob("*.whl")))
+
+
+def install(session: nox.Session, *groups: str, extras: tuple[str, ...] = (), pins: list[str] | None = None) -> None:
+    """Install the wheel with some extras and dependency groups, and make sure that it is what tests import."""
+    given = [argument for group in groups for argument in ("--group", group)]
+    target = f"{wheel()}[{','.join(extras)}]" if extras else wheel()
+    session.install(target, *given, *(pins or ()))
+    # What tests share with each other is found through a link beside nothing else.
+    path = Path(session.create_tmp(), "path")
+    path.mkdir(exist_ok=True)
+    (path / "tests").unlink(missing_ok=True)
+    (path / "tests").symlink_to(ROOT / "tests")
+    session.env["PYTHONPATH"] = str(path)
+    with session.chdir(path):
+        code = "import pytest_audioparity as p, sys; sys.exit('site-packages' not in p.__file__)"
+        session.run("python", "-c", code, silent=True)
+
+
+def run_pytest(session: nox.Session, *tests: str) -> None:
+    """Run tests, those after `--` if there are any; never `python -m pytest`, which would put the checkout first."""
+    session.run("pytest", *(session.posargs or tests))
+
+
+@nox.session(python=PYTHONS, tags=["nightly"])
+def tests(session: nox.Session) -> None:
+    """Run all tests but those that need torch or a browser, with the newest packages."""
+    install(session, "test", "docs", extras=("pesq",))
+    run_pytest(session, *PARALLEL, "--ignore-glob=*/test_browser*.py", "tests")
+
+
+@nox.session
+@nox.parametrize("python", [nox.param("3.10", tags=["ci", "nightly"]), nox.param("3.12", tags=["nightly"])])
+def oldest(session: nox.Session) -> None:
+    """Test what depends on versions with the oldest packages that pyproject.toml allows."""
+    install(session, "matrix", extras=("pesq",), pins=lowest())
+    run_pytest(session, *PARALLEL, *LEFT_OUT, *REPRESENTATIVE)
+
+
+@nox.session(python="3.13", tags=["ci"])
+def newest(session: nox.Session) -> None:
+    """Test what depends on versions with the newest Python and packages."""
+    install(session, "matrix", extras=("pesq",))
+    run_pytest(session, *PARALLEL, *LEFT_OUT, *REPRESENTATIVE)
+
+
+@nox.session(python="3.12", tags=["ci", "nightly"])
+def alone(session: nox.Session) -> None:
+    """Test what a user meets without any extra, pytest-xdist or other plugin."""
+    install(session, "alone")
+    run_pytest(session, "-q", *LEFT_OUT, *ALONE)
+
+
+@nox.session(python="3.12", tags=["nightly"])
+@nox.parametrize("extra", EXTRAS)
+def without(session: nox.Session, extra: str) -> None:
+    """Leave out one extra: the documented error where it is needed, and nothing changes elsewhere."""
+    others = tuple(name for name in EXTRAS if name not in (extra, "torch"))  # torch alone is larger than all of them
+    install(session, "alone", extras=others if extra != "torch" else EXTRAS[:1])
+    run_pytest(session, "-q", "tests/test_extras.py", "tests/adapters", "tests/audio", "tests/weights", "tests/golden")
+
+
+@nox.session(venv_backend="none", tags=["nightly"])
+@nox.parametrize("target", ["lint", "docs", "release-check"])
+def make(session: nox.Session, target: str) -> None:
+    """Make what needs no matrix."""
+    session.run("make", target, external=True)
