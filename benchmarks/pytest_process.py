@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -17,6 +18,8 @@ PYTEST = ("-m", "pytest", *ARGUMENTS)
 WITHOUT_PLUGIN = ("-p", "no:audioparity")
 _PASSED, _NO_TESTS = 0, 5
 _SHOWN = 2000
+# In CI the plugin refuses to write goldens, and pytest's own output differs; without byte code every start compiles.
+_NOT_INHERITED = ("CI", "PYTEST_ADDOPTS", "PYTHONDONTWRITEBYTECODE")
 
 
 def children_seconds() -> float:
@@ -37,17 +40,29 @@ def run_python(folder: Path, arguments: Sequence[str], environment: Mapping[str,
     ------
     RuntimeError : it failed; the message is the end of its output
     """
-    # In CI the plugin refuses to write goldens, and pytest's own output differs.
-    inherited = {name: value for name, value in os.environ.items() if name not in ("CI", "PYTEST_ADDOPTS")}
+    return _run((sys.executable, *arguments), folder, environment)
+
+
+def count_instructions(folder: Path, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run Python in a folder and return how many instructions it took: a figure that no other program moves.
+
+    Needs valgrind. With PYTHONHASHSEED set it repeats to a thousandth.
+    """
+    counted = folder / "instructions"
+    valgrind = ("valgrind", "--tool=callgrind", f"--callgrind-out-file={counted}")
+    _run((*valgrind, sys.executable, *arguments), folder, environment)
+    try:
+        return int(re.search(r"^(?:summary|totals): (\d+)", counted.read_text(), re.MULTILINE)[1])  # type: ignore[index]
+    finally:
+        counted.unlink()
+
+
+def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None) -> str:
+    inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
     done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env={**inherited, **(environment or {})},
-        capture_output=True,
-        text=True,
-        check=False,
+        command, cwd=folder, env={**inherited, **(environment or {})}, capture_output=True, text=True, check=False
     )
     if done.returncode not in (_PASSED, _NO_TESTS):
         output = (done.stdout + done.stderr)[-_SHOWN:]
-        raise RuntimeError(f"{' '.join(arguments)} exited with {done.returncode}:\n{output}")
+        raise RuntimeError(f"{' '.join(command)} exited with {done.returncode}:\n{output}")
     return done.stdout

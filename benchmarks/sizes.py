@@ -20,6 +20,7 @@ class Sizes:
     small_rounds : the same for what takes milliseconds
     suite_rounds : the same for pytest runs of a whole suite
     start_rounds : the same for bare starts of pytest, which differ by less than their noise
+    counts_instructions : whether those starts are also counted, which takes ten seconds each
     clips, many_rounds : how many clips of 5 s are scored together, and how often
     tests : two sizes of a generated suite; the cost of a test is the slope between them
     """
@@ -30,6 +31,7 @@ class Sizes:
     small_rounds: int
     suite_rounds: int
     start_rounds: int
+    counts_instructions: bool
     clips: int
     many_rounds: int
     tests: tuple[int, int]
@@ -45,7 +47,8 @@ FULL = Sizes(
     rounds=11,
     small_rounds=101,
     suite_rounds=15,
-    start_rounds=101,
+    start_rounds=31,
+    counts_instructions=True,
     clips=200,
     many_rounds=3,
     tests=(30, 330),
@@ -57,6 +60,7 @@ QUICK = Sizes(
     small_rounds=5,
     suite_rounds=1,
     start_rounds=3,
+    counts_instructions=False,
     clips=4,
     many_rounds=1,
     tests=(5, 25),
