@@ -91,7 +91,7 @@ _NEEDS = {
     "`np.allclose`": 3.0,
     "`np.testing.assert_allclose`": 5.5,
     "`torch.testing.assert_close`": 4.1,
-    "Polygraphy, `compare_accuracy`": 9.0,
+    "Polygraphy, `compare_accuracy`": 5.3,
 }
 
 

@@ -106,10 +106,9 @@ def _fits(rows_a: Array, rows_e: Array, step: Array, start: Array) -> Array:
     """Return per row whether actual is on one grid and expected off it, by the values beyond the first level."""
     beyond = np.abs(rows_a - start) > step / 2
     counts = np.count_nonzero(beyond, axis=1)
-    off_a, off_e = (_off_grid((side - start) / step, beyond, counts) for side in (rows_a, rows_e))
     occupied = counts >= _OCCUPIED * rows_a.shape[1]
-    fits: Array = occupied & (off_a < _ON) & (off_e > _OFF)
-    return fits
+    fits: Array = occupied & (_off_grid((rows_a - start) / step, beyond, counts) < _ON)
+    return fits & (_off_grid((rows_e - start) / step, beyond, counts) > _OFF) if fits.any() else fits
 
 
 def _off_grid(places: Array, beyond: Array, counts: Array) -> Array:
