@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 class _Run:
     """What one process knows of its run.
 
-    `room` is that of what waits for review, `problems` are those of tests that cannot be reported at collection.
+    `room` is that of what waits for review, `problems` are those of tests that cannot be reported at collection,
+    `folders` hold goldens that were written and are flushed once, at the end.
     """
 
     settings: Settings
@@ -37,6 +38,7 @@ class _Run:
     room: Room
     claims: Claims = field(default_factory=Claims)
     problems: dict[str, str] = field(default_factory=dict)
+    folders: set[Path] = field(default_factory=set)
 
 
 _RUN = pytest.StashKey[_Run]()

@@ -9,6 +9,7 @@ import os
 import shlex
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -194,12 +195,18 @@ def _declares_more(item: pytest.Item, trial: _Trial) -> bool:
 def settle(item: pytest.Item) -> None:
     """Write the golden of a test that passed in every phase, if an update was planned."""
     trial = item.stash.get(_TRIAL, None)
-    settings = run_of(item.config).settings
+    run = run_of(item.config)
+    settings = run.settings
     if trial is not None and trial.update is not None and not trial.failed and not settings.plan:
+        from pytest_audioparity.golden.atomic import sync_folders
+
+        is_first = not run.folders
         try:
-            size = write(trial.recording, test=test_id(item), settings=settings)
+            size = write(trial.recording, test=test_id(item), settings=settings, folders=run.folders)
         except AudioparityError as error:
             raise Failure(_below(settings.root, error)) from None
+        if is_first:
+            item.config.add_cleanup(partial(sync_folders, run.folders))
         trial.update.update(planned=False, size_bytes=size)
         trial.written = True
 

@@ -163,8 +163,8 @@ def planned(recording: Recording, settings: Settings) -> dict[str, Any]:
     }
 
 
-def write(recording: Recording, *, test: str, settings: Settings) -> int:
-    """Write a golden and return its size on disk in bytes.
+def write(recording: Recording, *, test: str, settings: Settings, folders: set[Path]) -> int:
+    """Write a golden and return its size on disk in bytes; its folder is noted, to be flushed when the run ends.
 
     Raises
     ------
@@ -181,6 +181,7 @@ def write(recording: Recording, *, test: str, settings: Settings) -> int:
         provenance=provenance(test=test, root=settings.root, reason=settings.reason, forced=_forced(recording)),
         shelf=recording.reference.shelf,
         since=recording.reference.golden if recording.reference.target == recording.reference.base else None,
+        folders=folders,
     )
 
 

@@ -9,7 +9,7 @@ import stat
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -20,6 +20,7 @@ def replace_file(
     *,
     durable: bool = True,
     guard: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+    folders: set[Path] | None = None,
 ) -> int:
     """Write a file beside the target, flush it to the disk, put it in the target's place; return its size in bytes.
 
@@ -32,6 +33,8 @@ def replace_file(
     write : writes the content
     durable : whether to wait for the disk, so that a power failure loses nothing either
     guard : held around the replacement alone; what it raises on entry leaves the old file
+    folders : takes note of the target's folder, for who writes many files and calls `sync_folders` at the end; by
+        default the folder is flushed at once. Until then a power failure may bring back the old file, as a whole
 
     Raises
     ------
@@ -55,8 +58,10 @@ def replace_file(
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    if durable:
-        _sync_folder(path.parent)
+    if durable and folders is not None:
+        folders.add(path.parent)
+    elif durable:
+        sync_folders((path.parent,))
     return size
 
 
@@ -66,13 +71,14 @@ def replace_bytes(
     *,
     durable: bool = True,
     guard: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+    folders: set[Path] | None = None,
 ) -> int:
     """Write a file as `replace_file` does, of content that is there already."""
 
     def write(file: BinaryIO) -> None:
         file.write(content)
 
-    return replace_file(path, write, durable=durable, guard=guard)
+    return replace_file(path, write, durable=durable, guard=guard, folders=folders)
 
 
 @contextlib.contextmanager
@@ -106,11 +112,12 @@ def _mode(path: Path) -> int | None:
     return stat.S_IMODE(mode) & 0o777 if stat.S_ISREG(mode) else None
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folders(folders: Iterable[Path]) -> None:
     """Make the renaming itself durable; file systems and platforms that cannot, order it well enough."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            handle = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)

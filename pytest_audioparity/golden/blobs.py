@@ -66,7 +66,7 @@ def size_of(file: Path) -> int | None:
         return None
 
 
-def keep(cache: Path, blob: Blob, data: memoryview) -> None:
+def keep(cache: Path, blob: Blob, data: memoryview, folders: set[Path] | None = None) -> None:
     """Put bytes into the cache, unless they are there, and flush them to the disk: no store may have them yet.
 
     Raises
@@ -81,7 +81,7 @@ def keep(cache: Path, blob: Blob, data: memoryview) -> None:
     def write(file: BinaryIO) -> None:
         file.write(data)
 
-    replace_file(cache / blob.address, write)
+    replace_file(cache / blob.address, write, folders=folders)
 
 
 def ignore_in_git(cache: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from pytest_audioparity.errors import GoldenError, TensorFileError
 from pytest_audioparity.golden.atomic import replace_file
@@ -260,11 +260,13 @@ def write_golden(
     more: Mapping[str, str] | None = None,
     durable: bool = True,
     guard: Callable[[], AbstractContextManager[None]] = nullcontext,
+    folders: set[Path] | None = None,
 ) -> int:
     """Write a golden atomically (see `replace_file`) and return its size in bytes.
 
     The same stages and settings give the same bytes apart from the provenance. `more` are further entries of the
-    metadata; `durable=False` is for files that can be made again; `guard` is around the replacement.
+    metadata; `durable=False` is for files that can be made again; `guard` is around the replacement; `folders` takes
+    note of the folder that is to be flushed later.
 
     Raises
     ------
@@ -279,8 +281,12 @@ def write_golden(
     document = compose(described, settings, provenance)
     metadata = {METADATA_KEY: encodable(json.dumps(document, ensure_ascii=False, allow_nan=False))}
     metadata |= {key: encodable(text) for key, text in (more or {}).items()}
+
+    def write(file: BinaryIO) -> None:
+        write_tensors(file, tensors, metadata)
+
     try:
-        return replace_file(path, lambda file: write_tensors(file, tensors, metadata), durable=durable, guard=guard)
+        return replace_file(path, write, durable=durable, guard=guard, folders=folders)
     except OSError as error:
         raise unwritable(path, error) from None
 

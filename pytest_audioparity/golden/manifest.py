@@ -196,6 +196,7 @@ def write_manifest(
     provenance: Mapping[str, Any],
     cache: Path,
     guard: Callable[[], AbstractContextManager[None]],
+    folders: set[Path] | None = None,
 ) -> int:
     """Put tensors into the cache, then write their manifest atomically; return the size of both in bytes.
 
@@ -211,14 +212,14 @@ def write_manifest(
         entry, blob, data = _described(stage)
         try:
             if data:
-                keep(cache, blob, data)
+                keep(cache, blob, data, folders)
         except OSError as error:
             raise unwritable(path, error, what=f"tensors in the cache {cache}") from None
         blobs.add(blob)
         document["stages"].append(entry)
     text = encodable(_laid_out(document)).encode()
     try:
-        size = replace_bytes(path, text, guard=guard)
+        size = replace_bytes(path, text, guard=guard, folders=folders)
     except OSError as error:
         raise unwritable(path, error) from None
     return size + sum(blob.size_bytes for blob in blobs)

@@ -82,6 +82,7 @@ def save_golden(
     provenance: Mapping[str, Any],
     shelf: Shelf = IN_GIT,
     since: Golden | None,
+    folders: set[Path] | None = None,
 ) -> int:
     """Save a golden in the form that the shelf asks for, and remove the other form.
 
@@ -94,6 +95,7 @@ def save_golden(
     shelf : where its tensors are to be
     since : the golden of this path as it was opened when the stages were made; None, or that of another path, if there
         was none
+    folders : takes note of the folders that are to be flushed later, see `golden.atomic.replace_file`
 
     Returns
     -------
@@ -112,11 +114,17 @@ def save_golden(
     )
     try:
         if shelf.store is None:
-            return write_golden(path, stages, settings=settings, provenance=provenance, guard=guard)
+            return write_golden(path, stages, settings=settings, provenance=provenance, guard=guard, folders=folders)
         from pytest_audioparity.golden.manifest import write_manifest
 
         return write_manifest(
-            manifest, stages, settings=settings, provenance=provenance, cache=shelf.cache, guard=guard
+            manifest,
+            stages,
+            settings=settings,
+            provenance=provenance,
+            cache=shelf.cache,
+            guard=guard,
+            folders=folders,
         )
     except AlreadyThereError as held:
         return held.size_bytes

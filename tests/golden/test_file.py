@@ -567,6 +567,27 @@ class TestAtomic:
         write(path)
         assert events == ["fsync", "replace", "fsync"]
 
+    def test_of_many_files_the_folder_is_flushed_once_at_the_end_and_each_file_before_it_takes_its_place(
+        self, path, monkeypatch
+    ):
+        events = []
+        real_fsync, real_replace = os.fsync, type(path).replace
+
+        def fsync(handle):
+            events.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+            real_fsync(handle)
+
+        monkeypatch.setattr(atomic.os, "fsync", fsync)
+        monkeypatch.setattr(
+            type(path), "replace", lambda self, target: (events.append("replace"), real_replace(self, target))
+        )
+        folders = set()
+        for name in ("a", "b"):
+            write_golden(path.with_name(name), STAGES, settings={}, provenance={}, folders=folders)
+        assert (events, folders) == (["file", "replace"] * 2, {path.parent})
+        atomic.sync_folders(folders)
+        assert events[4:] == ["folder"]
+
     def test_the_whole_content_and_its_permissions_are_there_when_the_disk_is_waited_for(self, path, monkeypatch):
         write(path)
         path.chmod(0o600)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,6 +51,30 @@ def test_an_update_creates_and_shows_it(project):
         ["test_model.py U*", "*goldens*", "created golden/test_model/test_model.safetensors (*kB, 1 stage)"]
     )
     assert project.run().parseoutcomes() == {"passed": 1}
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux tells the file of a handle")
+@pytest.mark.parametrize("stored", [False, True])
+def test_every_golden_is_flushed_and_their_folders_once_when_the_run_ends(project, monkeypatch, tmp_path, stored):
+    """A power failure after the run loses no golden, and many goldens do not wait for their folder one by one."""
+    if stored:
+        project.ini(f"audioparity_golden_store = {tmp_path / 'store'}")
+    many = "@pytest.mark.parametrize('n', range(3))\ndef test_n(stages, n): stages['mel'] = np.full(100, n + {})\n"
+    for value, name in enumerate(("test_one.py", "test_two.py")):
+        project.write(many.format(10 * value), name)
+    files, folders = [], []
+
+    def fsync(handle):
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        if (path if path.is_dir() else path.parent) != project.path / ".audioparity":
+            (folders if path.is_dir() else files).append(path)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert project.run("--update-golden").parseoutcomes() == {"updated": 6}
+    golden = [project.path / "golden" / name for name in ("test_one", "test_two")]
+    assert [sum(file.parent == folder for file in files) for folder in golden] == [3, 3]
+    assert sorted(folders) == sorted({file.parent for file in files})
+    assert (len(folders) > 2) == stored
 
 
 def test_verbose_output_says_updated(project):
