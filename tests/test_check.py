@@ -423,6 +423,19 @@ def test_elementwise_limits_hold_for_large_integers_too(e, a):
     assert compare(e, a, atol=exact * 1.01, **keywords)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "int64", "bool"])
+@pytest.mark.parametrize("rule", ["same", "any"])
+def test_a_complex_side_beside_a_real_one_fails_with_a_report(dtype, rule):
+    real = (SIGNAL * 100).astype(dtype)
+    for sides in ((real, real * (1 + 1j)), (real * (1 + 1j), real), (real, real * 1j), (real, (real * 1j)[:3])):
+        result = compare(*sides, dtype=rule)
+        assert result.verdict == FAIL
+        assert ("dtype" in codes(result)) == (rule == "same")
+        with pytest.raises(AssertionError):
+            assert_parity(*sides, dtype=rule)
+    assert compare(real, real + 0j, dtype="any").passed
+
+
 def test_codes_are_not_equal_to_floats_that_only_round_to_them():
     codes = np.array([2**53 + 1, 5])
     assert not compare(codes, codes.astype(np.float64), dtype="any")

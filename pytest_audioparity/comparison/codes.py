@@ -16,7 +16,7 @@ def match_rate(expected: Array, actual: Array) -> tuple[float, int | None]:
     if actual.dtype.kind not in "iub":
         # numpy compares integers with floats as floats, which skip integers above 2^53.
         with np.errstate(invalid="ignore"):
-            wrong |= np.not_equal(expected, actual.astype(expected.dtype))
+            wrong |= np.not_equal(expected, actual.real.astype(expected.dtype))
     count = int(np.count_nonzero(wrong))
     # One division of whole numbers, so that 2 of 10 is the 0.2 that a test author writes.
     return (wrong.size - count) / wrong.size, int(wrong.argmax()) if count else None

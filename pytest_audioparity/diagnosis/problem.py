@@ -155,7 +155,7 @@ def pose(
         for label, part, n in zip(labels, where, expected.shape, strict=False)
         if part.start is not None and part.stop - part.start < n
     }
-    e, a = _wide(expected[where]), _wide(actual[where])
+    e, a = _wide(expected[where], actual[where])
     if meta.kind == "codes":
         e, a = _hashed(e), _hashed(a)
     if e.ndim > len(labels):
@@ -196,7 +196,8 @@ def _window(expected: Array, labels: Sequence[str], worst: Sequence[int]) -> tup
 def _busiest(expected: Array, actual: Array) -> list[int]:
     """Return the place of the largest difference among evenly spread elements."""
     step = tuple(slice(None, None, max(1, n // _LOOKED_AT)) for n in expected.shape)
-    difference = np.abs(_wide(expected[step]) - _wide(actual[step]))
+    e, a = _wide(expected[step], actual[step])
+    difference = np.abs(e - a)
     place = np.unravel_index(int(difference.argmax()), difference.shape)[: expected.ndim]
     return [int(i) * max(1, n // _LOOKED_AT) for i, n in zip(place, expected.shape, strict=True)]
 
@@ -206,11 +207,12 @@ def _around(n: int, size: int, at: int) -> slice:
     return slice(start, start + size)
 
 
-def _wide(array: Array) -> Array:
-    """Return float64; complex numbers become pairs in a last axis."""
-    if array.dtype.kind == "c":
-        return np.ascontiguousarray(array, np.complex128).view(np.float64).reshape(*array.shape, 2)
-    return np.asarray(array, np.float64)
+def _wide(*sides: Array) -> list[Array]:
+    """Return float64; where one side is complex, both become pairs in a last axis."""
+    if not any(side.dtype.kind == "c" for side in sides):
+        return [np.asarray(side, np.float64) for side in sides]
+    whole = [np.ascontiguousarray(side, np.complex128) for side in sides]
+    return [wide.view(np.float64).reshape(*side.shape, 2) for wide, side in zip(whole, sides, strict=True)]
 
 
 def _hashed(codes: Array) -> Array:
