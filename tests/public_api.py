@@ -26,10 +26,11 @@ from pytest_audioparity.cli import terminal
 from pytest_audioparity.comparison.hyperparameters import SettingResult, compare_settings
 from pytest_audioparity.golden.document import compose, stored
 from pytest_audioparity.golden.file import WAY_OUT
-from pytest_audioparity.records import Criterion, Own, ParityResult, Side, StageMeta, StageTensor, Worst
+from pytest_audioparity.records import Side, StageMeta, StageTensor, Worst
 from pytest_audioparity.report.json import compact, document
 from pytest_audioparity.report.meanings import MEANINGS
 from pytest_audioparity.report.weights import weights_document
+from pytest_audioparity.results import Criterion, Own, ParityResult
 from pytest_audioparity.runs import RunRecord
 from pytest_audioparity.runs import document as run_document
 from pytest_audioparity.sampling.records import FaultPower

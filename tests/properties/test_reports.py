@@ -9,8 +9,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_audioparity import compare
-from pytest_audioparity.records import FAIL, PASS, ParityResult
+from pytest_audioparity import ParityResult, compare
+from pytest_audioparity.records import FAIL, PASS
 from pytest_audioparity.report.json import document, plain, stage_document
 from pytest_audioparity.report.meanings import MEANINGS
 from pytest_audioparity.report.terminal import render

@@ -83,3 +83,27 @@ def test_one_fault_in_one_tensor_fails_that_one_alone(seed, count, kind, place, 
         candidate = {key: values.astype(np.float16) for key, values in candidate.items()}
     result = compare_weights(reference, candidate)
     assert [one.name for one in result.matches if not one.passed] == [name]
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 10_000), kinds=st.lists(st.sampled_from((*CONVERSIONS, *FAULTS)), min_size=2, max_size=4))
+def test_names_order_and_what_is_there_beside_change_no_status(seed, kinds):
+    """Each tensor has the status it has alone in its place, in any order on either side, also beside tensors more."""
+    rng = np.random.default_rng(seed)
+    reference = net(seed, len(kinds))
+    changes = {**dict.fromkeys(CONVERSIONS, converted), **dict.fromkeys(FAULTS, broken)}
+    candidate = {
+        name: changes[kind](values, kind, rng) for (name, values), kind in zip(reference.items(), kinds, strict=True)
+    }
+    plain = statuses_of(reference, candidate)
+    shuffled = [dict(sorted(side.items(), key=lambda _: rng.random())) for side in (reference, candidate)]
+    assert statuses_of(*shuffled) == plain
+    assert statuses_of(reference, {"more": heavy((7, 9), seed + 99), **candidate}) == plain
+    # A power of two rounds nothing, so that only half precision may see it.
+    if not any("half" in kind for kind in kinds):
+        twice = [{name: values * np.float32(2) for name, values in side.items()} for side in (reference, candidate)]
+        assert statuses_of(*twice) == plain
+
+
+def statuses_of(reference, candidate):
+    return {one.name: one.status for one in compare_weights(reference, candidate).matches}
