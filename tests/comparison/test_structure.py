@@ -42,10 +42,40 @@ def test_a_shape_in_another_order_is_met_with_the_advice_to_declare_axes():
     assert "axes=" not in paired(np.zeros((2, 3)), np.zeros((3, 3))).findings[0].message
 
 
+@pytest.mark.parametrize(
+    ("expected", "actual", "said", "advice"),
+    [
+        ({"axes": "CT"}, {}, "expected declares axes='CT', actual no axes", False),
+        ({}, {"axes": "TC"}, "expected declares no axes, actual axes='TC'", True),
+        ({}, {}, "expected declares no axes, actual no axes", False),
+    ],
+)
+def test_who_declares_what_is_told_and_where_the_missing_declaration_belongs(expected, actual, said, advice):
+    message = paired(np.zeros((2, 3)), np.zeros((3, 2)), expected, actual).findings[0].message
+    assert message.startswith("shape 3x2 where 2x3 is expected; ")
+    assert said in message
+    assert ("in the test that owns the golden" in message) == advice
+
+
 def test_a_dtype_that_differs_is_a_finding_and_the_values_stay_comparable():
     both = paired(np.zeros(3, np.float32), np.zeros(3, np.float64))
     assert (both.comparable, codes(both)) == (True, ["dtype"])
     assert codes(paired(np.zeros(3, np.float32), np.zeros(3, np.float64), dtype="any")) == []
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "precision", "message"),
+    [
+        ("float32", "float16", "fp32", "float32 is expected; if that is meant: precision='fp16' in the mark or record"),
+        ("float32", "bfloat16", "fp16", "float32 or float16 is expected; if that is meant: precision='bf16' in the"),
+        ("float32", "float64", "fp32", "float32 is expected; if that is meant: dtype='any' in the mark or record"),
+        ("float64", "float16", "fp32", "float64 is expected; if that is meant: dtype='any' in the mark or record"),
+    ],
+)
+def test_a_dtype_that_differs_is_met_with_the_keyword_that_lets_it_pass(expected, actual, precision, message):
+    found = paired(np.zeros(3, np.dtype(expected)), np.zeros(3, np.dtype(actual)), precision=precision).findings[0]
+    assert found.message.startswith(f"dtype {actual} where {message}")
+    assert found.detail == {"expected": expected, "actual": actual}
 
 
 def test_byte_order_is_no_difference_of_dtype():
@@ -103,6 +133,29 @@ def test_axes_that_do_not_name_every_dimension_of_the_golden_are_a_conflict_and_
     both = paired(np.zeros((2, 2)), np.zeros((2, 2)), {"axes": "BCT"})
     assert "axes='BCT'" in both.conflict
     assert both.meta.axes is None
+
+
+@pytest.mark.parametrize(
+    ("own", "array"), [("TCC", np.zeros((2, 2, 2))), ("CTX", np.zeros((2, 2, 2))), ("CTC", np.zeros((2, 2)))]
+)
+def test_axes_that_cannot_be_brought_into_the_order_of_the_golden_are_a_conflict(own, array):
+    both = paired(np.zeros((2, 2, 2)), array, {"axes": "CTC"}, {"axes": own})
+    assert (both.conflict is None) == (own == "CTC")
+    short = paired(np.zeros((2, 2)), np.zeros((2, 2, 2)), {"axes": "CT"}, {"axes": "TC"})
+    assert short.conflict == "declared axes='TC', but the expected side has axes='CT'"
+
+
+def test_of_several_conflicts_the_first_is_told():
+    both = paired(np.zeros((2, 2)), np.zeros((2, 2)), {"axes": "BCT", "unit": "ln"}, {"unit": "db"})
+    assert both.conflict == "declared unit='db', but the expected side has unit='ln'"
+
+
+@pytest.mark.parametrize("name", ["kind", "unit", "sample_rate", "frame_rate", "role"])
+def test_what_one_side_alone_declares_holds_for_both(name):
+    value = {"kind": "embedding", "unit": "ln", "role": "input"}.get(name, 24000)
+    for sides in ({name: value}, {}), ({}, {name: value}):
+        both = paired(np.zeros(3), np.zeros(3), *sides)
+        assert (both.conflict, getattr(both.meta, name)) == (None, value)
 
 
 @pytest.mark.parametrize(
