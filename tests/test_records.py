@@ -115,6 +115,15 @@ def test_a_test_that_fails_as_a_whole_has_no_first_divergence():
     assert ParityResult("t", (stage,), reason="the golden is damaged").first_divergence is None
 
 
+def test_a_stage_that_inherited_is_named_before_one_that_is_missing():
+    both, one = Side((1,), "float32"), Side((), "")
+    passing = StageResult(StageMeta("b"), PASS, layered([], "x"))
+    missing = StageResult(StageMeta("a"), FAIL, layered([], "x"), Comparison(both, one, 0))
+    inherited = StageResult(StageMeta("b"), FAIL, layered([], "x"), Comparison(both, both, 1), own=Own(passing))
+    assert ParityResult("t", (missing, inherited)).first_divergence == "b"
+    assert ParityResult("t", (missing,)).first_divergence == "a"
+
+
 def test_a_unit_counts_as_many_db_as_its_logarithm_says():
     assert {
         "db": 1.0,

@@ -1,4 +1,4 @@
-"""The formulas in decibels hold at their edges: nothing differs, one side is silent, numbers leave float64 as squares."""
+"""The formulas in decibels hold at their edges: no difference, a silent side, squares beyond float64."""
 
 from __future__ import annotations
 

@@ -595,7 +595,8 @@ class TestAtomic:
         monkeypatch.setattr(atomic.os, "fsync", lambda handle: (seen.append(os.fstat(handle)), real_fsync(handle)))
         size = atomic.replace_bytes(path, b"short")
         assert (size, seen[0].st_size, stat.S_IMODE(seen[0].st_mode)) == (5, 5, 0o600)
-        assert len(seen) == 2
+        atomic.replace_file(path, lambda _: None)
+        assert len(seen) == 4
 
     def test_what_can_be_made_again_does_not_wait_for_the_disk(self, path, monkeypatch):
         monkeypatch.setattr(atomic.os, "fsync", lambda _: pytest.fail("waited"))

@@ -242,12 +242,42 @@ class TestSince:
         variant = path.with_name("test_y@cuda.safetensors")
         save(variant, shelf, 2, since=open_golden(path, shelf))
         conflict(variant, shelf, 3, open_golden(path, shelf))
+        same = path.with_name("test_y@mps.safetensors")
+        save(same, shelf, 1)
+        conflict(same, shelf, 3, open_golden(path, shelf))
 
     def test_a_damaged_file_in_the_place_of_the_golden_is_a_conflict(self, path, shelf):
         save(path, shelf, 1)
         since = open_golden(path, shelf)
         golden_files(path)[0].write_text("nonsense")
         conflict(path, shelf, 2, since)
+
+    def test_a_damaged_file_that_somebody_else_made_meanwhile_is_not_overwritten(self, path, shelf):
+        save(path, shelf, 1)
+        golden_files(path)[0].write_text("nonsense")
+        conflict(path, shelf, 2, None)
+
+    def test_a_file_that_came_and_went_meanwhile_is_no_conflict(self, path):
+        def gone():
+            path.unlink()
+            return Golden(path)
+
+        path.parent.mkdir(parents=True)
+        path.write_text("nonsense")
+        forms = (path, manifest_path(path))
+        with guard.unchanged(path, forms, since=None, stages=(), settings={}, reopen=gone):
+            pass
+
+    def test_the_order_in_which_another_program_wrote_its_settings_is_no_conflict(self, tmp_path):
+        import safetensors.numpy
+
+        path = tmp_path / "x.safetensors"
+        document = '{"format": 1, "stages": [{"name": "a", "kind": "tensor"}], "settings": {"b": 1, "a": 2}}'
+        safetensors.numpy.save_file({"a": np.ones(3)}, path, {"audioparity": document})
+        stages = list(Golden(path))
+        size = save_golden(path, stages, settings={"a": 2, "b": 1}, provenance={}, since=None)
+        assert size == path.stat().st_size
+        assert Golden(path).metadata["audioparity"] == document
 
     def test_of_many_processes_that_update_one_golden_one_succeeds(self, path, shelf, in_store):
         save(path, shelf, 0)
