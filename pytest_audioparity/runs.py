@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_audioparity.errors import AudioparityError
 from pytest_audioparity.golden.atomic import replace_bytes
 from pytest_audioparity.report.json import plain
+from pytest_audioparity.tensorbytes import shown
 from pytest_audioparity.testfiles import Layout
 
 if TYPE_CHECKING:
@@ -224,7 +225,7 @@ def _refuse_paths(said: Mapping[str, Any]) -> None:
 
 def _of(kind: Any, said: Mapping[str, Any], key: str) -> Any:
     if not isinstance(said[key], kind):
-        raise TypeError(f"{key!r} is {said[key]!r}")
+        raise TypeError(f"{key!r} is {shown(said[key])}")
     return said[key]
 
 

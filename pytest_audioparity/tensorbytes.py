@@ -99,7 +99,10 @@ def are_sizes(numbers: Iterable[Any]) -> bool:
 
 def shown(value: object) -> str:
     """Write what a damaged file says on one line of bounded length."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except RecursionError:  # what JSON could just be parsed into may be too deep to be written from further inside
+        return f"a {type(value).__name__} that is nested too deeply"
     return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 

@@ -47,6 +47,8 @@ _TENSORS = {"torch": "Tensor", "mlx": "array", "jax": "Array", "jaxlib": "ArrayI
 # Audio is sampled at 4 kHz and more; what is given between these is thousands of Hz.
 _LEAST_KHZ, _MOST_KHZ = 4, 768
 _ONNX_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+# Some libraries repeat in a message all of what they could not read.
+_SHOWN_CHARACTERS = 300
 _ONNX_PLAIN = ("float", "double", "float16", "bool", *_ONNX_INTEGERS)
 
 
@@ -139,9 +141,10 @@ def plain_name(name: Any) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Return what a foreign exception says on one line, or its class when it says nothing."""
+    """Return what a foreign exception says on one line of bounded length, or its class when it says nothing."""
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    line = lines[0] if lines else type(error).__name__
+    return line if len(line) <= _SHOWN_CHARACTERS else f"{line[:_SHOWN_CHARACTERS]}…"
 
 
 def _convert(value: Any) -> Array:

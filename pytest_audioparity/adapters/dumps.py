@@ -5,6 +5,7 @@ The table `READERS` maps a suffix to its reader; a new format is one function an
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -22,9 +23,13 @@ from pytest_audioparity.adapters.rawfiles import SIDECAR, read_raw, sidecar_of
 from pytest_audioparity.adapters.rawfiles import SUFFIXES as RAW
 from pytest_audioparity.errors import GoldenError, StageError, TensorFileError
 from pytest_audioparity.golden.file import Golden
+from pytest_audioparity.numpyheader import HEADER_BYTES, header_problem
 from pytest_audioparity.records import DECLARED, StageMeta, StageTensor
+from pytest_audioparity.tensorbytes import shown
+from pytest_audioparity.zipmembers import archive_problem
 
 if TYPE_CHECKING:
+    import zipfile
     from collections.abc import Callable, Mapping
 
     Array = np.ndarray[Any, Any]
@@ -214,27 +219,41 @@ def _npz(path: Path, _: str) -> list[StageTensor]:
     with opened(path, _ZIP_START) as file:
         try:
             with np.load(file, allow_pickle=False) as archive:
+                _check_archive(path, archive.zip)
                 return [StageTensor(StageMeta(name), archive[name]) for name in archive.files]
+        except TensorFileError:
+            raise
         except Exception as error:  # zipfile, its codecs and numpy raise a dozen classes over a damaged file
-            raise _unreadable(path, error) from None
+            raise refusal(path, f"cannot be read: {first_line(error)}") from None
+
+
+def _check_archive(path: Path, archive: zipfile.ZipFile) -> None:
+    """Refuse an archive before numpy makes room for what its headers claim."""
+    members = archive.infolist()
+    if (problem := archive_problem(members, path.stat().st_size)) is not None:
+        raise refusal(path, problem)
+    for member in members:
+        if member.filename.endswith(".npy"):
+            with archive.open(member) as file:
+                start = file.read(HEADER_BYTES)  # here, so that a wrong checksum is said to be one
+            problem = header_problem(io.BytesIO(start), member.file_size)
+            if problem is not None:
+                raise refusal(path, f"holds {shown(member.filename)}, which {problem}")
 
 
 def _npy(path: Path, name: str) -> list[StageTensor]:
-    opened(path, _NPY_START).close()
+    with opened(path, _NPY_START) as file:
+        problem = header_problem(file, path.stat().st_size)
+    if problem is not None:
+        raise refusal(path, problem)
     try:
         array: np.memmap[Any, Any] = np.load(path, allow_pickle=False, mmap_mode="r")
     except Exception as error:  # see above
-        raise _unreadable(path, error) from None
+        raise refusal(path, f"cannot be read: {first_line(error)}") from None
     rest = path.stat().st_size - array.offset - array.nbytes
     if rest:  # np.save called again on an open file; numpy would read the first array and forget the others
         raise refusal(path, f"goes on for {rest} bytes after its array; save several arrays as .npz")
     return [StageTensor(StageMeta(name), np.asarray(array))]
-
-
-def _unreadable(path: Path, error: Exception) -> TensorFileError:
-    if "allow_pickle" in str(error) or "Python objects" in str(error):
-        return TensorFileError(f"{path} holds Python objects, which are never unpickled; save plain arrays")
-    return refusal(path, f"cannot be read: {first_line(error)}")
 
 
 # Each is given the path and what a tensor is called that has no name in the file.

@@ -54,6 +54,8 @@ def read_raw(path: Path, name: str) -> list[StageTensor]:
     # Swapped as integers: numpy cannot swap the bytes of bfloat16.
     native = laid_out if laid_out.dtype.isnative else laid_out.astype(laid_out.dtype.newbyteorder("="))
     array = native.view(dtype)
+    if not isinstance(said.get("name", name), str):
+        raise refusal(sidecar, f"has the name {shown(said['name'])}, which is no text")
     declared = {key: said.get(key) for key in (*DECLARED, "role")}
     problem = declaration_problem(array, declared) or rate_problem(said.get("kind"), said.get("sample_rate"))
     if problem is not None:

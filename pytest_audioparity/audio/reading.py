@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
+from pytest_audioparity.adapters.audiofiles import Seekable, read_samples, reason
 from pytest_audioparity.errors import StageError
 
 if TYPE_CHECKING:
@@ -48,10 +49,10 @@ def decoded(path: Path, content: bytes) -> tuple[Array, int]:
     import soundfile
 
     try:
-        samples, rate = soundfile.read(io.BytesIO(content), dtype="float64", always_2d=False)
-    except (OSError, soundfile.SoundFileError, TypeError) as error:
-        said = str(error).splitlines()[0].partition(">: ")
-        raise StageError(f"{path} cannot be read as audio: {said[2] or said[0]}") from None
+        with soundfile.SoundFile(Seekable(io.BytesIO(content))) as audio:
+            samples, rate = read_samples(audio, "float64", len(content)), audio.samplerate
+    except (OSError, soundfile.SoundFileError, TypeError, ValueError) as error:
+        raise StageError(f"{path} cannot be read as audio: {reason(error)}") from None
     if samples.ndim != 1:
         raise StageError(f"{path} has {samples.shape[1]} channels; give one channel at a time")
     return samples, int(rate)

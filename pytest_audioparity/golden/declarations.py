@@ -6,7 +6,7 @@ import numbers
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.records import DB_PER_UNIT, KINDS, ROLES
-from pytest_audioparity.tensorfile import METADATA_NAME
+from pytest_audioparity.tensorfile import METADATA_NAME, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,21 +32,21 @@ def declaration_problem(array: np.ndarray[Any, Any], said: Mapping[str, Any]) ->
     """
     kind, axes, unit = said.get("kind"), said.get("axes"), said.get("unit")
     if said.get("role") not in (None, *ROLES):
-        return f"role={said['role']!r} is none of {', '.join(ROLES)}"
+        return f"role={shown(said['role'])} is none of {', '.join(ROLES)}"
     if kind is not None and not (isinstance(kind, str) and kind in KINDS):
-        return f"kind={kind!r} is none of {', '.join(KINDS)}"
+        return f"kind={shown(kind)} is none of {', '.join(KINDS)}"
     if kind == "codes" and array.dtype.kind not in "iub":
         return f"kind='codes' needs integers, got {array.dtype.name}"
     if unit is not None and not (isinstance(unit, str) and unit.isprintable()):
-        return f"unit={unit!r} is not a line of text"
+        return f"unit={shown(unit)} is not a line of text"
     if unit is not None and kind == "log_spectrum" and unit not in DB_PER_UNIT:
-        return f"unit={unit!r} of a log_spectrum is none of {', '.join(DB_PER_UNIT)}"
+        return f"unit={shown(unit)} of a log_spectrum is none of {', '.join(DB_PER_UNIT)}"
     if axes is not None and not _are_axes(axes, array.ndim):
-        return f"axes={axes!r} must name each of its {array.ndim} dimensions with one letter, as in 'BCT'"
+        return f"axes={shown(axes)} must name each of its {array.ndim} dimensions with one letter, as in 'BCT'"
     for label in ("sample_rate", "frame_rate"):
         rate = said.get(label)
         if rate is not None and not _is_rate(rate):
-            return f"{label}={rate!r} is not a positive number of Hz"
+            return f"{label}={shown(rate)} is not a positive number of Hz"
     return None
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from pytest_audioparity.errors import TensorFileError
 from pytest_audioparity.tensorbytes import shown
 from pytest_audioparity.weights.mapped import Mapped
+from pytest_audioparity.zipmembers import packing_problem, size_problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature, …, length of the name, length of the extra field
 _LOCAL_START = b"PK\x03\x04"
-_ENCRYPTED = 0x1
-# Deflate cannot shrink by more (https://zlib.net/zlib_tech.html); a member that claims to is a bomb or damaged.
-_DEFLATE_MOST = 1032
 _STEP_BYTES = 1 << 20
 
 
@@ -60,9 +58,8 @@ class Archive:
         TensorFileError : there is no such member, or it cannot have so many
         """
         member = self._member(name)
-        most = member.compress_size * (1 if member.compress_type == zipfile.ZIP_STORED else _DEFLATE_MOST)
-        if member.file_size > most:
-            raise TensorFileError(f"claims {member.file_size} bytes for {shown(name)}, more than it can hold")
+        if (problem := size_problem(member)) is not None:
+            raise TensorFileError(problem)
         return member.file_size
 
     def place(self, name: str) -> int | None:
@@ -103,8 +100,8 @@ class Archive:
         if name not in self._members:
             raise TensorFileError(f"lacks the member {shown(name)}")
         member = self._members[name]
-        if member.flag_bits & _ENCRYPTED or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise TensorFileError(f"holds {shown(name)} encrypted or compressed in a way that is not read; store it")
+        if (problem := packing_problem(member)) is not None:
+            raise TensorFileError(problem)
         return member
 
     def _data_start(self, name: str) -> int:

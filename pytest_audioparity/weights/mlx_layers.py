@@ -97,7 +97,8 @@ def _options(layer: _Layer, config: Mapping[str, Any]) -> list[int]:
     if not {"bits", "group_size"} <= declared.keys():
         return possible
     bits, group = declared["bits"], declared["group_size"]
-    return [bits] if type(bits) is int and bits in possible and bits * group == layer.product else []
+    are_numbers = type(bits) is int and type(group) is int
+    return [bits] if are_numbers and bits in possible and bits * group == layer.product else []
 
 
 def _config(path: Path) -> Mapping[str, Any]:

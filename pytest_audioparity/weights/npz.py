@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import io
-import warnings
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from pytest_audioparity.errors import TensorFileError
+from pytest_audioparity.numpyheader import HEADER_BYTES, read_header
 from pytest_audioparity.tensorbytes import shown
 from pytest_audioparity.weights.archive import Archive
 from pytest_audioparity.weights.mapped import span_bytes
@@ -18,11 +16,11 @@ from pytest_audioparity.weights.records import Weight, WeightFile
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
+
     Array = np.ndarray[Any, Any]
 
 _SUFFIX = ".npy"
-# Longer than any header that numpy reads (its own limit is 10 000 characters), with the magic and the length before it.
-_HEADER_BYTES = 10_100
 _NUMBERS = "biufc"
 
 
@@ -60,15 +58,11 @@ def _weight(archive: Archive, member: str) -> Weight | str:
 
 
 def _header(archive: Archive, member: str) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
-    file = io.BytesIO(archive.start(member, _HEADER_BYTES))
+    file = io.BytesIO(archive.start(member, HEADER_BYTES))
     try:
-        version = np.lib.format.read_magic(file)
-        read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-        with warnings.catch_warnings():  # of headers that Python 2 wrote, which are read all the same
-            warnings.simplefilter("ignore", UserWarning)
-            shape, fortran, dtype = read_header[version](file)
-    except Exception as error:  # numpy parses the header as Python, which fails in a dozen ways
-        raise TensorFileError(f"holds {shown(member)} with an unreadable header: {type(error).__name__}") from None
+        shape, fortran, dtype = read_header(file)
+    except TensorFileError as error:
+        raise TensorFileError(f"holds {shown(member)}, which {error}") from None
     return shape, fortran, dtype, file.tell()
 
 
