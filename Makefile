@@ -3,19 +3,23 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --disable-pip-version-check
-# Extra flags for pytest: make test ARGS="-k golden -x"
+# Extra flags for the program behind a target: make test ARGS="-k golden -x", make matrix ARGS="-s tests-3.12"
 ARGS   ?=
 TORCH  ?=
+# Compiled once, thousands of short processes start faster.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs pictures bench wheel clean
+.PHONY: help demo test lint docs pictures api bench soak fuzz mutation matrix wheel release-check clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1: /p' $(MAKEFILE_LIST) | sed 's/: /\t/' | expand -t 16
+	@awk -F ':.*## ' '/^##@ /{print "\n" substr($$0, 5)} /^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+##@ See what it does
 demo: $(VENV)/.demo ## write goldens of a real TTS, compare, plant a bug, read the report
 	$(BIN)/python examples/tts_real/demo.py
 
+##@ Before a change lands (.ci/run does all of these)
 test: $(VENV)/.test $(if $(TORCH),$(VENV)/.torch) ## run the whole test suite; TORCH=1 adds torch and its tests
 	$(BIN)/python -m pytest $(ARGS)
 
@@ -28,21 +32,45 @@ lint: $(VENV)/.lint ## ruff, mypy --strict, import directions
 docs: $(VENV)/.test ## build the documentation as a site in build/site, without warnings
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
+matrix: $(VENV)/.lint ## the wheel on oldest and newest packages; ARGS="-t nightly" is the whole matrix, ARGS=-l lists it
+	$(BIN)/nox $(ARGS)
+
+##@ What a change may have to write again
 pictures: $(VENV)/.test ## draw the pictures of the documentation again (needs chromium)
 	$(PIP) --group pictures
 	$(BIN)/python docs/pictures/findings.py
 	$(BIN)/python docs/pictures/measures.py
 	$(BIN)/python docs/pictures/photographs.py
 
-bench: $(VENV)/.test ## benchmarks, as ratios against peers in the same run
-	$(BIN)/python -m benchmarks
+api: $(VENV)/.test ## write the list of public names again, after a wanted change
+	$(BIN)/python -m tests.public_api --write
 
+##@ Proof that takes longer
+bench: $(VENV)/.test ## benchmarks, as ratios against peers in the same run
+	$(BIN)/python -m benchmarks $(ARGS)
+
+soak: $(VENV)/.test ## 2000 failing tests with large stages: memory and disk stay bounded
+	$(BIN)/python -m benchmarks soak $(ARGS)
+
+fuzz: $(VENV)/.test ## broken files for every reader: no traceback, no hang, no code, no write elsewhere
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
+mutation: $(VENV)/.test ## change our own core a little, many times: which tests notice?
+	$(PIP) --group mutation
+	$(BIN)/python -m tests.mutation $(ARGS)
+
+##@ A release (CONTRIBUTING.md says how)
 wheel: $(VENV)/.lint ## build the distribution into dist/
 	rm -rf build/lib dist
-	$(BIN)/python -m build --wheel
+	$(BIN)/python -m build
 
+release-check: $(VENV)/.release wheel ## what the package index gets: its metadata, its files, its version and their notes
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python -m tests.release dist
+
+##@ Other
 clean: ## remove .venv and everything built
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) .nox build dist *.egg-info
 
 $(VENV)/.base:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=python3.12 ...")'
@@ -70,4 +98,8 @@ $(VENV)/.torch: $(VENV)/.test
 
 $(VENV)/.lint: $(VENV)/.base pyproject.toml
 	$(PIP) --editable . --group lint
+	touch $@
+
+$(VENV)/.release: $(VENV)/.base pyproject.toml
+	$(PIP) --group release
 	touch $@
