@@ -66,7 +66,7 @@ wheel: $(VENV)/.lint ## build the distribution into dist/
 
 release-check: $(VENV)/.release wheel ## what the package index gets: its metadata, its files, its version and their notes
 	$(BIN)/twine check --strict dist/*
-	$(BIN)/python -m tests.release dist
+	$(BIN)/python -m tests.release dist $(if $(TAG),--tag $(TAG))
 
 ##@ Other
 clean: ## remove .venv and everything built
