@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 _PACKAGE = "pytest_audioparity"
 # The whole of it is Python, templates of the page and types: a wheel above that holds what nobody asked for.
 _LARGEST_WHEEL_BYTES = 2_000_000
+_SOURCES = {_PACKAGE, "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"}
 _HEAD = re.compile(r"^## (\S+) \((unreleased|\d{4}-\d{2}-\d{2})\)$", re.MULTILINE)
 
 
@@ -58,10 +59,10 @@ def _in_wheel(path: Path, version: str, root: Path) -> Iterator[str]:
 def _in_sources(path: Path) -> Iterator[str]:
     with tarfile.open(path) as archive:
         tops = {name.split("/")[1] for name in archive.getnames() if "/" in name}
-    if missing := sorted({_PACKAGE, "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"} - tops):
+    if missing := sorted(_SOURCES - tops):
         yield f"the source distribution lacks {_listed(missing)}"
-    if hidden := sorted(name for name in tops if name in {".venv", ".nox", ".audioparity", "build", "dist"}):
-        yield f"the source distribution holds {_listed(hidden)}"
+    if others := sorted(tops - _SOURCES - {"PKG-INFO", ".gitignore"}):
+        yield f"the source distribution holds what it is not built from: {_listed(others)}"
 
 
 def _in_changelog(text: str, version: str, tag: str | None) -> Iterator[str]:

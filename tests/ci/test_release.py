@@ -12,7 +12,7 @@ from tests.release import problems
 
 FILES = ("pytest_audioparity/__init__.py", "pytest_audioparity/py.typed", "pytest_audioparity/page/page.css")
 INFO = ("METADATA", "RECORD", "entry_points.txt", "licenses/LICENSE")
-SOURCES = (*FILES, "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "tests/test_a.py")
+SOURCES = (*FILES, "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "PKG-INFO")
 
 
 class Release:
@@ -76,7 +76,10 @@ def test_what_is_no_part_of_the_package_is_named(release, name):
 def test_a_source_distribution_without_its_licence_or_with_an_environment_is_noticed(release):
     release.sources.remove("LICENSE")
     release.sources.append(".venv/bin/python")
-    assert release.check() == ["the source distribution lacks LICENSE", "the source distribution holds .venv"]
+    assert release.check() == [
+        "the source distribution lacks LICENSE",
+        "the source distribution holds what it is not built from: .venv",
+    ]
 
 
 def test_files_of_another_version_are_noticed(release):
