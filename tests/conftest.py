@@ -32,7 +32,7 @@ HOW = {"torch": "make test TORCH=1", "moshi": "make test TORCH=1", "moshi_mlx": 
 HOW |= dict.fromkeys(("resemblyzer", "silero_vad"), "make test")
 HOW |= dict.fromkeys(("pytest_regressions", "syrupy", "pytest_torch", "polygraphy"), "make test")
 HOW |= dict.fromkeys(("mypy", "basedpyright"), "make test")
-HOW["mkdocs"] = "make test"
+HOW |= {"mkdocs": "make test", "nox": "make lint"}
 HOW["chromium"] = "apt-get install chromium"
 _LEFT_OUT = "left out for lack of "
 

@@ -9,13 +9,19 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pytest_audioparity.cli import main
 from tests.ci.steps import DOCS, Pipeline, read_workflow
 
+ROOT = Path(__file__).parents[2]
+
+OWN = ROOT / ".github" / "workflows" / "ci.yml"
+GITHUB = ("--builtin-schema", "vendor.github-workflows")
 SCHEMAS = {
-    "github.yml": ("--builtin-schema", "vendor.github-workflows"),
-    "gitlab.yml": ("--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci"),
+    DOCS / "github.yml": GITHUB,
+    DOCS / "gitlab.yml": ("--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci"),
+    OWN: GITHUB,
 }
 # Off by 6 dB in one job, as a port can be on one machine only.
 MODEL = """
@@ -80,16 +86,34 @@ def run_gitlab(pipeline):
 RUNS = {"github": run_github, "gitlab": run_gitlab}
 
 
-@pytest.mark.parametrize("name", SCHEMAS)
-def test_a_workflow_is_valid_and_a_typing_error_in_it_is_seen(name, tmp_path):
+@pytest.mark.parametrize("path", SCHEMAS, ids=lambda path: path.name)
+def test_a_workflow_is_valid_and_a_typing_error_in_it_is_seen(path, tmp_path):
     """By the schema of the service, as check-jsonschema has it."""
-    broken = tmp_path / name
-    text = (DOCS / name).read_text(encoding="utf-8")
+    broken = tmp_path / path.name
+    text = path.read_text(encoding="utf-8")
     broken.write_text(re.sub(r"^( +)(runs-on|stage):", r"\1\2x:", text, flags=re.MULTILINE))
-    for path, status in ((DOCS / name, 0), (broken, 1)):
-        command = [sys.executable, "-m", "check_jsonschema", *SCHEMAS[name], str(path)]
+    for given, status in ((path, 0), (broken, 1)):
+        command = [sys.executable, "-m", "check_jsonschema", *SCHEMAS[path], str(given)]
         result = subprocess.run(command, capture_output=True, text=True)
         assert result.returncode == status, result.stdout + result.stderr
+
+
+def test_our_own_workflow_runs_what_is_there_and_publishes_without_a_password():
+    """Every job that it waits for exists, every target is in the Makefile, and only the release may ask for a token."""
+    jobs = yaml.safe_load(OWN.read_text(encoding="utf-8"))["jobs"]
+    for job in jobs.values():
+        needs = job.get("needs", [])
+        assert {needs} <= set(jobs) if isinstance(needs, str) else set(needs) <= set(jobs)
+    commands = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    targets = {found for command in commands for found in re.findall(r"\bmake ([a-z-]+)", command)}
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert targets == {"release-check"}
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+    assert {command for command in commands if command.startswith(".ci/")} == {".ci/run"}
+    asking = {name for name, job in jobs.items() if "id-token" in job.get("permissions", {})}
+    assert asking == {"release"}
+    assert set(jobs["release"]["needs"]) == {"everything", "matrix", "distribution"}
+    assert "secrets." not in OWN.read_text(encoding="utf-8")
 
 
 def test_every_checkout_has_the_goldens_and_not_their_pointers():

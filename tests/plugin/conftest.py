@@ -16,7 +16,7 @@ from pytest_audioparity.golden.file import Golden
 from tests.loaded import load_package
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 load_package()
 
@@ -26,13 +26,15 @@ import numpy as np
 import pytest
 from pytest_audioparity import codec_roundtrip, parity
 """
+# By how their flags begin.
+_PLUGINS = {"-n": "xdist", "--reruns": "pytest_rerunfailures"}
 
 
 class Project:
     """The folder of a user's project and what running pytest there left behind."""
 
-    def __init__(self, pytester: pytest.Pytester) -> None:
-        self._pytester = pytester
+    def __init__(self, pytester: pytest.Pytester, needs: Callable[[str], None]) -> None:
+        self._pytester, self._needs = pytester, needs
         self.path = pytester.path
 
     def write(self, source: str, name: str = "test_model.py") -> Path:
@@ -48,11 +50,19 @@ class Project:
 
     def run(self, *arguments: str | Path) -> pytest.RunResult:
         """Run pytest in this process; whatever happens, the user sees no traceback of ours."""
+        self._require(arguments)
         return self._clean(self._pytester.runpytest_inprocess(*arguments))
 
     def run_apart(self, *arguments: str | Path) -> pytest.RunResult:
         """Run pytest in a process of its own."""
+        self._require(arguments)
         return self._clean(self._pytester.runpytest_subprocess(*arguments))
+
+    def _require(self, arguments: tuple[str | Path, ...]) -> None:
+        """Skip where a plugin is missing that these arguments belong to."""
+        for flag, package in _PLUGINS.items():
+            if any(str(argument).startswith(flag) for argument in arguments):
+                self._needs(package)
 
     def _clean(self, result: pytest.RunResult) -> pytest.RunResult:
         output = result.stdout.str() + result.stderr.str()
@@ -90,7 +100,7 @@ class Project:
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, needs: Callable[[str], None]) -> Project:
     """Give an empty project in a clean environment."""
     for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
         monkeypatch.delenv(name, raising=False)
@@ -103,4 +113,4 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Proje
     # Sources are rewritten within one second, which the time in a .pyc does not tell apart.
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    return Project(pytester)
+    return Project(pytester, needs)

@@ -1,0 +1,64 @@
+"""What contributors call: the targets of the Makefile, and the sessions of noxfile.py."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+TARGETS = set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE))
+
+
+def test_help_lists_every_target_once_with_what_it_does():
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    lines = re.findall(r"^  make ([a-z-]+) +(\S.*)$", listed, re.MULTILINE)
+    assert sorted(name for name, _ in lines) == sorted(TARGETS)
+    phony = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)[1].split()
+    assert set(phony) == TARGETS
+
+
+@pytest.mark.parametrize("module", re.findall(r"python -m (tests\.\S+|benchmarks)", MAKEFILE))
+def test_a_module_that_a_target_runs_is_there(module):
+    assert importlib.util.find_spec(module) is not None
+
+
+def test_every_target_that_a_page_names_is_there():
+    pages = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md")]
+    named = {found for page in pages for found in re.findall(r"\bmake ([a-z-]+)\b *(?:`|$|#|[A-Z]+=)",
+             page.read_text(encoding="utf-8"), re.MULTILINE)}  # fmt: skip
+    assert {"demo", "test", "lint"} <= named
+    assert named <= TARGETS
+
+
+def test_the_groups_that_sessions_and_targets_install_are_declared():
+    """A group that does not exist would be noticed in CI alone."""
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    section = project.partition("[dependency-groups]\n")[2].partition("\n[")[0]
+    declared = set(re.findall(r"^(\w+) = ", section, re.MULTILINE))
+    used = set(re.findall(r"--group (\w+)", MAKEFILE))
+    sessions = re.findall(r'install\(session, ((?:"\w+", )*"\w+")', (ROOT / "noxfile.py").read_text(encoding="utf-8"))
+    used |= {name for groups in sessions for name in re.findall(r'"(\w+)"', groups)}
+    assert {"test", "matrix", "alone", "lint", "release"} <= used
+    assert used <= declared
+
+
+def test_the_matrix_has_every_python_and_every_extra(needs):
+    """And CI runs the oldest packages, the newest, and the package alone."""
+    needs("nox")
+    command = [sys.executable, "-m", "nox", "--list", "--json", "--tags", "ci", "nightly"]
+    sessions = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    pythons = [one["python"] for one in sessions if one["name"] == "tests"]
+    assert pythons[0] == re.search(r'requires-python = ">=(.*)"', project)[1]
+    assert pythons == [f"3.{minor}" for minor in range(10, 10 + len(pythons))]
+    extras = project.partition("[project.optional-dependencies]\n")[2].partition("\n\n")[0]
+    without = {one["call_spec"]["extra"] for one in sessions if one["name"] == "without"}
+    assert without == set(re.findall(r"^(\w+) = ", extras, re.MULTILINE)) - {"all"}
+    assert {one["name"] for one in sessions if "ci" in one["tags"]} == {"oldest", "newest", "alone"}
