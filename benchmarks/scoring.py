@@ -114,8 +114,8 @@ def _many_clips(sizes: Sizes) -> str:
         note(
             "times as fast as a loop of the packages over all four numbers, or over two (PESQ wide, STOI). CPU ms: "
             "processor time of all processes, their start included. Two idle cores: the loop's processor time by half "
-            "of the row's, which is what two cores give that do nothing else; from the cache one core works, so by all "
-            "of it. Wall is what the machine gave in this run"
+            "of the row's, which is what two cores give that do nothing else; from the cache one core works, so by "
+            "all of it. Wall is what the machine gave in this run"
         ),
     )
 

@@ -22,6 +22,7 @@ class Sizes:
     start_rounds : the same for bare starts of pytest, which differ by less than their noise
     counts_instructions : whether those starts are also counted, which takes ten seconds each
     clips, many_rounds : how many clips of 5 s are scored together, and how often
+    soak_tests, soak_mb : how many tests fail, and megabytes of the stages of each
     tests : two sizes of a generated suite; the cost of a test is the slope between them
     """
 
@@ -34,6 +35,8 @@ class Sizes:
     counts_instructions: bool
     clips: int
     many_rounds: int
+    soak_tests: int
+    soak_mb: float
     tests: tuple[int, int]
 
     def with_large(self, megabytes: int) -> Sizes:
@@ -51,6 +54,8 @@ FULL = Sizes(
     counts_instructions=True,
     clips=200,
     many_rounds=3,
+    soak_tests=2000,
+    soak_mb=5,
     tests=(30, 330),
 )
 QUICK = Sizes(
@@ -63,5 +68,7 @@ QUICK = Sizes(
     counts_instructions=False,
     clips=4,
     many_rounds=1,
+    soak_tests=10,
+    soak_mb=0.1,
     tests=(5, 25),
 )
