@@ -23,6 +23,7 @@ class Sizes:
     counts_instructions : whether those starts are also counted, which takes ten seconds each
     clips, many_rounds : how many clips of 5 s are scored together, and how often
     soak_tests, soak_mb : how many tests fail, and megabytes of the stages of each
+    goldens : how many small goldens are written in one run
     tests : two sizes of a generated suite; the cost of a test is the slope between them
     """
 
@@ -37,6 +38,7 @@ class Sizes:
     many_rounds: int
     soak_tests: int
     soak_mb: float
+    goldens: int
     tests: tuple[int, int]
 
     def with_large(self, megabytes: int) -> Sizes:
@@ -56,6 +58,7 @@ FULL = Sizes(
     many_rounds=3,
     soak_tests=2000,
     soak_mb=5,
+    goldens=1000,
     tests=(30, 330),
 )
 QUICK = Sizes(
@@ -70,5 +73,6 @@ QUICK = Sizes(
     many_rounds=1,
     soak_tests=10,
     soak_mb=0.1,
+    goldens=20,
     tests=(5, 25),
 )

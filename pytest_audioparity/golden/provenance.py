@@ -116,11 +116,19 @@ def device_in_use() -> str:
 
 
 def _version(name: str) -> str | None:
+    if (installed := _installed_version(name)) is not None:
+        return installed
+    version = getattr(sys.modules[name], "__version__", None)  # onnxruntime-gpu, tensorflow-cpu, a build from source
+    return version if isinstance(version, str) else None
+
+
+@functools.cache
+def _installed_version(name: str) -> str | None:
+    """Return the version of a distribution. Python reads and parses its metadata whenever it is asked."""
     try:
         return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:  # onnxruntime-gpu, tensorflow-cpu, a build from source
-        version = getattr(sys.modules[name], "__version__", None)
-        return version if isinstance(version, str) else None
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 @functools.cache
