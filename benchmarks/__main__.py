@@ -14,7 +14,7 @@ from benchmarks.tables import note, table
 # Name -> module; each has `run(sizes) -> str`. They are imported one at a time, so that none pays for another's peers.
 BENCHMARKS = {
     name: f"benchmarks.{name}"
-    for name in ("startup", "per_test", "kernel", "files", "golden", "updating", "scoring", "weights")
+    for name in ("startup", "per_test", "kernel", "files", "golden", "large_golden", "updating", "scoring", "weights")
 }
 _PACKAGES = ("pytest-audioparity", "pytest", "numpy", "safetensors", "torch", "pesq", "pystoi")
 

@@ -55,16 +55,17 @@ def peak_cells(title: str, prepare: Callable[[int], Any], run: Callable[[Any], o
 def _measure(prepare: Callable[[int], Any], run: Callable[[Any], object]) -> Peak:
     run(prepare(0))
     given = prepare(1)
-    before = _resident_peak()
+    before = resident_peak()
     run(given)
-    resident = _resident_peak() - before
+    resident = resident_peak() - before
     tracemalloc.start()
     run(given)
     _, allocated = tracemalloc.get_traced_memory()
     return Peak(resident / 1e6, allocated / 1e6)
 
 
-def _resident_peak() -> int:
+def resident_peak() -> int:
+    """Return the bytes that this process had resident at its peak."""
     # Linux hands ru_maxrss of the parent down to a new program, so the kernel's own figure is read where it exists.
     if _STATUS.exists():
         line = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM:"))

@@ -16,7 +16,7 @@ _OTHERS = sorted({entry.name for entry in entry_points(group="pytest11")} - {"au
 ARGUMENTS = ("-q", *(part for name in ("cacheprovider", *_OTHERS) for part in ("-p", f"no:{name}")))
 PYTEST = ("-m", "pytest", *ARGUMENTS)
 WITHOUT_PLUGIN = ("-p", "no:audioparity")
-_PASSED, _NO_TESTS = 0, 5
+_PASSED, _FAILED, _NO_TESTS = 0, 1, 5
 _SHOWN = 2000
 # In CI the plugin refuses to write goldens, and pytest's own output differs; without byte code every start compiles.
 _NOT_INHERITED = ("CI", "PYTEST_ADDOPTS", "PYTHONDONTWRITEBYTECODE")
@@ -33,14 +33,16 @@ def make_root(folder: Path) -> None:
     folder.joinpath("pytest.ini").write_text("[pytest]\n")
 
 
-def run_python(folder: Path, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
+def run_python(
+    folder: Path, arguments: Sequence[str], environment: Mapping[str, str] | None = None, *, fails: bool = False
+) -> str:
     """Run Python in a folder and return what it printed.
 
     Raises
     ------
-    RuntimeError : it failed; the message is the end of its output
+    RuntimeError : it failed, or, where a test of it `fails`, did not; the message is the end of its output
     """
-    return _run((sys.executable, *arguments), folder, environment)
+    return _run((sys.executable, *arguments), folder, environment, (_FAILED,) if fails else (_PASSED, _NO_TESTS))
 
 
 def count_instructions(folder: Path, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
@@ -57,12 +59,17 @@ def count_instructions(folder: Path, arguments: Sequence[str], environment: Mapp
         counted.unlink()
 
 
-def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None) -> str:
+def _run(
+    command: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str] | None,
+    accepted: Sequence[int] = (_PASSED, _NO_TESTS),
+) -> str:
     inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
     done = subprocess.run(
         command, cwd=folder, env={**inherited, **(environment or {})}, capture_output=True, text=True, check=False
     )
-    if done.returncode not in (_PASSED, _NO_TESTS):
+    if done.returncode not in accepted:
         output = (done.stdout + done.stderr)[-_SHOWN:]
         raise RuntimeError(f"{' '.join(command)} exited with {done.returncode}:\n{output}")
     return done.stdout
