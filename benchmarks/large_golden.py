@@ -1,7 +1,7 @@
 """A pytest run that compares 500 stages with one large golden: the time beside reading it once, and the memory.
 
-The test makes each stage anew, as a model does, and keeps none. What it takes by itself is measured by the same test
-without the comparison.
+The test makes each stage anew, as a model does, with an error as of rounding, and keeps none. What it takes by itself
+is measured by the same test without the comparison.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from pytest_audioparity import parity
 def test_model(stages):
     noise = np.random.default_rng(0).standard_normal(int(os.environ["SIZE"]) + {_STAGES}, np.float32)
     for i in range({_STAGES}):
-        stage = noise[i : len(noise) - {_STAGES} + i].copy()
+        stage = noise[i : len(noise) - {_STAGES} + i] * np.float32(1.000001)
         if i == {_WRONG} and os.environ["CASE"] == "wrong":
             stage[len(stage) // 2 :] *= 1.1
         if i == 0 or os.environ["CASE"] != "alone":

@@ -159,7 +159,8 @@ def compact(stage: StageResult) -> dict[str, Any]:
 
 def first_finding(result: ParityResult) -> dict[str, Any] | None:
     """Return the best cause of the first divergence, for the record of a run, or None where there is none."""
-    first = next((stage for stage in result.stages if stage.name == result.first_divergence), None)
+    name = result.first_divergence
+    first = next((stage for stage in result.stages if stage.name == name), None)
     found = () if first is None else told_of(first).findings
     if not found:
         return None

@@ -45,14 +45,14 @@ def second_jump(result: ParityResult) -> Jump | None:
 
 
 def _jumps(result: ParityResult) -> Iterator[Jump]:
-    before, is_behind = 0.0, False
+    before, is_behind, first = 0.0, False, result.first_divergence
     for stage in result.stages:
         if is_behind and _is_unexplained(stage) and (stage.deviation_db or 0.0) > before:
             yield Jump(stage.name, before, stage.deviation_db or 0.0)
         if stage.has_both_sides and not stage.passed and stage.deviation_db is None:
             return
         before = max(before, stage.deviation_db or 0.0)
-        is_behind = is_behind or stage.name == result.first_divergence
+        is_behind = is_behind or stage.name == first
 
 
 def _is_unexplained(stage: StageResult) -> bool:

@@ -39,8 +39,9 @@ def table(result: ParityResult) -> Iterator[str]:
         yield f"{'score':<44} {'golden -> now':>16}{'change':>8}{'allowed':>8}"
     else:
         yield f"{'stage':<{_NAME}} {'shape':<{_SHAPE}}{numbers}{'dB off':>{_JUDGED}}{last:>{_JUDGED}}"
+    first = result.first_divergence
     for stage in result.stages:
-        yield from _rows(stage, "<" if stage.name == result.first_divergence else "", is_owned=is_owned)
+        yield from _rows(stage, "<" if stage.name == first else "", is_owned=is_owned)
 
 
 def _rows(stage: StageResult, mark: str, *, is_owned: bool) -> Iterator[str]:
