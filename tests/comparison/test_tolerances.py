@@ -15,8 +15,14 @@ from pytest_audioparity.comparison.tolerances import (
     accepted_dtypes,
     judge,
     layered,
+    nearest,
     problem_with,
+    problem_with_kind,
+    problem_with_stages,
+    scores_asked,
     smallest_tol_db,
+    unheard,
+    unmatched,
 )
 from pytest_audioparity.records import Comparison, Side, StageMeta
 
@@ -111,6 +117,28 @@ def test_a_number_that_does_not_exist_or_is_nan_never_passes():
 
 def test_infinite_deviation_passes_no_tolerance():
     assert not verdict(measured(deviation_db=math.inf, peak_db=math.inf), tol_db=1e300, tol_peak_db=None)
+
+
+@pytest.mark.parametrize(
+    ("bias", "passes"), [(-0.5, True), (math.nextafter(-0.5, -1), False), (9.0, True), (None, False)]
+)
+def test_a_mean_may_be_below_the_expected_one_by_the_drop_that_is_allowed_and_above_by_any(bias, passes):
+    assert verdict(measured(bias=bias), tol_db=None, max_drop=0.5) == passes
+
+
+def test_every_limit_that_is_set_is_judged_under_its_name_and_side():
+    numbers = measured(deviation_db=1.0, peak_db=2.0, snr_db=3.0, excess=4.0, bias=-5.0)
+    keywords = {"tol_db": 10, "tol_peak_db": 20, "min_snr_db": 30, "atol": 40, "rtol": 0.5, "max_drop": 50}
+    criteria = judge(numbers, layered([keywords], "x"), "tensor")
+    assert [(one.name, one.value, one.limit, one.passed, one.at_most) for one in criteria] == [
+        ("deviation_db", 1.0, 10.0, True, True),
+        ("peak_db", 2.0, 20.0, True, True),
+        ("snr_db", 3.0, 30.0, False, False),
+        ("excess", 4.0, 40.0, True, True),
+        ("drop", 5.0, 50.0, True, True),
+    ]
+    (match,) = judge(measured(match=0.5), layered([keywords], "x"), "codes")
+    assert (match.name, match.value, match.limit, match.passed, match.at_most) == ("match", 0.5, 1.0, False, False)
 
 
 def test_codes_are_judged_by_their_match_rate_alone_and_at_the_edge_they_pass():
@@ -227,3 +255,70 @@ def test_the_accepted_types_are_the_expected_one_and_that_of_the_precision():
     assert list(accepted_dtypes("float32", layered([{"precision": "bf16"}], "x"))) == ["float32", "bfloat16"]
     assert list(accepted_dtypes("int64", layered([{"precision": "bf16"}], "x"))) == ["int64"]
     assert list(accepted_dtypes("float32", layered([{"dtype": "any"}], "x"))) == []
+
+
+def test_only_scores_with_a_limit_are_asked_for():
+    assert scores_asked(layered([], "x")) == {}
+    assert scores_asked(layered([{"min_stoi": 0, "min_pesq_nb": 2.5}], "x")) == {"min_stoi": 0.0, "min_pesq_nb": 2.5}
+
+
+@pytest.mark.parametrize("keyword", ["min_stoi", "min_estoi", "min_pesq_wb", "min_pesq_nb", "words"])
+def test_what_concerns_waveforms_needs_one(keyword):
+    value = "any" if keyword == "words" else 1
+    assert problem_with_kind({keyword: value}, "waveform") is None
+    assert problem_with_kind({keyword: None}, "tensor") is None
+    assert problem_with_kind({"tol_db": 1}, None) is None
+    for kind in ("tensor", None):
+        assert problem_with_kind({keyword: value}, kind).startswith(f"{keyword}= is for waveforms; ")
+
+
+def test_a_limit_of_scores_that_concerns_no_waveform_is_told():
+    assert unheard([("*", "min_stoi"), ("out/*", "words")], ["out/left"]) is None
+    assert unheard([("*", "min_stoi")], []) == "min_stoi= concerns no stage: none is declared kind='waveform'"
+    asked = [("*", "min_stoi"), ("in/*", "words")]
+    assert unheard(asked, ["out/left"]) == "words= concerns no stage like 'in/*': none is declared kind='waveform'"
+
+
+def test_a_glob_that_means_no_stage_is_told_with_the_nearest():
+    assert unmatched(["mel", "ode/*", "a[0]"], ["mel", "ode/1", "a[0]"]) is None
+    assert unmatched(["mle"], ["mel", "out"]) == "'mle' matches no stage, did you mean 'mel'?"
+    assert unmatched(["mel", "zzz"], ["mel", "out"], what="setting") == "'zzz' matches no setting (mel, out)"
+    assert unmatched(["mel"], []) == "'mel' matches no stage"
+
+
+def test_the_word_that_was_meant_is_much_alike_or_begins_alike():
+    assert nearest("tol_bd", ["tol_db", "tol_peak_db"]) == "tol_db"
+    assert nearest("min", ["min_pesq_wb", "min_stoi"]) == "min_stoi"
+    assert nearest("mi", ["min_pesq_wb"]) is None
+    assert nearest("xyz", ["tol_db"]) is None
+
+
+def test_a_wrong_keyword_for_some_stages_is_told_with_their_glob():
+    assert problem_with_stages({}) is None
+    assert problem_with_stages({"stages": None}) is None
+    assert problem_with_stages({"stages": {"a": {"tol_db": 1}}}) is None
+    said = problem_with_stages({"stages": {"a": {"tol_db": 1}, "b*": {"tol_db": -1}}})
+    assert said == "stages['b*']: tol_db=-1 is not a number of dB, 0 or more, or None"
+
+
+@pytest.mark.parametrize(
+    ("keyword", "right", "wrong"),
+    [
+        ("tol_db", [0, 1e9, np.float32(1)], [-1e-9, math.inf, math.nan, True, "1"]),
+        ("min_snr_db", [-5, 0, 1e9], [math.inf, -math.inf, math.nan, True, "1"]),
+        ("min_match", [0, 1, 0.5], [1.0001, -0.1, None, True]),
+        ("min_pesq_wb", [1, 5, 2.5, None], [0.99, 5.01, True]),
+        ("max_drop", [0, None], [-1, math.inf]),
+        ("allow_empty", [True, False], [1, None]),
+        ("words", ["kept", "any"], ["none", 1, None]),
+    ],
+)
+def test_a_value_is_accepted_up_to_its_bounds_and_not_beyond(keyword, right, wrong):
+    assert [problem_with({keyword: value}) for value in right] == [None] * len(right)
+    assert None not in [problem_with({keyword: value}) for value in wrong]
+
+
+def test_values_of_numpy_become_plain_ones_and_truth_values_stay():
+    tolerance = layered([{"tol_db": np.float32(0.5), "atol": np.int64(2), "allow_empty": True}], "x")
+    assert [type(value) for value in (tolerance.tol_db, tolerance.atol)] == [float, float]
+    assert tolerance.allow_empty is True

@@ -43,8 +43,13 @@ def main() -> int:
     # One thread per process: the workers are as many as there are to be.
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     os.nice(5)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that trials that are under way end too
     new = 0
-    with multiprocessing.Pool(options.jobs, _start) as pool:
+    shared = Path("/dev/shm")
+    with (
+        tempfile.TemporaryDirectory(prefix="mutation-", dir=shared if shared.is_dir() else None) as folder,
+        multiprocessing.Pool(options.jobs, _start, (folder,)) as pool,
+    ):
         for name in chosen:
             new += _module(pool, name, known[name], options)
     return 1 if new else 0
@@ -119,10 +124,9 @@ class _Memory:
             file.write(json.dumps(entry) + "\n")
 
 
-def _start() -> None:
+def _start(folder: str) -> None:
     global _bench
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a trial that is under way ends too
-    _bench = Bench(ROOT)
+    _bench = Bench(ROOT, Path(folder, str(os.getpid())))
 
 
 def _baseline(tests: list[str]) -> float:

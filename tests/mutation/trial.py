@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import multiprocessing.util
 import os
 import resource
 import shutil
@@ -58,13 +57,17 @@ class Outcome:
 
 
 class Bench:
-    """A copy of the repository in memory, where modules are replaced by mutants one after the other."""
+    """A copy of the repository, where modules are replaced by mutants one after the other.
 
-    def __init__(self, root: Path) -> None:
-        shared = Path("/dev/shm")
-        self._folder = Path(tempfile.mkdtemp(prefix="mutation-", dir=shared if shared.is_dir() else None))
-        multiprocessing.util.Finalize(self, shutil.rmtree, (self._folder, True), exitpriority=1)
-        self.copy = self._folder / "repository"
+    Parameters
+    ----------
+    root : the repository
+    folder : where the copy is to lie, and what the tests write; removed by whoever made it
+    """
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self._folder = folder
+        self.copy = folder / "repository"
         shutil.copytree(root, self.copy, ignore=_NOT_COPIED, symlinks=True)
         for name in _LOADED:
             importlib.import_module(name)
