@@ -33,6 +33,11 @@ def test_signed_and_unsigned_codes_are_compared_by_value_and_not_by_bits():
     assert match_rate(np.array([-1], np.int8), np.array([255], np.uint8)) == (0.0, 0)
 
 
+@pytest.mark.parametrize("code", [1e30, -1e30, 5.5])
+def test_a_float_that_is_no_code_is_wrong_and_no_warning(code):
+    assert match_rate(np.array([5], np.int32), np.array([code])) == (0.0, 0)
+
+
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_each_codebook_is_counted_on_its_own(axis):
     expected = np.zeros((3, 4, 5), np.int32)

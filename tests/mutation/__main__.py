@@ -14,6 +14,7 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
