@@ -48,6 +48,7 @@ def test_a_shape_in_another_order_is_met_with_the_advice_to_declare_axes():
         ({"axes": "CT"}, {}, "expected declares axes='CT', actual no axes", False),
         ({}, {"axes": "TC"}, "expected declares no axes, actual axes='TC'", True),
         ({}, {}, "expected declares no axes, actual no axes", False),
+        ({"axes": "CT"}, {"axes": "CT"}, "expected declares axes='CT', actual axes='CT'", False),
     ],
 )
 def test_who_declares_what_is_told_and_where_the_missing_declaration_belongs(expected, actual, said, advice):

@@ -76,7 +76,7 @@ def _module(pool: Any, name: str, tests: dict[str, list[str]], options: argparse
     left = [
         mutant
         for mutant in drawn
-        if memory.verdict(mutant) not in (KILLED, TIMED_OUT) and (options.justified or mutant.change not in reasons)
+        if memory.verdict(mutant) not in (KILLED, TIMED_OUT) and (options.justified or mutant.said not in reasons)
     ]
     groups = [[f"tests/{test}" for test in tests[group]] for group in ("quick", "slow")]
     groups = [group for group in groups[: 1 if options.quick else 2] if group]
@@ -86,16 +86,16 @@ def _module(pool: Any, name: str, tests: dict[str, list[str]], options: argparse
         for mutant, outcome in pool.imap_unordered(_judge, [(mutant, stages) for mutant in left]):
             memory.keep(mutant, outcome)
             if outcome.verdict != KILLED:
-                _say(f"  {outcome.verdict} in {outcome.seconds:.0f} s: {mutant.place}:{mutant.line}: {mutant.change}")
+                _say(f"  {outcome.verdict} in {outcome.seconds:.0f} s: {mutant.said} (line {mutant.line})")
     verdicts = Counter(memory.verdict(mutant) or "justified" for mutant in drawn)
     alive = [mutant for mutant in drawn if memory.verdict(mutant) in (SURVIVED, None)]
-    new = [mutant for mutant in alive if mutant.change not in reasons]
+    new = [mutant for mutant in alive if mutant.said not in reasons]
     _say(
         f"| `{name}` | {len(all_of_them)} | {len(drawn)} | {verdicts[KILLED]} | {verdicts[TIMED_OUT]} "
         f"| {len(alive)} | {len(new)} |"
     )
     for mutant in new:
-        _say(f"  without a reason: {mutant.place}:{mutant.line}: {mutant.change}")
+        _say(f"  without a reason: {mutant.said} (line {mutant.line})")
     return len(new)
 
 
@@ -134,7 +134,7 @@ def _baseline(tests: list[str]) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     outcome = _bench.run(tests, cpu_seconds=_BASELINE_SECONDS)
     if outcome.verdict != SURVIVED:
-        raise SystemExit(f"{' '.join(tests)} do not pass without a mutant:\n{outcome.output}")
+        raise RuntimeError(f"{' '.join(tests)} do not pass without a mutant:\n{outcome.output}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

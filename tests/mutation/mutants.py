@@ -67,6 +67,11 @@ class Mutant:
     source: str
 
     @property
+    def said(self) -> str:
+        """How it is written in `survivors.toml`."""
+        return f"{self.place}: {self.change}"
+
+    @property
     def key(self) -> str:
         return f"{self.module} | {self.place} | {self.change}"
 

@@ -26,4 +26,6 @@ def test_every_survivor_is_a_line_of_its_module_and_has_a_reason():
         for entry in entries:
             assert entry["why"]
             for change in entry["changes"]:
-                assert words(change.partition(" => ")[0]) in source, f"{module} has changed: {change}"
+                assert words(change.partition(": ")[2].partition(" => ")[0]) in source, (
+                    f"{module} has changed: {change}"
+                )

@@ -108,7 +108,10 @@ class Bench:
             for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
                 del sys.modules[name]  # ours; those of the copy are meant
             import pytest
+            from _pytest.assertion.rewrite import AssertionRewritingHook
 
+            # Sessions that tests run in their own process would warn of what is loaded without rewritten asserts.
+            AssertionRewritingHook._warn_already_imported = lambda *_: None  # type: ignore[method-assign]
             code = int(pytest.main([*_FLAGS, *tests]))
             sys.stdout.flush()
         finally:
