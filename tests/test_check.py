@@ -188,6 +188,12 @@ def test_limits_of_scores_alone_judge_no_tensor_and_no_limit_judges_no_waveform(
     assert (result.verdict, result.criteria) == (NOT_MEASURED, ())
 
 
+def test_limits_of_scores_alone_judge_a_waveform():
+    sound = np.random.default_rng(0).standard_normal(16_000).astype(np.float32)
+    result = check(sound, sound.copy(), {"kind": "waveform", "sample_rate": 16_000.0}, tol_db=None, min_stoi=0.9)
+    assert (result.verdict, [criterion.name for criterion in result.criteria]) == (PASS, ["words", "stoi"])
+
+
 @pytest.mark.parametrize("tolerance", [{}, {"tol_db": None}])
 def test_a_dtype_that_differs_fails_although_the_values_agree(tolerance):
     result = check(SIGNAL.astype(np.float32), SIGNAL.astype(np.float32).astype(np.float64), **tolerance)
