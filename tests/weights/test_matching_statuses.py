@@ -178,6 +178,17 @@ def test_groups_with_scale_and_offset_and_palettes_are_quantised(reference):
     assert statuses(reference, coarse) == only(reference, ["up.weight", "k.weight"], "quantised")
 
 
+@pytest.mark.parametrize(("factor", "status"), [(1, "quantised"), (1.006, "different")])
+def test_a_scale_that_is_rounded_after_it_was_divided_by_is_quantised(factor, status):
+    """The scale of ggml's blocks is kept in half precision, so that the largest values are 0.06 of a step away."""
+    weight = np.random.default_rng(8).standard_normal((64, 512)).astype(np.float32)
+    blocks = weight.reshape(-1, 32)
+    scale = np.abs(blocks).max(axis=1, keepdims=True) / 127
+    stored = np.round(blocks / scale) * (scale * factor).astype(np.float16).astype(np.float32)
+    (match,) = compare_weights({"w": weight}, {"w": stored.reshape(64, 512)}).matches
+    assert match.status == status
+
+
 def test_a_grid_that_is_not_the_nearest_is_different(reference):
     coarse = int8(reference["up.weight"])
     coarse[5, 5] += 2 * np.abs(reference["up.weight"]).max() / 127
