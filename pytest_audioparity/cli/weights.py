@@ -19,7 +19,7 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Say whether a candidate holds the weights of a reference, and which are random, scaled, swapped or missing. "
         "Tensors are matched by content: renamed, transposed, fused, reordered and rounded ones are recognised. "
-        "Reads .safetensors, .npz, .onnx, torch checkpoints, TorchScript, .mlpackage; nothing is unpickled."
+        "Reads .safetensors, .npz, .onnx, torch checkpoints, TorchScript, .mlpackage, .gguf; nothing is unpickled."
     )
     parser.add_argument("reference", metavar="REFERENCE", type=Path, help="the weights as they should be")
     parser.add_argument("candidate", metavar="CANDIDATE", type=Path, help="the file to judge")

@@ -31,8 +31,11 @@ READERS = {
     "torchscript": "pytest_audioparity.weights.torchscript",
     "onnx": "pytest_audioparity.weights.onnx",
     "mlpackage": "pytest_audioparity.weights.mlpackage",
+    "gguf": "pytest_audioparity.weights.gguf",
 }
-READABLE = ".safetensors, .npz, .onnx, torch checkpoints (.pt .pth .ckpt .bin), TorchScript, .mlpackage and .mlmodel"
+READABLE = (
+    ".safetensors, .npz, .onnx, torch checkpoints (.pt .pth .ckpt .bin), TorchScript, .mlpackage, .mlmodel and .gguf"
+)
 _BY_SUFFIX = {
     ".safetensors": "safetensors",
     ".npz": "npz",
@@ -42,6 +45,7 @@ _BY_SUFFIX = {
 }
 _INDEX_SUFFIX = ".safetensors.index.json"
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
+_GGUF_START = b"GGUF"
 # A pickle of protocol 2 or later whose first object is the number that torch before 1.6 wrote, 0x1950a86a20f9469cfc6c.
 _LEGACY_START = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 # What people try, and what to do instead. Of each the first bytes, from an offset.
@@ -52,7 +56,6 @@ _UNREADABLE = (
     (0, b"\x80\x05", "is a plain pickle, which is never unpickled; save its state with torch.save or safetensors"),
     (0, b"\x93NUMPY", "is a single array; save it with its name, in a .npz or .safetensors file"),
     (0, b"\x89HDF", "is an HDF5 file, which is not read; save the weights as .npz or .safetensors"),
-    (0, b"GGUF", "is a GGUF file, which is not read; save the weights as .safetensors"),
     (4, b"ORTM", "is a model in ONNX Runtime's own format; give the .onnx file that it was made of"),
     (4, b"TFL3", "is a TensorFlow Lite model, which is not read"),
     (257, b"ustar", "is a tar archive; if torch before 0.1.10 wrote it, load and save it again"),
@@ -117,6 +120,8 @@ def _format(path: Path) -> str:
         return _zip_format(path)
     if start.startswith(_LEGACY_START):
         return "legacy torch"
+    if start.startswith(_GGUF_START):
+        return "gguf"
     for offset, magic, problem in _UNREADABLE:
         if start.startswith(magic, offset):
             raise TensorFileError(problem)

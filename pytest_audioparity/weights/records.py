@@ -54,7 +54,7 @@ class WeightFile:
     Attributes
     ----------
     path : the file or folder
-    format : safetensors, npz, onnx, torch, torchscript or mlpackage
+    format : safetensors, npz, onnx, torch, torchscript, mlpackage or gguf
     weights : its tensors
     notes : what could not be read and does not matter to the rest, one line each
     """

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import gguf
 import ml_dtypes
 import numpy as np
 import onnx
@@ -67,6 +68,21 @@ def write_packed_npz(path: Path) -> None:
     np.savez_compressed(path, **arrays())
 
 
+def write_gguf(path: Path) -> None:
+    """Write what ggml reads: metadata, a matrix of halves, one of blocks of five bits."""
+    writer = gguf.GGUFWriter(path, "test")
+    writer.add_array("tokens", ["a", "bc"])
+    writer.add_tensor("float16", arrays()["float16"])
+    kind = gguf.GGMLQuantizationType.Q5_1
+    numbers = np.random.default_rng(4).standard_normal((2, 64)).astype(np.float32)
+    writer.add_tensor("blocks", gguf.quants.quantize(numbers, kind), raw_dtype=kind)
+    writer.add_tensor("single", arrays()["float32"][0])
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
 def write_onnx(path: Path) -> None:
     """Write a graph with typed and raw data, a constant, bodies of If, a sparse tensor and quantised weights."""
     random = np.random.default_rng(4)
@@ -110,6 +126,7 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "a.npz": write_npz,
     "packed.npz": write_packed_npz,
     "a.onnx": write_onnx,
+    "a.gguf": write_gguf,
     **{name: _copied(name) for name in ("zip.pt", "legacy.pt", "traced.pt", "network.mlmodel")},
     **{name: _copied(name) for name in ("ios16.mlpackage", "ios18.mlpackage")},
 }
