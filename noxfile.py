@@ -37,14 +37,22 @@ REPRESENTATIVE = (
     "tests/test_runs.py",
     "tests/test_tensorfile.py",
 )
-# What a user meets who installed the package and nothing else.
+# What a user meets who installed the package and nothing else: one file for each way in.
 ALONE = (
-    "tests/cli",
-    "tests/plugin",
     "tests/test_api.py",
     "tests/test_check.py",
     "tests/test_extras.py",
     "tests/audio/test_scoring.py",
+    "tests/cli/test_files.py",
+    "tests/cli/test_scores.py",
+    "tests/cli/test_end_to_end.py",
+    "tests/plugin/test_captures.py",
+    "tests/plugin/test_junit.py",
+    "tests/plugin/test_marks.py",
+    "tests/plugin/test_run.py",
+    "tests/plugin/test_startup.py",
+    "tests/plugin/test_update_golden.py",
+    "tests/weights/test_safetensors.py",
 )
 # Killed runs, and pages in a browser, take long and depend on none of these versions.
 LEFT_OUT = ("--ignore-glob=*/test_promises*.py", "--ignore-glob=*/test_browser*.py")
@@ -137,7 +145,7 @@ def newest(session: nox.Session) -> None:
 def alone(session: nox.Session) -> None:
     """Test what a user meets without any extra, pytest-xdist or other plugin."""
     install(session, "alone")
-    run_pytest(session, "-q", *LEFT_OUT, *ALONE)
+    run_pytest(session, "-q", *ALONE)
 
 
 @nox.session(python="3.12", tags=["nightly"])
