@@ -32,7 +32,7 @@ lint: $(VENV)/.lint ## ruff, mypy --strict, import directions
 docs: $(VENV)/.test ## build the documentation as a site in build/site, without warnings
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-matrix: $(VENV)/.lint ## the wheel on oldest and newest packages; ARGS="-t nightly" is the whole matrix, ARGS=-l lists it
+matrix: $(VENV)/.lint ## the wheel on oldest and newest packages; ARGS="-t nightly" is the rest of the matrix, ARGS=-l lists it
 	$(BIN)/nox $(ARGS)
 
 ##@ What a change may have to write again

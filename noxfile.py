@@ -1,6 +1,6 @@
 """The matrix: the built wheel on every Python, with the oldest and the newest packages, with and without each extra.
 
-`nox -l` lists the sessions, `nox` alone runs those of `.ci/run`, `nox -t nightly` all of the matrix; what follows `--`
+`nox -l` lists the sessions, `nox` alone runs those of `.ci/run`, `nox -t nightly` all others; what follows `--`
 goes to pytest in place of a session's own tests: `nox -s tests-3.12 -- tests/golden -x`.
 """
 
@@ -52,7 +52,6 @@ ALONE = (
     "tests/plugin/test_run.py",
     "tests/plugin/test_startup.py",
     "tests/plugin/test_update_golden.py",
-    "tests/weights/test_safetensors.py",
 )
 # Killed runs, and pages in a browser, take long and depend on none of these versions.
 LEFT_OUT = ("--ignore-glob=*/test_promises*.py", "--ignore-glob=*/test_browser*.py")
@@ -127,7 +126,7 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize("python", [nox.param("3.10", tags=["ci", "nightly"]), nox.param("3.12", tags=["nightly"])])
+@nox.parametrize("python", [nox.param("3.10", tags=["ci"]), nox.param("3.12", tags=["nightly"])])
 def oldest(session: nox.Session) -> None:
     """Test what depends on versions with the oldest packages that pyproject.toml allows."""
     install(session, "matrix", extras=("pesq",), pins=lowest())
@@ -141,7 +140,7 @@ def newest(session: nox.Session) -> None:
     run_pytest(session, *PARALLEL, *LEFT_OUT, *REPRESENTATIVE)
 
 
-@nox.session(python="3.12", tags=["ci", "nightly"])
+@nox.session(python="3.12", tags=["ci"])
 def alone(session: nox.Session) -> None:
     """Test what a user meets without any extra, pytest-xdist or other plugin."""
     install(session, "alone")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -34,7 +35,10 @@ HOW |= dict.fromkeys(("pytest_regressions", "syrupy", "pytest_torch", "polygraph
 HOW |= dict.fromkeys(("mypy", "basedpyright"), "make test")
 HOW |= {"mkdocs": "make test", "nox": "make lint"}
 HOW["chromium"] = "apt-get install chromium"
+# What whole files of tests import.
+OPTIONAL = ("fsspec", "lameenc", "lc3", "markdown_it", "mlx", "onnx", "onnxruntime", "torch", "yaml")
 _LEFT_OUT = "left out for lack of "
+_MISSING = re.compile(r"ModuleNotFoundError: No module named '(\w+)")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,6 +50,17 @@ def pytest_configure() -> None:
     # it matters. And what they let fail is nothing for the summary of a real job.
     for name in ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
         os.environ.pop(name, None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector):
+    """Skip a file that imports an optional package which is not installed, as `needs` skips a test."""
+    report = yield
+    missing = _MISSING.findall(str(report.longrepr)) if report.failed else ()
+    if missing and missing[-1] in OPTIONAL and importlib.util.find_spec(missing[-1]) is None:
+        report.outcome = "skipped"
+        report.longrepr = (str(collector.path), 0, f"Skipped: {_LEFT_OUT}{missing[-1]}")
+    return report
 
 
 @pytest.fixture(scope="session")

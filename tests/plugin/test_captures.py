@@ -97,7 +97,8 @@ def _runtimes():
 
 def test_ports_in_other_runtimes_and_layouts_pass_and_their_fault_is_found(project, needs):
     """The first divergence is the module whose weights differ, and the finding is the gain."""
-    needs("torch")
+    for package in ("torch", "mlx", "onnx", "onnxruntime"):
+        needs(package)
     project.write(SOURCE.format(fault=1))
     project.run("--update-golden").assert_outcomes(skipped=2)
     project.run().assert_outcomes(passed=3)
@@ -125,8 +126,9 @@ def test_a_mistake_in_a_capture_fails_the_test_in_one_line(project, needs):
     assert project.goldens() == []
 
 
-def test_a_capture_without_with_fails_and_writes_nothing(project):
+def test_a_capture_without_with_fails_and_writes_nothing(project, needs):
     """Nothing is watched until the block is entered; other stages of the test must not hide that."""
+    needs("mlx")
     project.write("""
     import mlx.core as mx
     import mlx.nn
