@@ -6,7 +6,7 @@ PIP    := $(BIN)/python -m pip install --disable-pip-version-check
 # Extra flags for the program behind a target: make test ARGS="-k golden -x", make matrix ARGS="-s tests-3.12"
 ARGS   ?=
 TORCH  ?=
-# Compiled once, thousands of short processes start faster.
+# What is compiled once need not be by each of the many processes that the tests start.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
@@ -21,6 +21,7 @@ demo: $(VENV)/.demo ## write goldens of a real TTS, compare, plant a bug, read t
 
 ##@ Before a change lands (.ci/run does all of these)
 test: $(VENV)/.test $(if $(TORCH),$(VENV)/.torch) ## run the whole test suite; TORCH=1 adds torch and its tests
+	@$(BIN)/python -m compileall -q pytest_audioparity
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.lint ## ruff, mypy --strict, import directions

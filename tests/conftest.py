@@ -45,11 +45,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--no-skips", action="store_true", help="fail when a test is skipped")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     # Our tests update goldens of their own, also in fixtures of a whole session; whether CI allows that is tested where
     # it matters. And what they let fail is nothing for the summary of a real job.
     for name in ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
         os.environ.pop(name, None)
+    # Programs that tests start read what is compiled and write nothing: their sources are rewritten within a second,
+    # which the time in a .pyc does not tell apart. Whoever runs the tests compiles the package for all of them.
+    if not config.getoption("numprocesses", None):
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
 @pytest.hookimpl(wrapper=True)
