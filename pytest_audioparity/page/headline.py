@@ -5,12 +5,10 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.audio.records import severity
 from pytest_audioparity.page import tables
 from pytest_audioparity.page.elements import Markup, element
 from pytest_audioparity.page.records import BAD, STATES
-from pytest_audioparity.records import NOT_MEASURED
-from pytest_audioparity.report.brief import first_stage
+from pytest_audioparity.report.brief import audio_verdict, first_stage
 from pytest_audioparity.report.numbers import counted
 
 if TYPE_CHECKING:
@@ -26,7 +24,7 @@ _NAME = 60
 def headline(shown: Shown) -> Markup:
     """Return the line of a test."""
     file, separator, name = shown.test.partition("::")
-    heard = sounds(shown.account)
+    heard = audio_verdict(shown.account) or ""
     # A name may be written from right to left; what follows it is not.
     before, named, after = _parts(shown)
     return element(
@@ -49,7 +47,13 @@ def words(shown: Shown) -> str:
     bad = [stage for stage in shown.account.get("stages") or () if stage["verdict"] != "pass"]
     found = [word for stage in bad for word in (stage["name"], *(stage.get("findings") or ()))]
     missed = (shown.account.get("mutants") or {}).get("unnoticed")
-    said = (shown.test, "".join(_parts(shown)), sounds(shown.account), "unnoticed" if missed else "", *map(str, found))
+    said = (
+        shown.test,
+        "".join(_parts(shown)),
+        audio_verdict(shown.account) or "",
+        "unnoticed" if missed else "",
+        *map(str, found),
+    )
     return " ".join(dict.fromkeys(said)).lower()
 
 
@@ -80,16 +84,6 @@ def _trip(trip: Mapping[str, Any]) -> str:
     name = f"round trip {trip['name']!r}" if trip.get("name") else "round trip"
     worst = "" if trip.get("estoi") is None else f", worst ESTOI {trip['estoi']:.2f}"
     return f"{name}: {counted(trip['clips'], 'clip')}, {trip['audio_verdict'].replace('_', ' ')}{worst}"
-
-
-def sounds(account: Mapping[str, Any]) -> str:
-    """Return the worst that a test's audio was heard to be, empty where nothing was listened to."""
-    heard = [stage.get("audio") for stage in account.get("stages") or ()]
-    trips = (*(account.get("roundtrips") or ()), *(account.get("passing_roundtrips") or ()))
-    heard += [trip.get("audio_verdict") for trip in trips]
-    known = [str(verdict) for verdict in heard if verdict]
-    # What is too short to be judged says nothing of what was judged beside it.
-    return min([one for one in known if one != NOT_MEASURED] or known, key=severity, default="")
 
 
 def _cause(shown: Shown, stage: Mapping[str, Any]) -> str:

@@ -137,9 +137,14 @@ def headline(account: Mapping[str, Any]) -> str:
 
 
 def audio_verdict(account: Mapping[str, Any]) -> str | None:
-    """Return the worst verdict on the audio of a test, None where nothing was listened to."""
+    """Return the worst verdict on the audio of a test, None where nothing was listened to.
+
+    What could not be judged is worse than what keeps its words (see `severity`): a clip that is fine says nothing of
+    the clip beside it.
+    """
     verdicts = [stage.get("audio") for stage in account.get("stages") or ()]
-    verdicts += [trip.get("audio_verdict") for trip in account.get("roundtrips") or ()]
+    trips = (*(account.get("roundtrips") or ()), *(account.get("passing_roundtrips") or ()))
+    verdicts += [trip.get("audio_verdict") for trip in trips]
     heard = [verdict for verdict in verdicts if verdict]
     if not heard:
         return None
