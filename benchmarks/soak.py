@@ -29,7 +29,7 @@ import sys
 import time
 from pathlib import Path
 
-MARKS = {marks}
+MARKS = {marks!r}
 UNIT = 2**20 if sys.platform == "darwin" else 2**10
 FOLDER = Path(__file__).parent
 seen = 0
@@ -48,12 +48,19 @@ def note(when):
         name=os.environ.get("PYTEST_XDIST_WORKER", "pytest"),
         when=when,
         peak_mb=used.ru_maxrss / UNIT,
+        own_mb=own(),
         cpu=used.ru_utime + used.ru_stime,
         seconds=time.monotonic(),
         disk_mb=disk / 1e6,
     )
     with open(FOLDER / f"noted-{{os.getpid()}}.jsonl", "a") as stream:
         stream.write(json.dumps(said) + "\\n")
+
+def own():
+    "The memory that no file gives, as it is now; on Linux only."
+    path = Path("/proc/self/status")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon")), None)
 
 def files():
     for path in (FOLDER / ".audioparity" / "pending").rglob("*.safetensors"):
@@ -208,13 +215,21 @@ def _head(sizes: Sizes) -> tuple[str, ...]:
 def _rows(title: str, soaked: Soaked, sizes: Sizes) -> Iterator[tuple[str, ...]]:
     for name, notes in sorted(soaked.notes.items()):
         marks = [mark for mark in _MARKS if mark <= sizes.soak_tests]
-        cells = [megabytes(notes[mark]["peak_mb"]) if mark in notes else "–" for mark in (*marks, "last", "end")]
+        cells = [_memory(notes.get(mark)) for mark in (*marks, "last", "end")]
         yield f"{title}: {name}", *cells, f"{notes['end']['cpu'] - notes['last']['cpu']:.1f}"
+
+
+def _memory(noted: Mapping[str, Any] | None) -> str:
+    if noted is None:  # a worker has some of the tests
+        return "–"
+    own = "" if noted["own_mb"] is None else f" ({megabytes(noted['own_mb'])})"
+    return megabytes(noted["peak_mb"]) + own
 
 
 def _left(soaked: Soaked) -> str:
     said = " / ".join(soaked.said) or "nothing about room"
     return note(
+        "peak: largest resident memory, mapped files included; in brackets what is not of files, at that time; "
         f"pending: {megabytes(soaked.largest_disk_mb)} MB at most, {megabytes(soaked.pending_mb)} MB in "
         f"{len(soaked.left)} files at the end; run.json {megabytes(soaked.record_mb)} MB, page "
         f"{megabytes(soaked.page_mb)} MB; the terminal says: {said}; s after: processor seconds of the summary and page"

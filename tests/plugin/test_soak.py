@@ -1,0 +1,32 @@
+"""Hundreds of failing tests: memory does not grow with their stages, and what is kept for review has its limit.
+
+`python -m benchmarks soak` is the same with thousands.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from benchmarks.soak import soak
+
+# Each test obtains 0.3 MB and compares it with as much; were one array of each test kept, 150 tests would take 22 MB.
+_STAGE_MB, _LIMIT_MB = 0.3, 3.0
+_FEW, _MANY = 50, 200
+# What pytest and the run's record keep of a failing test, its report among it: 20 kB were measured.
+_KEPT_MB = 0.07
+
+
+@pytest.mark.skipif(not hasattr(os, "link"), reason="goldens are links")
+def test_failing_tests_leave_memory_and_disk_bounded(tmp_path):
+    """From 50 to 200 failing tests memory grows by their texts; the newest stay for review, and the others are told."""
+    soaked = soak(tmp_path, "stages", tests=_MANY, mb=_STAGE_MB, pending_mb=_LIMIT_MB)
+    grown = soaked.peak("pytest", _MANY) - soaked.peak("pytest", _FEW)
+    assert grown < (_MANY - _FEW) * _KEPT_MB
+    assert soaked.largest_disk_mb <= _LIMIT_MB
+    assert soaked.left
+    newest = [f"test_model-{number}" for number in range(_MANY - len(soaked.left), _MANY)]
+    assert sorted(soaked.left) == sorted(newest)
+    (said,) = soaked.said
+    assert f"what {_MANY - len(soaked.left)} tests obtained made room" in said
