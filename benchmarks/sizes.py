@@ -45,6 +45,10 @@ class Sizes:
         """Return the same with large arrays of another size; very large ones are measured less often."""
         return replace(self, large_mb=megabytes, rounds=self.rounds if megabytes < _VERY_LARGE_MB else QUICK.rounds)
 
+    def with_soak(self, tests: int, megabytes: float) -> Sizes:
+        """Return the same with another number of failing tests, and stages of another size."""
+        return replace(self, soak_tests=tests, soak_mb=megabytes)
+
 
 FULL = Sizes(
     large_mb=200,
