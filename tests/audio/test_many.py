@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -25,6 +26,16 @@ from pytest_audioparity.audio.pool import attempt
 from tests.audio.verdicts import SPEECH
 
 RATE = 16_000
+
+
+def running(module):
+    """Return the processes of a module, of any parent."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if module in path.read_text() and "import main" in path.read_text():
+                found.append(path.parent.name)
+    return set(found)
 
 
 class Inline:
@@ -95,6 +106,19 @@ class Dask:
         self._cluster.close()
         gc.collect()
         self._caught.__exit__(*raised)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="the system does not list its processes")
+def test_no_process_is_left_when_all_are_scored(clips, needs):
+    """PESQ's processes end with those that started them, and not some time later."""
+    needs("pesq")
+    before = running("pesq_process")
+    seen = set()
+    for item in score_many(clips, sample_rate=RATE):
+        seen |= running("pesq_process") - before
+        assert item.problem is None
+    assert seen
+    assert not running("pesq_process") & seen
 
 
 @pytest.mark.parametrize("executor", [threads, processes, Dask])
