@@ -218,4 +218,5 @@ def _integers(blocks: Array, how: _Quantisation) -> Array:
         place = 2 + 2 * how.has_least
         fifth = np.unpackbits(blocks[:, place : place + _BLOCK // 8], axis=1, bitorder="little")
         integers = integers | (fifth << np.uint8(4))
-    return integers.astype(np.float32) - np.float32(how.offset)
+    centred: Array = integers.astype(np.float32) - np.float32(how.offset)
+    return centred
