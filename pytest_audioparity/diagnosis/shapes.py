@@ -93,7 +93,7 @@ def _left(e: Array, a: Array) -> float:
     power = float(p @ p) * float(q @ q)
     if power == 0:
         return 0.0 if squared(e, a) == 0 else 1.0
-    return 1.0 - float(p @ q) ** 2 / power
+    return max(0.0, 1.0 - float(p @ q) ** 2 / power)
 
 
 def _length(

@@ -94,8 +94,9 @@ def test_any_faults_on_top_of_each_other_have_causes(shape, names, declared, kin
     """Up to three mistakes of a port at once: shares of one error, known names, and inputs as they were."""
     expected = np.random.default_rng(random.randint(0, 999)).standard_normal(shape).cumsum(-1) / 3
     actual = expected.copy()
-    for name in names:
-        actual = CHANGES[name](actual, random)
+    with np.errstate(over="ignore"):  # of float16, whose infinities are a fault as well
+        for name in names:
+            actual = CHANGES[name](actual, random)
     before = expected.tobytes(), actual.tobytes()
     result = compare(expected, actual, kind=kind, unit="ln", axes=AXES[len(shape)] if declared else None)
     assert (expected.tobytes(), actual.tobytes()) == before
