@@ -429,6 +429,13 @@ def test_elementwise_limits_hold_for_large_integers_too(e, a):
     assert compare(e, a, atol=exact * 1.01, **keywords)
 
 
+@pytest.mark.parametrize("limit", [{"atol": 0.0}, {"rtol": 0.0}, {"rtol": 10.0}])
+@pytest.mark.parametrize("value", [1.7e308, 1.7e308 + 1.7e308j])
+def test_equal_values_whose_allowance_leaves_float64_pass_element_by_element(value, limit):
+    assert compare(np.array([value]), np.array([value]), tol_db=None, **limit)
+    assert not compare(np.array([value, 0]), np.array([value, 1]), tol_db=None, **limit)
+
+
 @pytest.mark.parametrize("dtype", ["float64", "int64", "bool"])
 @pytest.mark.parametrize("rule", ["same", "any"])
 def test_a_complex_side_beside_a_real_one_fails_with_a_report(dtype, rule):

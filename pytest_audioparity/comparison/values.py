@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.comparison import blocks as cut
+from pytest_audioparity.comparison.allowance import largest_excess
 from pytest_audioparity.comparison.blocks import flat_blocks, real_blocks, strided_blocks
 
 if TYPE_CHECKING:
@@ -243,8 +244,7 @@ def _add_elements(running: _Running, place: int, wide_e: Array, difference: Arra
     if job.absolute:
         running.difference_abs += _totals(np.abs(difference, out=difference)[np.newaxis])[0]
     if job.rtol is not None:
-        excess = np.abs(difference) - job.rtol * np.abs(wide_e)
-        running.excess = max(running.excess, float(excess.max()))
+        running.excess = max(running.excess, largest_excess(np.abs(difference), wide_e, job.rtol))
 
 
 def sums_of_squares(rows: Array) -> Array:
@@ -285,7 +285,7 @@ def _with_exact_difference(expected: Array, actual: Array, sums: Sums, rtol: flo
         if (here := float(exact.max())) > largest:
             largest, worst = here, place + int(exact.argmax())
         if rtol is not None:
-            excess = max(excess, float((exact - rtol * np.abs(block_e.astype(np.float64))).max()))
+            excess = max(excess, largest_excess(exact, block_e.astype(np.float64), rtol))
     return replace(
         sums,
         difference_squares=squares,
