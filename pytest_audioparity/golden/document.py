@@ -27,6 +27,7 @@ FORMAT = 1
 # safetensors has no complex128 and few readers know its complex64, so complex stages are stored as pairs
 # (real, imaginary) in a last dimension of two, and the stage's metadata says so.
 PAIRS = {"complex64": "float32", "complex128": "float64"}
+_DEPTH = 4  # settings may nest as they like; what lies deeper stands on one line
 
 
 def parse_document(text: str, *, what: str) -> dict[str, Any]:
@@ -137,3 +138,18 @@ def sorted_json(settings: Mapping[str, Any]) -> Any:
 def encodable(text: str) -> str:
     """Replace what UTF-8 cannot hold: file names on disk, and so node ids, need not be text."""
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def laid_out(value: Any, depth: int = 0) -> str:
+    """Write JSON with one line for each thing that changes on its own: what holds no further container is one line."""
+    inner: Any = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if depth == _DEPTH or not any(isinstance(item, dict | list) for item in inner):
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    indent = "  " * depth
+    if isinstance(value, dict):
+        items = [f"{json.dumps(key, ensure_ascii=False)}: {laid_out(item, depth + 1)}" for key, item in value.items()]
+    else:
+        items = [laid_out(item, depth + 1) for item in value]
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    lines = ",\n".join(f"{indent}  {item}" for item in items)
+    return f"{opening}\n{lines}\n{indent}{closing}" + ("\n" if depth == 0 else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +12,7 @@ import numpy as np
 from pytest_audioparity.errors import GoldenError, StageError, TensorFileError
 from pytest_audioparity.golden.atomic import replace_bytes
 from pytest_audioparity.golden.blobs import Blob, BlobError, blob_of, is_address, keep
-from pytest_audioparity.golden.document import PAIRS, compose, encodable, parse_document, stages_in, stored
+from pytest_audioparity.golden.document import PAIRS, compose, encodable, laid_out, parse_document, stages_in, stored
 from pytest_audioparity.golden.fetch import discard_if_altered, locate
 from pytest_audioparity.golden.file import Golden, unwritable
 from pytest_audioparity.golden.statistics import statistics
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
 # after so many, are read.
 _MAP_FROM_BYTES = 1 << 20
 _MOST_MAPPED = 100
-_DEPTH = 4  # settings may nest as they like; what lies deeper stands on one line
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +215,7 @@ def write_manifest(
             raise unwritable(path, error, what=f"tensors in the cache {cache}") from None
         blobs.add(blob)
         document["stages"].append(entry)
-    text = encodable(_laid_out(document)).encode()
+    text = encodable(laid_out(document)).encode()
     try:
         size = replace_bytes(path, text, guard=guard, folders=folders)
     except OSError as error:
@@ -285,18 +283,3 @@ def _entry(name: str, entry: Mapping[str, Any]) -> _Entry:
 def _with_hash(entry: dict[str, Any]) -> dict[str, Any]:
     """Have a tensor checked whenever it is read, by its address if no faster hash is stated."""
     return entry if entry.get("hash") is not None else {**entry, "hash": f"sha256:{entry['sha256']}"}
-
-
-def _laid_out(value: Any, depth: int = 0) -> str:
-    """Write JSON with one line for each thing that changes on its own: what holds no further container is one line."""
-    inner: Any = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    if depth == _DEPTH or not any(isinstance(item, dict | list) for item in inner):
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
-    indent = "  " * depth
-    if isinstance(value, dict):
-        items = [f"{json.dumps(key, ensure_ascii=False)}: {_laid_out(item, depth + 1)}" for key, item in value.items()]
-    else:
-        items = [_laid_out(item, depth + 1) for item in value]
-    opening, closing = "{}" if isinstance(value, dict) else "[]"
-    lines = ",\n".join(f"{indent}  {item}" for item in items)
-    return f"{opening}\n{lines}\n{indent}{closing}" + ("\n" if depth == 0 else "")
