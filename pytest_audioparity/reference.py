@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_audioparity.check import check_stage
 from pytest_audioparity.errors import GoldenError
 from pytest_audioparity.golden.names import SUFFIX, VARIANT_SIGN, name_of, shown_path, variant_path
-from pytest_audioparity.golden.shelf import find_goldens, golden_files, open_golden
+from pytest_audioparity.golden.shelf import find_goldens, has_variant, open_golden
 from pytest_audioparity.options import is_job
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Reference:
         self.path = path
         self.shelf = shelf
         self._spec = spec
-        self.variant = next((name for name in variants if golden_files(variant_path(path, name))), None)
+        self.variant = next((name for name in variants if has_variant(path, name)), None)
         self.base = self.target = path if self.variant is None else variant_path(path, self.variant)
         self.golden: Golden | None = None
         self.error: GoldenError | None = None

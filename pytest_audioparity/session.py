@@ -67,12 +67,15 @@ def problems_of(items: Iterable[pytest.Item]) -> list[str]:
 
 def is_parity(item: pytest.Item) -> bool:
     """Whether a test has one of the marks, or uses a fixture without it, which means the mark's defaults."""
-    return any(item.get_closest_marker(name) for name in (_PARITY, _ROUNDTRIP)) or records(item)
+    return records(item) or any(item.get_closest_marker(name) for name in (_PARITY, _ROUNDTRIP))
 
 
 def spec_of(item: pytest.Item) -> Spec:
     """Resolve the marks of a test as they are now: other plugins and the test itself may add some."""
-    marks = _marks(item)
+    return _resolved(item, _marks(item))
+
+
+def _resolved(item: pytest.Item, marks: list[pytest.Mark]) -> Spec:
     own = sum(mark in item.own_markers for mark in marks)
     return resolve(run_of(item.config).settings.project, [mark.kwargs for mark in marks], own=own)
 
@@ -135,8 +138,9 @@ def mark_of(item: pytest.Item) -> dict[str, Any]:
 
 def _marks(item: pytest.Item, name: str = _PARITY) -> list[pytest.Mark]:
     """Return the marks of a test, the closest first. pytest puts those of a parameter behind the function's."""
-    of_parameter = [id(mark) for mark in marks_of_parameter(item, name)]
-    return sorted(item.iter_markers(name), key=lambda mark: id(mark) not in of_parameter)
+    marks = list(item.iter_markers(name))
+    of_parameter = {id(mark) for mark in marks_of_parameter(item, name)}
+    return sorted(marks, key=lambda mark: id(mark) not in of_parameter) if of_parameter else marks
 
 
 def marks_of_parameter(item: pytest.Item, name: str = _PARITY) -> list[pytest.Mark]:
@@ -147,14 +151,15 @@ def marks_of_parameter(item: pytest.Item, name: str = _PARITY) -> list[pytest.Ma
 
 def mark_problem_of(item: pytest.Item) -> str | None:
     """Say what is wrong with the marks of a test, or return None."""
-    for mark in _marks(item):
+    marks = _marks(item)
+    for mark in marks:
         if (problem := mark_problem(mark.args, mark.kwargs)) is not None:
             return f"{item.nodeid}: mark parity: {problem}"
     for mark in _marks(item, _ROUNDTRIP):
         if (problem := problem_with_limits(mark.args, mark.kwargs)) is not None:
             return f"{item.nodeid}: mark codec_roundtrip: {problem}"
-    if is_parity(item):
-        spec = spec_of(item)
+    if marks:  # nothing else can say port=True
+        spec = _resolved(item, marks)
         if spec.port and spec.golden is None:
             return f"{item.nodeid}: mark parity: port=True needs golden=, the name of the golden that another test owns"
     return None

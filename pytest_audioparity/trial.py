@@ -70,7 +70,7 @@ _NOTHING_DONE = (
 
 def is_judged(item: pytest.Item) -> bool:
     """Whether the hooks around a test concern it; the fixture may come by request.getfixturevalue as well."""
-    return is_parity(item) or _TRIAL in item.stash
+    return _TRIAL in item.stash or is_parity(item)
 
 
 def stages_for(item: pytest.Item) -> Stages:

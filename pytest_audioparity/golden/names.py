@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pytest_audioparity.errors import GoldenError
@@ -37,6 +38,8 @@ LIKE_HASHED = re.compile(rf"-[0-9a-f]{{{_HASH_DIGITS}}}$")
 _DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d¹²³]) *(\..*)?$", re.IGNORECASE)
 
 
+# A test asks for its name in each of its phases; what comes between are its own parameters.
+@lru_cache(maxsize=64)
 def golden_name(nodeid: str) -> str:
     """Return the golden's name for a test: its path below the golden directory, without suffix, with ``/``.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_audioparity.errors import GoldenError
 from pytest_audioparity.golden.file import Golden, write_golden
 from pytest_audioparity.golden.guard import AlreadyThereError, content_of, unchanged
-from pytest_audioparity.golden.names import SUFFIX
+from pytest_audioparity.golden.names import SUFFIX, VARIANT_SIGN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,8 +55,7 @@ def open_golden(path: Path, shelf: Shelf = IN_GIT) -> Golden:
     ------
     GoldenError : see its `cause`
     """
-    # Asked for every golden of every run, and so without the cost of a path object.
-    if not os.path.lexists(f"{os.fspath(path).removesuffix(SUFFIX)}{MANIFEST_SUFFIX}"):
+    if not os.path.lexists(_manifest(path)):
         return Golden(path)
     manifest = manifest_path(path)
     from pytest_audioparity.golden.manifest import open_manifest
@@ -145,6 +144,17 @@ def find_goldens(directory: Path) -> list[Path]:
             elif name.endswith(MANIFEST_SUFFIX):
                 found.add(Path(folder, f"{name.removesuffix(MANIFEST_SUFFIX)}{SUFFIX}"))
     return sorted(found)
+
+
+def has_variant(path: Path, variant: str) -> bool:
+    """Whether a golden has a variant of a name, in whichever form."""
+    file = f"{os.fspath(path).removesuffix(SUFFIX)}{VARIANT_SIGN}{variant}{SUFFIX}"
+    return os.path.lexists(file) or os.path.lexists(_manifest(file))
+
+
+def _manifest(path: str | Path) -> str:
+    # Asked for every golden of every run, and so without the cost of a path object.
+    return f"{os.fspath(path).removesuffix(SUFFIX)}{MANIFEST_SUFFIX}"
 
 
 def golden_files(path: Path) -> list[Path]:

@@ -197,6 +197,8 @@ def passing_roundtrips(result: ParityResult) -> list[dict[str, Any]]:
 
 def plain(value: Any) -> Any:
     """Return a value with everything that JSON lacks replaced: infinities and NaN by null, tuples by lists."""
+    if value is None or isinstance(value, (str, int)):  # most of a record of a run, of which there may be millions
+        return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
