@@ -47,7 +47,7 @@ class Proposal:
         Stages that pass keep the golden's tensor, so that repeated updates cannot carry it away within the tolerance;
         stages that `only` leaves out stay as they are; stages that were not recorded go.
         """
-        told = {name: self._told(name, meta) for name, meta in self.newly_declared.items()}
+        told = {name: self._told(name, meta) for name, (meta, _) in self._newly_declared().items()}
         return revised(self.golden, order=self.results, new={**self._obtained(), **told}, removed=self.gone)
 
     @property
@@ -56,16 +56,17 @@ class Proposal:
 
         Ports inherit what a golden says, so that it has to be written although the numbers are right.
         """
-        if self.golden is None:
-            return {}
-        held = {outline.meta.name: outline for outline in self.golden.outlines}
-        passed = {name: one.meta for name, one in self.results.items() if one is not None and name not in self.kept}
-        return {name: meta for name, meta in passed.items() if name in held and _news(held[name], meta)}
+        return {name: meta for name, (meta, _) in self._newly_declared().items()}
 
     def declarations(self) -> list[tuple[str, str]]:
         """Return of each such stage what the golden will say of it, in words."""
+        return [(name, f"declared {', '.join(news)}") for name, (_, news) in self._newly_declared().items()]
+
+    def _newly_declared(self) -> dict[str, tuple[StageMeta, list[str]]]:
         held = {} if self.golden is None else {outline.meta.name: outline for outline in self.golden.outlines}
-        return [(name, f"declared {', '.join(_news(held[name], meta))}") for name, meta in self.newly_declared.items()]
+        passed = {name: one.meta for name, one in self.results.items() if one is not None and name not in self.kept}
+        told = {name: (meta, _news(held[name], meta)) for name, meta in passed.items() if name in held}
+        return {name: (meta, news) for name, (meta, news) in told.items() if news}
 
     def new_settings(self, *, whole: bool) -> Mapping[str, Any]:
         """Return the hyper-parameters of the golden after an update.
