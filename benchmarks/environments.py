@@ -13,7 +13,7 @@ from pathlib import Path
 
 OURS = "pytest-audioparity"
 # Alternatives lie beside the environment, see the Makefile: plugins load themselves wherever they are installed.
-_PEERS = Path(sys.prefix) / "peers"
+PEERS = Path(sys.prefix) / "peers"
 # What pytest needs; some of it on some versions of Python only.
 _PYTEST = ("pytest", "pluggy", "iniconfig", "packaging", "pygments", "exceptiongroup", "tomli", "typing_extensions")
 
@@ -48,7 +48,7 @@ def shorten_record(folder: Path) -> None:
 
 
 def _find(name: str) -> Distribution | None:
-    path = [str(_PEERS), *sys.path]
+    path = [str(PEERS), *sys.path]
     return next((one for one in distributions(path=path) if _same(one.metadata["Name"] or "", name)), None)
 
 
