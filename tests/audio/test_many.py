@@ -28,14 +28,18 @@ from tests.audio.verdicts import SPEECH
 RATE = 16_000
 
 
-def running(module):
-    """Return the processes of a module, of any parent."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if module in path.read_text() and "import main" in path.read_text():
-                found.append(path.parent.name)
-    return set(found)
+def grandchildren():
+    """Return the processes that those started which this process started."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, IndexError):
+            if parent(parent(path.name)) == str(os.getpid()):
+                found.add(path.name)
+    return found
+
+
+def parent(process):
+    return Path("/proc", process, "stat").read_text().rpartition(")")[2].split()[1]
 
 
 class Inline:
@@ -112,13 +116,12 @@ class Dask:
 def test_no_process_is_left_when_all_are_scored(clips, needs):
     """PESQ's processes end with those that started them, and not some time later."""
     needs("pesq")
-    before = running("pesq_process")
     seen = set()
     for item in score_many(clips, sample_rate=RATE):
-        seen |= running("pesq_process") - before
+        seen |= grandchildren()
         assert item.problem is None
     assert seen
-    assert not running("pesq_process") & seen
+    assert not any(Path("/proc", process).exists() for process in seen)
 
 
 @pytest.mark.parametrize("executor", [threads, processes, Dask])
