@@ -68,14 +68,15 @@ class Room:
     Parameters
     ----------
     folder, suffix : see `make_room`
-    largest_bytes : of all its files; each process may write a sixteenth of it before it looks again
+    largest_bytes : of all its files; all processes together may write a sixteenth of it before they look again
+    writers : processes that write to it
     """
 
-    def __init__(self, folder: Path, largest_bytes: int, suffix: str) -> None:
+    def __init__(self, folder: Path, largest_bytes: int, suffix: str, writers: int = 1) -> None:
         self._folder = folder
         self._suffix = suffix
-        self._part_bytes = largest_bytes // _PART
-        self._kept_bytes = largest_bytes - self._part_bytes
+        self._part_bytes = largest_bytes // _PART // writers
+        self._kept_bytes = largest_bytes - largest_bytes // _PART
         self._left_bytes = 0
 
     def take(self, size_bytes: int) -> list[Path]:

@@ -49,9 +49,10 @@ def run_of(config: pytest.Config) -> _Run:
     """Return the state of this run, reading the settings on first use."""
     run = config.stash.get(_RUN, None)
     if run is None:
-        shared = getattr(config, "workerinput", {}).get("audioparity_run")
+        worker = getattr(config, "workerinput", {})
+        shared = worker.get("audioparity_run")
         settings = read_settings(config)
-        room = Room(Workspace(settings.root).pending, settings.pending_bytes, SUFFIX)
+        room = Room(Workspace(settings.root).pending, settings.pending_bytes, SUFFIX, worker.get("workercount", 1))
         run = config.stash[_RUN] = _Run(settings, shared or secrets.token_hex(4), room)
     return run
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 from pytest_audioparity.room import Room, make_room
 
 
@@ -95,3 +97,17 @@ def test_room_never_holds_more_than_its_size(tmp_path):
     assert max(sizes) <= 1600
     assert min(sizes[-100:]) > 1300
     assert {str(place) for place in range(190, 200)} <= names(tmp_path)
+
+
+@pytest.mark.parametrize("writers", [4, 1])
+def test_several_processes_keep_to_the_size_together(tmp_path, writers):
+    """Four that know of each other stay within it; four that each take themselves for the only one do not."""
+    rooms = [Room(tmp_path, 1600, "", writers) for _ in range(4)]
+    largest = 0
+    for place in range(600):
+        path = tmp_path / f"{place}"
+        path.write_bytes(bytes(9))
+        os.utime(path, (1000 + place, 1000 + place))
+        rooms[place % 4].take(9)
+        largest = max(largest, 9 * len(names(tmp_path)))
+    assert (largest <= 1600) == (writers == 4)
