@@ -120,4 +120,4 @@ def _content(stages: Sequence[StageTensor], settings: Mapping[str, Any]) -> tupl
         (stage.meta, stage.array.dtype.name, stage.array.shape, content_hash(raw_bytes(stage.array)))
         for stage in stages
     ]
-    return described, json.dumps(sorted_json(settings), sort_keys=True)
+    return described, json.dumps(sorted_json(settings))
