@@ -410,3 +410,27 @@ def test_no_kind_warns_or_crashes_at_any_magnitude(kind, exponent):
         result = compare_values(e, a, meta, layered([], "x"))
         along_axes(e, a, meta)
     assert result.deviation_db > 0
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0**600, 2.0**-600])
+def test_the_mean_difference_is_that_of_the_values_themselves_at_every_scale(scale):
+    e, a = np.array([1.0, 2.0, 4.0]) * scale, np.array([4.0, 2.0, 7.0]) * scale
+    assert numbers(e, a).bias == 2 * scale
+    assert numbers(a, e).bias == -2 * scale
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "axes", "seconds"),
+    [
+        ("waveform", (8000,), None, 0.25),
+        ("waveform", (1, 8000), "CT", 0.25),
+        ("waveform", (1, 8000), None, None),
+        ("tensor", (8000,), None, None),
+    ],
+)
+def test_the_worst_sample_of_a_waveform_is_told_in_seconds_where_its_time_axis_is_known(kind, shape, axes, seconds):
+    e = noise(*shape)
+    a = e.copy()
+    a.flat[2000] += 9
+    result = numbers(e, a, kind, axes=axes, sample_rate=8000)
+    assert (result.worst.index[-1], result.worst.seconds) == (2000, seconds)
