@@ -121,6 +121,8 @@ class RoundtripLimits(TypedDict, total=False):
     min_snr: float | None
     max_log_spectral_distance: float | None
     max_mel_cepstral_distortion: float | None
+    max_f0_error: float | None
+    max_f0_frame_error: float | None
     max_drop_stoi: float | None
     max_drop_estoi: float | None
     max_drop_pesq_wb: float | None

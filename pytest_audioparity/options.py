@@ -47,7 +47,8 @@ MARKERS = (
     "compare the stages this test records with its golden; bare, on functions and classes, and as pytestmark; "
     "the closest mark wins per keyword",
     "codec_roundtrip(min_stoi=None, min_estoi=None, min_pesq_wb=None, min_pesq_nb=None, min_si_sdr=None, min_snr=None, "
-    "max_log_spectral_distance=None, max_mel_cepstral_distortion=None, max_drop_stoi=None, max_drop_estoi=None, "
+    "max_log_spectral_distance=None, max_mel_cepstral_distortion=None, max_f0_error=None, max_f0_frame_error=None, "
+    "max_drop_stoi=None, max_drop_estoi=None, "
     "max_drop_pesq_wb=None, max_drop_pesq_nb=None, max_drop_si_sdr=None, max_drop_snr=None, max_wer=None, "
     "max_wer_rise=None, max_level_db=1.5, max_dc=0.02, max_peak=None, tol_db=0.01, min_match=1.0, skip=[checks]): "
     "send speech through a codec and judge what comes back; used as parity is",

@@ -12,6 +12,7 @@ from pytest_audioparity.audio import differences as between
 from pytest_audioparity.audio import levels as level
 from pytest_audioparity.audio import pesq
 from pytest_audioparity.audio.intelligibility import HOP, RATE, SEGMENT
+from pytest_audioparity.audio.pitch import FEWEST, SHORTEST_SECONDS, pitch_errors
 from pytest_audioparity.audio.records import Measure
 from pytest_audioparity.audio.resampling import by_soxr
 
@@ -32,6 +33,8 @@ UNITS = {
     "snr": "dB",
     "log_spectral_distance": "dB",
     "mel_cepstral_distortion": "dB",
+    "f0_error": "cents",
+    "f0_frame_error": "1",
     "level_db": "dB",
     "dc_offset": "1",
     "peak": "1",
@@ -97,6 +100,17 @@ def differences(reference: Array, estimate: Array, sample_rate: int) -> Measures
         "snr": _measure("snr", between.snr(reference, estimate), "the reference is silent"),
         "log_spectral_distance": _measure("log_spectral_distance", spectral, short),
         "mel_cepstral_distortion": _measure("mel_cepstral_distortion", cepstral, short),
+    }
+
+
+def pitch(reference: Array, estimate: Array) -> Measures:
+    """Measure how far the pitch is off, of both sides at 10 kHz beside each other."""
+    errors = pitch_errors(reference, estimate)
+    few = f"fewer than {FEWEST} frames of 16 ms are voiced on both sides"
+    short = f"the sides have less than {1000 * SHORTEST_SECONDS:.0f} ms in common"
+    return {
+        "f0_error": _measure("f0_error", errors.cents, few),
+        "f0_frame_error": _measure("f0_frame_error", errors.share, short),
     }
 
 

@@ -147,6 +147,16 @@ class Score:
         return self._value("mel_cepstral_distortion")
 
     @property
+    def f0_error(self) -> float | None:
+        """How far the pitch is off in cents, the median of the frames that are voiced on both sides (YIN, 2002)."""
+        return self._value("f0_error")
+
+    @property
+    def f0_frame_error(self) -> float | None:
+        """Share of the frames that are voiced on one side alone, or off by more than 20 % (Chu and Alwan 2009)."""
+        return self._value("f0_frame_error")
+
+    @property
     def level_db(self) -> float | None:
         """Root mean square of the estimate over the reference's, without DC, in dB."""
         return self._value("level_db")

@@ -110,6 +110,7 @@ def _scored(reference: Array, estimate: Array, rate: int, *, pesq: bool) -> Scor
         **levels,
         **measures.intelligibility(bands, *understood),
         **measures.differences(*sides, rate),
+        **measures.pitch(*common(*narrow, _narrowed(reading.pieces, rate, narrow[0].size))),
         **measures.end_pesq(pending, rate),
     }
     evidence = _evidence(narrow, numbers, alignment, reading, rate)

@@ -44,7 +44,7 @@ CHECKS = {
 }
 # Of these, more is better.
 GAINS = ("stoi", "estoi", "pesq_wb", "pesq_nb", "si_sdr", "snr")
-DISTANCES = ("log_spectral_distance", "mel_cepstral_distortion")
+DISTANCES = ("log_spectral_distance", "mel_cepstral_distortion", "f0_error", "f0_frame_error")
 # What a codec keeps of level and DC, as in audio.verdict, where the origin of the numbers stands.
 _MAX_LEVEL_DB, _MAX_DC = 1.5, 0.02
 
