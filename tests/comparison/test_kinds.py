@@ -434,3 +434,8 @@ def test_the_worst_sample_of_a_waveform_is_told_in_seconds_where_its_time_axis_i
     a.flat[2000] += 9
     result = numbers(e, a, kind, axes=axes, sample_rate=8000)
     assert (result.worst.index[-1], result.worst.seconds) == (2000, seconds)
+
+
+def test_a_waveform_without_axes_has_its_lag_and_no_profile():
+    e = noise(300)
+    assert along_axes(e[20:220], e[15:215], StageMeta("x", "waveform")) == {"lag_samples": 5}

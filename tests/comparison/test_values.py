@@ -334,3 +334,10 @@ def test_comparing_40_mb_with_40_mb_allocates_less_than_16_mb(layout, same):
     tracemalloc.stop()
     assert sums.difference_max == (0.0 if same else 0.5)
     assert peak < 16e6
+
+
+def test_equal_bits_of_another_type_are_other_values():
+    e = np.array([0, 1_065_353_216], np.int32)
+    a = e.view(np.float32)  # the bits of 0.0 and 1.0
+    for sides in ((e, a), (a, e)):
+        assert measure(*sides).difference_max == 1_065_353_215

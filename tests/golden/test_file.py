@@ -204,6 +204,13 @@ class TestHash:
             else:
                 assert "stage 'a' does not have its hash" in refused(path, cause)
 
+    @pytest.mark.parametrize("which", [0, 1, 2, 3, None])
+    def test_a_stage_has_one_hash_to_be_told_by_however_the_file_states_it(self, tmp_path, which):
+        stated = None if which is None else hashes_of(MEL.tobytes())[which]
+        document = {"format": 1, "stages": [{"name": "a", "hash": stated}]}
+        golden = Golden(by_hand(tmp_path / "x.safetensors", {"a": MEL}, document))
+        assert golden.hash_of("a") == hashes_of(MEL.tobytes())[0]
+
     @pytest.mark.parametrize("stated", ["md5:0123", "0123", "", 5, ["xxh3:1"], {}, "sha512:ab"])
     def test_a_hash_of_another_kind_is_an_error_and_never_ignored(self, tmp_path, stated):
         document = {"format": 1, "stages": [{"name": "a", "hash": stated}]}
