@@ -59,3 +59,17 @@ def test_the_whole_tells_where_nothing_need_be_looked_for(windows):
         snr_db = 10 * math.log10(windows / error**2)
         assert may_differ(snr_db, expected.size, RATE) is expects
         assert (lowest(expected, actual) < math.inf) is expects
+
+
+def test_of_windows_that_are_looked_at_together_the_worst_counts():
+    e, a = np.ones(64), np.ones(64)
+    a[2:4], a[8:10] = 1.1, 2.0
+    assert lowest_snr_db(e, a, sample_rate=8.0, mean_power=1.0) == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("windows", [1, 63, 64, 65, 128])
+def test_what_is_left_at_the_end_belongs_to_the_last_window(windows):
+    e = np.ones(2 * windows + 1)
+    a = e.copy()
+    a[-1] += 1
+    assert lowest_snr_db(e, a, sample_rate=8.0, mean_power=1.0) == pytest.approx(10 * math.log10(3))

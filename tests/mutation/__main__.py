@@ -12,6 +12,7 @@ import json
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 import sys
 import tempfile
@@ -44,16 +45,41 @@ def main() -> int:
     # One thread per process: the workers are as many as there are to be.
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     os.nice(5)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that trials that are under way end too
-    new = 0
     shared = Path("/dev/shm")
-    with (
-        tempfile.TemporaryDirectory(prefix="mutation-", dir=shared if shared.is_dir() else None) as folder,
-        multiprocessing.Pool(options.jobs, _start, (folder,)) as pool,
-    ):
-        for name in chosen:
-            new += _module(pool, name, known[name], options)
+    folder = tempfile.mkdtemp(prefix="mutation-", dir=shared if shared.is_dir() else None)
+    _end_when_told_to(folder)
+    new = 0
+    try:
+        with multiprocessing.Pool(options.jobs, _start, (folder,)) as pool:
+            for name in chosen:
+                new += _module(pool, name, known[name], options)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     return 1 if new else 0
+
+
+def _end_when_told_to(folder: str) -> None:
+    """Let an interrupt end this process, its workers and their trials, and remove what they left.
+
+    A pool does not end by itself then: it makes new workers for those that the same signal has ended.
+    """
+    main = os.getpid()
+
+    def end(*_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        if os.getpid() != main:
+            sys.exit(1)  # the trial that is under way ends on the way out
+        workers = multiprocessing.active_children()
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.join(timeout=5)
+        shutil.rmtree(folder, ignore_errors=True)
+        os._exit(1)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
 
 
 def _options() -> argparse.Namespace:
