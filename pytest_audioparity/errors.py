@@ -6,6 +6,9 @@ parity failure. Every message is complete in itself: what is wrong, where, and w
 
 from __future__ import annotations
 
+# A name or a number of a damaged file is shown up to this length.
+_SHOWN_CHARACTERS = 80
+
 
 class AudioparityError(ValueError):
     """Something was used wrongly or cannot be read. The message says what to do."""
@@ -41,3 +44,12 @@ class ParityError(AssertionError):
 
 class AudioparityWarning(UserWarning):
     """Something that a test seems to compare is not compared. The message says what, and how to agree to it."""
+
+
+def shown(value: object) -> str:
+    """Write what a damaged file says on one line of bounded length."""
+    try:
+        text = repr(value)
+    except RecursionError:  # what JSON could just be parsed into may be too deep to be written from further inside
+        return f"a {type(value).__name__} that is nested too deeply"
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"

@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.errors import AudioparityError
+from pytest_audioparity.errors import AudioparityError, shown
 from pytest_audioparity.golden.atomic import replace_bytes
 from pytest_audioparity.report.json import plain
-from pytest_audioparity.tensorbytes import shown
 from pytest_audioparity.testfiles import Layout
 
 if TYPE_CHECKING:

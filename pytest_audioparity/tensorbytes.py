@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.errors import TensorFileError
+from pytest_audioparity.errors import TensorFileError, shown
 
 if TYPE_CHECKING:
     import mmap
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 # The limit of numpy, raised from 32 by numpy 2.
 _MAX_DIMENSIONS = 64 if np.lib.NumpyVersion(np.__version__) >= "2.0.0" else 32
-# A name or a number of a damaged file is shown up to this length.
-_SHOWN_CHARACTERS = 80
 
 _NUMPY_DTYPES = {
     "F64": "<f8",
@@ -95,15 +93,6 @@ def fits(dtype: np.dtype[Any], shape: Sequence[int], size_bytes: int) -> bool:
 def are_sizes(numbers: Iterable[Any]) -> bool:
     """Whether all are integers, not truth values, that can be a dimension or a count of bytes."""
     return all(type(n) is int and 0 <= n < 2**63 for n in numbers)
-
-
-def shown(value: object) -> str:
-    """Write what a damaged file says on one line of bounded length."""
-    try:
-        text = repr(value)
-    except RecursionError:  # what JSON could just be parsed into may be too deep to be written from further inside
-        return f"a {type(value).__name__} that is nested too deeply"
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
 def raw_bytes(array: Array) -> memoryview:

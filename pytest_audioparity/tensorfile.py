@@ -15,12 +15,11 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from pytest_audioparity.errors import StageError, TensorFileError
+from pytest_audioparity.errors import StageError, TensorFileError, shown
 from pytest_audioparity.tensorbytes import are_sizes, as_array, fits
 from pytest_audioparity.tensorbytes import dtype_from_name as dtype_from_name
 from pytest_audioparity.tensorbytes import name_from_dtype as name_from_dtype
 from pytest_audioparity.tensorbytes import raw_bytes as raw_bytes
-from pytest_audioparity.tensorbytes import shown as shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from typing import TYPE_CHECKING
 
-from pytest_audioparity.tensorbytes import shown
+from pytest_audioparity.errors import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

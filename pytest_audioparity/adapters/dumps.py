@@ -21,11 +21,10 @@ from pytest_audioparity.adapters.declaring import Declaring
 from pytest_audioparity.adapters.opening import WAY_OUT, opened, refusal
 from pytest_audioparity.adapters.rawfiles import SIDECAR, read_raw, sidecar_of
 from pytest_audioparity.adapters.rawfiles import SUFFIXES as RAW
-from pytest_audioparity.errors import GoldenError, StageError, TensorFileError
+from pytest_audioparity.errors import GoldenError, StageError, TensorFileError, shown
 from pytest_audioparity.golden.file import Golden
 from pytest_audioparity.numpyheader import HEADER_BYTES, header_problem
 from pytest_audioparity.records import DECLARED, StageMeta, StageTensor
-from pytest_audioparity.tensorbytes import shown
 from pytest_audioparity.zipmembers import archive_problem
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ import numpy as np
 from pytest_audioparity.adapters.arrays import rate_problem
 from pytest_audioparity.adapters.opening import opened, refusal
 from pytest_audioparity.comparison.tolerances import nearest
-from pytest_audioparity.errors import StageError, TensorFileError
+from pytest_audioparity.errors import StageError, TensorFileError, shown
 from pytest_audioparity.golden.declarations import declaration_problem
 from pytest_audioparity.records import DECLARED, StageMeta, StageTensor
-from pytest_audioparity.tensorbytes import are_sizes, dtype_from_name, dtype_from_numpy_name, fits, raw_bytes, shown
+from pytest_audioparity.tensorbytes import are_sizes, dtype_from_name, dtype_from_numpy_name, fits, raw_bytes
 from pytest_audioparity.tensorfile import MAX_HEADER_BYTES, contents, parse_json
 
 if TYPE_CHECKING:

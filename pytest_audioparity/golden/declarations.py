@@ -5,8 +5,9 @@ from __future__ import annotations
 import numbers
 from typing import TYPE_CHECKING, Any
 
+from pytest_audioparity.errors import shown
 from pytest_audioparity.records import DB_PER_UNIT, KINDS, ROLES
-from pytest_audioparity.tensorfile import METADATA_NAME, shown
+from pytest_audioparity.tensorfile import METADATA_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

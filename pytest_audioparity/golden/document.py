@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.errors import StageError, TensorFileError
+from pytest_audioparity.errors import StageError, TensorFileError, shown
 from pytest_audioparity.golden.declarations import is_stage_name
 from pytest_audioparity.golden.hashes import content_hash
 from pytest_audioparity.records import DECLARED
-from pytest_audioparity.tensorfile import parse_json, raw_bytes, shown
+from pytest_audioparity.tensorfile import parse_json, raw_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

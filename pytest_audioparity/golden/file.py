@@ -6,7 +6,7 @@ import json
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from pytest_audioparity.errors import GoldenError, TensorFileError
+from pytest_audioparity.errors import GoldenError, TensorFileError, shown
 from pytest_audioparity.golden.atomic import replace_file
 from pytest_audioparity.golden.declarations import declaration_problem
 from pytest_audioparity.golden.document import (
@@ -20,7 +20,7 @@ from pytest_audioparity.golden.document import (
 )
 from pytest_audioparity.golden.hashes import content_hash, hash_matches
 from pytest_audioparity.records import DECLARED, StageMeta, StageTensor
-from pytest_audioparity.tensorfile import Identity, TensorFile, name_from_dtype, release_pages, shown, write_tensors
+from pytest_audioparity.tensorfile import Identity, TensorFile, name_from_dtype, release_pages, write_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.errors import GoldenError, StageError, TensorFileError
+from pytest_audioparity.errors import GoldenError, StageError, TensorFileError, shown
 from pytest_audioparity.golden.atomic import replace_bytes
 from pytest_audioparity.golden.blobs import Blob, BlobError, blob_of, is_address, keep
 from pytest_audioparity.golden.document import PAIRS, compose, encodable, laid_out, parse_document, stages_in, stored
@@ -23,7 +23,6 @@ from pytest_audioparity.tensorbytes import (
     fits,
     name_from_dtype,
     raw_bytes,
-    shown,
 )
 from pytest_audioparity.tensorfile import MAX_HEADER_BYTES, contents, release_pages
 

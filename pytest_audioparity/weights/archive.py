@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.errors import TensorFileError
-from pytest_audioparity.tensorbytes import shown
+from pytest_audioparity.errors import TensorFileError, shown
 from pytest_audioparity.weights.mapped import Mapped
 from pytest_audioparity.zipmembers import packing_problem, size_problem
 

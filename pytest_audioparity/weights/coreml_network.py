@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.errors import TensorFileError
-from pytest_audioparity.tensorbytes import shown
+from pytest_audioparity.errors import TensorFileError, shown
 from pytest_audioparity.weights.mapped import span_bytes
 from pytest_audioparity.weights.quantised import along, dequantise, unpack
 from pytest_audioparity.weights.records import Weight

@@ -6,8 +6,7 @@ import math
 import struct
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.errors import TensorFileError
-from pytest_audioparity.tensorbytes import shown
+from pytest_audioparity.errors import TensorFileError, shown
 from pytest_audioparity.weights.dtypes import dtype_named
 from pytest_audioparity.weights.folders import path_inside
 from pytest_audioparity.weights.mapped import Mapped, span_bytes

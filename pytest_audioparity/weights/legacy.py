@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.errors import TensorFileError
-from pytest_audioparity.tensorbytes import shown
+from pytest_audioparity.errors import TensorFileError, shown
 from pytest_audioparity.weights.mapped import Mapped
 from pytest_audioparity.weights.pickles import Interpreter
 from pytest_audioparity.weights.records import WeightFile

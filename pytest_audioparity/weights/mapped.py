@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
-from pytest_audioparity.errors import TensorFileError
-from pytest_audioparity.tensorbytes import are_sizes, as_array, fits, shown
+from pytest_audioparity.errors import TensorFileError, shown
+from pytest_audioparity.tensorbytes import are_sizes, as_array, fits
 from pytest_audioparity.tensorfile import contents, release_pages
 
 if TYPE_CHECKING:

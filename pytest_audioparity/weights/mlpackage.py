@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.errors import TensorFileError
-from pytest_audioparity.tensorbytes import shown
+from pytest_audioparity.errors import TensorFileError, shown
 from pytest_audioparity.tensorfile import open_file, parse_json
 from pytest_audioparity.weights.coreml_network import network_weights
 from pytest_audioparity.weights.coreml_program import Program

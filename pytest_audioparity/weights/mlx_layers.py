@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.errors import TensorFileError
-from pytest_audioparity.tensorbytes import shown
+from pytest_audioparity.errors import TensorFileError, shown
 from pytest_audioparity.tensorfile import open_file, parse_json
 from pytest_audioparity.weights.quantised import unpack
 from pytest_audioparity.weights.records import Weight

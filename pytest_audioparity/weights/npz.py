@@ -5,9 +5,8 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.errors import TensorFileError
+from pytest_audioparity.errors import TensorFileError, shown
 from pytest_audioparity.numpyheader import HEADER_BYTES, read_header
-from pytest_audioparity.tensorbytes import shown
 from pytest_audioparity.weights.archive import Archive
 from pytest_audioparity.weights.mapped import span_bytes
 from pytest_audioparity.weights.mlx_layers import dequantised

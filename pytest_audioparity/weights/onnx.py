@@ -8,8 +8,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_audioparity.errors import TensorFileError
-from pytest_audioparity.tensorbytes import shown
+from pytest_audioparity.errors import TensorFileError, shown
 from pytest_audioparity.weights.dtypes import dtype_named
 from pytest_audioparity.weights.mapped import Mapped
 from pytest_audioparity.weights.onnx_graphs import function_of, graph_of

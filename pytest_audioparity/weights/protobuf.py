@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.errors import TensorFileError
-from pytest_audioparity.tensorbytes import shown
+from pytest_audioparity.errors import TensorFileError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from pytest_audioparity.errors import TensorFileError
-from pytest_audioparity.tensorbytes import are_sizes, shown
+from pytest_audioparity.errors import TensorFileError, shown
+from pytest_audioparity.tensorbytes import are_sizes
 from pytest_audioparity.weights.dtypes import dtype_named
 from pytest_audioparity.weights.mapped import span_bytes
 from pytest_audioparity.weights.pickles import Global, set_items

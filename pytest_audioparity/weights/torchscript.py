@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_audioparity.tensorbytes import shown
+from pytest_audioparity.errors import shown
 from pytest_audioparity.weights.archive import Archive
 from pytest_audioparity.weights.checkpoint import ArchivedStorages, byteorder, root_of, unpickled
 from pytest_audioparity.weights.records import WeightFile

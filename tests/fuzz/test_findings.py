@@ -14,9 +14,8 @@ import soundfile
 from pytest_audioparity.adapters.audiofiles import Seekable
 from pytest_audioparity.adapters.dumps import load
 from pytest_audioparity.audio.reading import read_audio
-from pytest_audioparity.errors import AudioparityError, StageError, TensorFileError
+from pytest_audioparity.errors import AudioparityError, StageError, TensorFileError, shown
 from pytest_audioparity.runs import read_run
-from pytest_audioparity.tensorbytes import shown
 from pytest_audioparity.weights.files import open_weights
 from tests.fuzz import seeds
 from tests.fuzz.running import message_problem
