@@ -439,3 +439,9 @@ def test_the_worst_sample_of_a_waveform_is_told_in_seconds_where_its_time_axis_i
 def test_a_waveform_without_axes_has_its_lag_and_no_profile():
     e = noise(300)
     assert along_axes(e[20:220], e[15:215], StageMeta("x", "waveform")) == {"lag_samples": 5}
+
+
+def test_what_is_beyond_the_relative_limit_is_measured_only_where_there_is_such_a_limit():
+    e, a = np.array([1.0, -2.0]), np.array([1.5, -2.0])
+    assert numbers(e, a).excess is None
+    assert (numbers(e, a, atol=0).excess, numbers(e, a, rtol=0.25).excess) == (0.5, 0.25)

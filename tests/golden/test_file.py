@@ -734,3 +734,8 @@ def test_a_large_golden_is_never_in_memory_as_a_whole(tmp_path, monkeypatch, is_
         most = max(most, resident_bytes(tmp_path))
     assert 2**20 <= most <= 6 * 2**20
     assert [golden.read(f"s{i}").array[-1] for i in range(24)] == list(range(24))
+
+
+@pytest.mark.parametrize(("what", "said"), [("", "written: No room; "), ("stage 'a'", "written: stage 'a': No room; ")])
+def test_what_the_file_system_did_not_take_is_named(what, said):
+    assert said in str(file.unwritable(Path("x"), OSError(errno.ENOSPC, "No room"), what=what))
