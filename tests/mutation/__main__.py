@@ -153,6 +153,8 @@ class _Memory:
 
 def _start(folder: str) -> None:
     global _bench
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_IGN:
+        os._exit(1)  # the pool made this worker for one that was ended; its copy of the repository would stay behind
     _bench = Bench(ROOT, Path(folder, str(os.getpid())))
 
 
