@@ -149,6 +149,20 @@ def test_a_damaged_golden_is_not_replaced(review):
     assert review.golden().read_bytes() == data[:-1] + b"\x01"
 
 
+def test_a_setting_that_goes_takes_no_stage_of_its_name_along(review):
+    review.write_golden(a=1, k=1, settings={"k": 5})
+    review.obtain(s_a=2, order=["a", "k"], settings={})
+    assert review.run("golden", "accept")[0] == 0
+    assert (review.values(), review.settings()) == ({"a": 2, "k": 1}, {})
+
+
+def test_a_golden_may_lose_its_last_stage(review):
+    review.write_golden(a=1, settings={"k": 5})
+    review.obtain(removed=["a"], order=[])
+    assert review.run("golden", "accept")[0] == 0
+    assert (review.values(), review.settings()) == ({}, {"k": 5})
+
+
 def test_a_variant_begins_as_the_golden_it_differs_from(review):
     review.write_golden(a=1, b=1)
     review.obtain(s_b=2, golden=f"{NAME}@cuda", base=NAME, order=["a", "b"])
