@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_audioparity.golden.file import Golden
@@ -156,6 +158,13 @@ def test_a_setting_that_goes_takes_no_stage_of_its_name_along(review):
     assert (review.values(), review.settings()) == ({"a": 2, "k": 1}, {})
 
 
+def test_a_stage_that_is_accepted_takes_no_setting_of_its_name_along(review):
+    review.write_golden(k=1, settings={"k": 5})
+    review.obtain(s_k=2, settings={"k": 6})
+    assert review.run("golden", "accept", "--stage", "k")[0] == 0
+    assert (review.values(), review.settings()) == ({"k": 2}, {"k": 5})
+
+
 def test_a_golden_may_lose_its_last_stage(review):
     review.write_golden(a=1, settings={"k": 5})
     review.obtain(removed=["a"], order=[])
@@ -275,6 +284,8 @@ def test_a_file_that_was_obtained_anew_meanwhile_is_not_accepted_unseen(review):
     review.obtain(s_a=1)
     project = find_project(review.root)
     [entry], _ = list_waiting(project.workspace.pending, project)
+    fewer = replace(entry, pending=entry.pending.without(entry.changes))
+    assert "was obtained anew" in accept(fewer, project, Shelf()).problem
     review.obtain(s_a=5, run="run2")
     decision = accept(entry, project, Shelf())
     assert "was obtained anew" in decision.problem
