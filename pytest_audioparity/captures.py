@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from pytest_audioparity.keywords import Declarations, Tolerances
+    from pytest_audioparity.keywords import CaptureKeywords, Declarations, Tolerances
 
 
 class Captures:
@@ -41,18 +41,7 @@ class Captures:
 
         def _announce(self, problem: str) -> Callable[[], None]: ...
 
-    def torch(
-        self,
-        module: Any,
-        *,
-        include: str | Sequence[str] | None = None,
-        exclude: str | Sequence[str] = (),
-        name: str | None = None,
-        rename: Mapping[str, str] | None = None,
-        axes: Mapping[str, str] | None = None,
-        declare: Mapping[str, Declarations] | None = None,
-        **tolerance: Unpack[Tolerances],
-    ) -> AbstractContextManager[None]:
+    def torch(self, module: Any, **keywords: Unpack[CaptureKeywords]) -> AbstractContextManager[None]:
         """Record what the modules of a torch model return while the block runs, in the order of execution.
 
         A stage is called as its module: ``decoder.layers.0.conv``, the whole model ``output``. The second call of one
@@ -77,22 +66,9 @@ class Captures:
         from pytest_audioparity.adapters.torch_modules import watching
 
         __tracebackhide__ = True
-        with self._noting_misuse():
-            capture = self._capture(include, exclude, name, Declaring.of(rename, axes, declare), tolerance)
-        return self._block("stages.torch", watching(module, capture))
+        return self._block("stages.torch", watching, module, keywords)
 
-    def mlx(
-        self,
-        module: Any,
-        *,
-        include: str | Sequence[str] | None = None,
-        exclude: str | Sequence[str] = (),
-        name: str | None = None,
-        rename: Mapping[str, str] | None = None,
-        axes: Mapping[str, str] | None = None,
-        declare: Mapping[str, Declarations] | None = None,
-        **tolerance: Unpack[Tolerances],
-    ) -> AbstractContextManager[None]:
+    def mlx(self, module: Any, **keywords: Unpack[CaptureKeywords]) -> AbstractContextManager[None]:
         """Record what the modules of an MLX model return while the block runs, evaluated, in the order of execution.
 
         Names and parameters are those of `torch`; `module` is an mlx.nn.Module. While the block runs, the `__call__`
@@ -105,24 +81,16 @@ class Captures:
         from pytest_audioparity.adapters.mlx_modules import watching
 
         __tracebackhide__ = True
-        with self._noting_misuse():
-            capture = self._capture(include, exclude, name, Declaring.of(rename, axes, declare), tolerance)
-        return self._block("stages.mlx", watching(module, capture))
+        return self._block("stages.mlx", watching, module, keywords)
 
     def onnx(
         self,
         model: Any,
         feeds: Mapping[str, Any],
         *,
-        include: str | Sequence[str] | None = None,
-        exclude: str | Sequence[str] = (),
-        name: str | None = None,
-        rename: Mapping[str, str] | None = None,
-        axes: Mapping[str, str] | None = None,
-        declare: Mapping[str, Declarations] | None = None,
         providers: Sequence[Any] = ("CPUExecutionProvider",),
         session_options: Any = None,
-        **tolerance: Unpack[Tolerances],
+        **keywords: Unpack[CaptureKeywords],
     ) -> dict[str, Any]:
         """Run an ONNX model once, record its inner tensors and its outputs in the order of the graph.
 
@@ -149,11 +117,20 @@ class Captures:
 
         __tracebackhide__ = True
         with self._noting_misuse():
-            capture = self._capture(include, exclude, name, Declaring.of(rename, axes, declare), tolerance)
+            capture = self._capture(**keywords)
             return run_exposed(model, feeds, capture, providers=providers, session_options=session_options)
 
-    def _block(self, call: str, watched: AbstractContextManager[None]) -> AbstractContextManager[None]:
+    def _block(
+        self,
+        call: str,
+        watching: Callable[[Any, Capture], AbstractContextManager[None]],
+        module: Any,
+        keywords: CaptureKeywords,
+    ) -> AbstractContextManager[None]:
         """Return what the test enters; unless it does, it has forgotten `with`, and nothing was watched."""
+        __tracebackhide__ = True
+        with self._noting_misuse():
+            watched = watching(module, self._capture(**keywords))
         entered = self._announce(f"{call} was called without 'with', so it watched nothing: with {call}(model, ...):")
 
         @contextmanager
@@ -167,12 +144,16 @@ class Captures:
 
     def _capture(
         self,
-        include: str | Sequence[str] | None,
-        exclude: str | Sequence[str],
-        name: str | None,
-        declaring: Declaring,
-        tolerance: Mapping[str, Any],
+        *,
+        include: str | Sequence[str] | None = None,
+        exclude: str | Sequence[str] = (),
+        name: str | None = None,
+        rename: Mapping[str, str] | None = None,
+        axes: Mapping[str, str] | None = None,
+        declare: Mapping[str, Declarations] | None = None,
+        **tolerance: Unpack[Tolerances],
     ) -> Capture:
+        declaring = Declaring.of(rename, axes, declare)
         if (problem := problem_with(tolerance)) is not None:
             raise StageError(problem)
 

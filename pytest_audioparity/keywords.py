@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from typing_extensions import Required
 
@@ -92,6 +92,17 @@ class Declarations(TypedDict, total=False):
 
 class StageKeywords(Tolerances, Declarations, total=False):
     """What `Stages.record` and `Stages.input` take beside name and tensor."""
+
+
+class CaptureKeywords(Tolerances, total=False):
+    """What `Stages.torch`, `Stages.mlx` and `Stages.onnx` take beside the model."""
+
+    include: str | Sequence[str] | None
+    exclude: str | Sequence[str]
+    name: str | None
+    rename: Mapping[str, str] | None
+    axes: Mapping[str, str] | None
+    declare: Mapping[str, Declarations] | None
 
 
 class ParityKeywords(Tolerances, total=False):

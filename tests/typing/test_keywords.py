@@ -9,6 +9,7 @@ import pytest
 
 from pytest_audioparity import keywords, records
 from pytest_audioparity.audio.records import VERDICTS
+from pytest_audioparity.captures import Captures
 from pytest_audioparity.comparison import tolerances
 from pytest_audioparity.roundtrip import declaration, limits
 from pytest_audioparity.roundtrip.records import Codec
@@ -29,6 +30,11 @@ INTERNAL = {"max_drop"}
         (keywords.Declarations, set(records.DECLARED)),
         (keywords.RoundtripLimits, set(limits.KEYWORDS)),
         (keywords.CheckRoundtripKeywords, {*limits.KEYWORDS, *Codec.__slots__}),
+        (
+            keywords.CaptureKeywords,
+            {*keywords.Tolerances.__annotations__, *inspect.signature(Captures._capture).parameters}
+            - {"self", "tolerance"},
+        ),
         (keywords.SamplerKeywords, set(inspect.signature(check_sampler).parameters) - {"draw", "logits"}),
     ],
 )
