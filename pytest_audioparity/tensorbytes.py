@@ -43,6 +43,8 @@ _ML_DTYPES = {
 }
 _NAME_OF = {np.dtype(numpy).name: name for name, numpy in _NUMPY_DTYPES.items()}
 _NAME_OF |= {ml: name for name, ml in _ML_DTYPES.items()}
+# The formats have no complex128, but a pair of its parts (see `golden.document`), which is the same bytes.
+_COMPLEX = "complex128"
 
 
 def dtype_from_name(name: str) -> np.dtype[Any] | None:
@@ -63,7 +65,9 @@ def name_from_dtype(dtype: np.dtype[Any]) -> str | None:
 
 
 def dtype_from_numpy_name(name: object) -> np.dtype[Any] | None:
-    """Return the dtype that numpy, or ml_dtypes, calls so, if the format has it; or None."""
+    """Return the little-endian dtype that numpy, or ml_dtypes, calls so, if it is one of tensors; or None."""
+    if name == _COMPLEX:
+        return np.dtype("<c16")
     known = _NAME_OF.get(name) if isinstance(name, str) else None
     return None if known is None else dtype_from_name(known)
 

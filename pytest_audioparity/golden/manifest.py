@@ -265,8 +265,7 @@ def _text(path: Path) -> tuple[str, Any]:
 
 def _entry(name: str, entry: Mapping[str, Any]) -> _Entry:
     dtype, shape, size, sha256 = (entry.get(key) for key in ("dtype", "shape", "bytes", "sha256"))
-    # The file format has no complex128, but a pair of its parts (see `golden.document`), which is the same bytes.
-    found = np.dtype("<c16") if dtype == "complex128" else dtype_from_numpy_name(dtype)
+    found = dtype_from_numpy_name(dtype)
     if found is None:
         raise TensorFileError(f"describes stage {name!r} with dtype {shown(dtype)}, which numpy cannot represent")
     if not isinstance(shape, list) or not are_sizes((*shape, size)):

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.errors import TensorFileError, shown
 from pytest_audioparity.weights.dtypes import dtype_named
-from pytest_audioparity.weights.folders import path_inside
+from pytest_audioparity.weights.folders import Beside
 from pytest_audioparity.weights.mapped import Mapped, span_bytes
-from pytest_audioparity.weights.quantised import unpack
+from pytest_audioparity.weights.quantised import packed_weight
 from pytest_audioparity.weights.records import Weight
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import numpy as np
@@ -62,8 +63,7 @@ class Values:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._files: dict[str, Mapped] = {}
+        self._beside = Beside(folder, _MODEL_FOLDER)
 
     def weight(self, name: str, value: Message) -> Weight | None:
         """Return a Value as a weight, or None where it is no tensor of numbers of known shape.
@@ -91,43 +91,31 @@ class Values:
         return Weight(name, shape, dtype.name, lambda: _immediate(value, dtype, shape))
 
     def _packed(self, name: str, value: Message, shape: tuple[int, ...], stored: str, bits: int) -> Weight:
-        signed = stored.startswith("int")
-        dtype = "int8" if signed else "uint8"
-        span_bytes(name, dtype_named(dtype), shape)
-        count = math.prod(shape)
-        size_bytes = -(-count * bits // 8)
-        place = self._place(name, value, size_bytes)
-        if place is None:
-            value.check_holds(name, size_bytes)
+        def reader(size_bytes: int) -> Callable[[], Array]:
+            place = self._place(name, value, size_bytes)
+            if place is None:
+                value.check_holds(name, size_bytes)
 
-        def read() -> Array:
-            mapped, start = place or _immediate_place(value, size_bytes)
-            return unpack(mapped.view(start, size_bytes), bits, count, signed=signed).reshape(shape)
+            def read() -> Array:
+                mapped, start = place or _immediate_place(value, size_bytes)
+                return mapped.view(start, size_bytes)
 
-        return Weight(name, shape, dtype, read, stored)
+            return read
+
+        return packed_weight(name, shape, stored, bits, reader)
 
     def _place(self, name: str, value: Message, size_bytes: int) -> tuple[Mapped, int] | None:
         """Return the file of weights and the place in it, or None where the values stand in the model itself."""
         if _BLOB not in value:
             return None
         blob = value.message(_BLOB)
-        mapped, offset = self._open(blob.text(1)), blob.integer(2)
+        mapped, offset = self._beside.open(blob.text(1), "weights"), blob.integer(2)
         mapped.check(name, offset, _BLOB_HEADER.size)
         sentinel, _, size, start = _BLOB_HEADER.unpack(mapped.bytes(offset, offset + _BLOB_HEADER.size))
         if sentinel != _BLOB_SENTINEL or size != size_bytes:
             raise TensorFileError(f"is damaged: its file of weights does not hold {shown(name)} where the model says")
         mapped.check(name, start, size)
         return mapped, start
-
-    def _open(self, location: str) -> Mapped:
-        if location not in self._files:
-            path = path_inside(self._folder, location.removeprefix(_MODEL_FOLDER))
-            try:
-                self._files[location] = Mapped(path)
-            except TensorFileError as error:
-                problem = f"keeps weights in the file {shown(location)}, which {error}"
-                raise TensorFileError(problem, cause=error.cause) from None
-        return self._files[location]
 
 
 def _immediate_place(value: Message, size_bytes: int) -> tuple[Mapped, int]:
@@ -142,9 +130,6 @@ def _immediate(value: Message, dtype: np.dtype[Any], shape: tuple[int, ...]) -> 
     if dtype.name in _FIXED_FIELDS:
         return tensor.message(_FIXED_FIELDS[dtype.name]).numbers_of(1, dtype, shape)
     if dtype.name in _VARINT_FIELDS:
-        values = tensor.message(_VARINT_FIELDS[dtype.name]).integers(1)
-        if values.size != math.prod(shape):
-            raise TensorFileError(f"holds a tensor of {values.size} numbers where its shape needs {math.prod(shape)}")
-        return values.astype(dtype).reshape(shape)
+        return tensor.message(_VARINT_FIELDS[dtype.name]).integers(1, shape).astype(dtype)
     mapped, start = _immediate_place(value, math.prod(shape) * dtype.itemsize)
     return mapped.array("", dtype, shape, start)

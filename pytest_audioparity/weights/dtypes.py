@@ -1,13 +1,14 @@
-"""Types of numbers by the names that numpy and ml_dtypes give them."""
+"""Types of numbers by the names that weights have for them."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from pytest_audioparity.errors import TensorFileError, shown
+from pytest_audioparity.tensorbytes import dtype_from_numpy_name
 
-_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-_NUMPY = frozenset(("bool", *_INTEGERS, "float16", "float32", "float64", "complex64", "complex128"))
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def dtype_named(name: str) -> np.dtype[Any]:
@@ -15,13 +16,9 @@ def dtype_named(name: str) -> np.dtype[Any]:
 
     Raises
     ------
-    AttributeError : there is none
+    TensorFileError : there is none
     """
-    dtype: np.dtype[Any]
-    if name in _NUMPY:
-        dtype = np.dtype(name).newbyteorder("<")
-        return dtype
-    import ml_dtypes
-
-    dtype = np.dtype(getattr(ml_dtypes, name))
+    dtype = dtype_from_numpy_name(name)
+    if dtype is None:
+        raise TensorFileError(f"has numbers of a type that is not read: {shown(name)}")
     return dtype

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_audioparity.errors import TensorFileError, shown
 from pytest_audioparity.weights.dtypes import dtype_named
-from pytest_audioparity.weights.folders import path_inside
+from pytest_audioparity.weights.folders import Beside
 from pytest_audioparity.weights.mapped import Mapped, span_bytes
-from pytest_audioparity.weights.quantised import unpack
+from pytest_audioparity.weights.quantised import packed_weight
 from pytest_audioparity.weights.records import Weight
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pytest_audioparity.weights.protobuf import Message
@@ -65,9 +67,8 @@ class Tensors:
     """
 
     def __init__(self, folder: Path, size_bytes: int) -> None:
-        self._folder = folder
+        self._beside = Beside(folder)
         self._size_bytes = size_bytes
-        self._outside: dict[str, Mapped] = {}
 
     def weight(self, proto: Message, name: str | None = None) -> Weight | None:
         """Return a TensorProto as a weight, or None where it holds texts.
@@ -95,19 +96,14 @@ class Tensors:
         return Weight(name, shape, dtype.name, lambda: _typed(proto, code, dtype, shape))
 
     def _packed(self, proto: Message, name: str, shape: tuple[int, ...], stored: str, bits: int) -> Weight:
-        values = np.dtype(np.int8 if stored.startswith("int") else np.uint8)
-        span_bytes(name, values, shape)
-        count = math.prod(shape)
-        size_bytes = -(-count * bits // 8)
-        place = self._place(proto, name, size_bytes)
-        if place is None:
+        def reader(size_bytes: int) -> Callable[[], Array]:
+            place = self._place(proto, name, size_bytes)
+            if place is not None:
+                return partial(place[0].view, place[1], size_bytes)
             proto.check_holds(name, size_bytes)
+            return lambda: proto.integers(_INT32S).astype(np.uint8)
 
-        def read() -> Array:
-            data = proto.integers(_INT32S).astype(np.uint8) if place is None else place[0].view(place[1], size_bytes)
-            return unpack(data, bits, count, signed=values.kind == "i").reshape(shape)
-
-        return Weight(name, shape, values.name, read, stored)
+        return packed_weight(name, shape, stored, bits, reader)
 
     def _place(self, proto: Message, name: str, size_bytes: int) -> tuple[Mapped, int] | None:
         """Return the file and the place of a tensor's bytes, or None where it has them in typed fields."""
@@ -126,21 +122,11 @@ class Tensors:
         if not all(number.isascii() and number.isdigit() and len(number) < 20 for number in numbers):
             raise TensorFileError(f"describes the place of tensor {shown(name)} with impossible numbers")
         offset, length = map(int, numbers)
-        mapped = self._open(entries.get("location", ""), name)
+        mapped = self._beside.open(entries.get("location", ""), f"tensor {shown(name)}")
         if length != size_bytes:
             raise TensorFileError(f"holds tensor {shown(name)} with a size that does not fit its shape")
         mapped.check(name, offset, length)
         return mapped, offset
-
-    def _open(self, location: str, name: str) -> Mapped:
-        path = path_inside(self._folder, location)
-        if location not in self._outside:
-            try:
-                self._outside[location] = Mapped(path)
-            except TensorFileError as error:
-                problem = f"keeps tensor {shown(name)} in the file {shown(location)}, which {error}"
-                raise TensorFileError(problem, cause=error.cause) from None
-        return self._outside[location]
 
     def sparse(self, proto: Message) -> Weight | None:
         """Return a SparseTensorProto as a weight of all its values, zeros included.
@@ -162,12 +148,10 @@ class Tensors:
 def _typed(proto: Message, code: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
     if code in _FIXED_FIELDS:
         return proto.numbers_of(_FIXED_FIELDS[code], dtype, shape)
-    values = proto.integers(_VARINT_FIELDS.get(code, _INT32S))
-    if values.size != math.prod(shape):
-        raise TensorFileError(f"holds a tensor of {values.size} numbers where its shape needs {math.prod(shape)}")
+    values = proto.integers(_VARINT_FIELDS.get(code, _INT32S), shape)
     if dtype.kind in "iub":
-        return values.astype(dtype).reshape(shape)
-    return values.astype(f"<u{dtype.itemsize}").view(dtype).reshape(shape)  # the bits of a float
+        return values.astype(dtype)
+    return values.astype(f"<u{dtype.itemsize}").view(dtype)  # the bits of a float
 
 
 def _dense(values: Weight, indices: Weight, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:

@@ -6,6 +6,7 @@ what its graph costs. Format: https://protobuf.dev/programming-guides/encoding/
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -125,8 +126,8 @@ class Message:
         """Return a map from texts to messages."""
         return {entry.text(1): entry.message(2) for entry in self.messages(number)}
 
-    def integers(self, number: int) -> Array:
-        """Return a repeated varint, packed or not, as int64."""
+    def integers(self, number: int, shape: tuple[int, ...] | None = None) -> Array:
+        """Return a repeated varint, packed or not, as int64, of one dimension if no shape is given."""
         parts = []
         for wire, value in self._values.get(number, ()):
             if wire == _VARINT:
@@ -134,7 +135,12 @@ class Message:
             elif wire == _SPAN:
                 parts.append(_varints(self.document.mapped.view(value[0], value[1] - value[0])))
         joined: Array = np.concatenate(parts) if parts else np.zeros(0, np.uint64)
-        return joined.view(np.int64)
+        values = joined.view(np.int64)
+        if shape is None:
+            return values
+        if values.size != math.prod(shape):
+            raise TensorFileError(f"holds a tensor of {values.size} numbers where its shape needs {math.prod(shape)}")
+        return values.reshape(shape)
 
     def numbers_of(self, number: int, dtype: np.dtype[Any], shape: Sequence[int] | None = None) -> Array:
         """Return a repeated field of fixed size, such as floats, as a view where it is packed in one piece."""

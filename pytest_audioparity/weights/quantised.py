@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_audioparity.errors import TensorFileError
+from pytest_audioparity.weights.mapped import span_bytes
+from pytest_audioparity.weights.records import Weight
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     Array = np.ndarray[Any, Any]
 
@@ -48,6 +51,29 @@ def unpack(data: Array, bits: int, count: int, *, signed: bool = False) -> Array
     half = np.uint8(1 << (bits - 1))
     wide: Array = (values ^ half).astype(np.int16) - half
     return wide.astype(np.int8)
+
+
+def packed_weight(
+    name: str, shape: tuple[int, ...], stored: str, bits: int, reader: Callable[[int], Callable[[], Array]]
+) -> Weight:
+    """Return a tensor of integers of less than a byte as a weight.
+
+    Parameters
+    ----------
+    stored : what it is of: int4, uint6 ...
+    bits : of an integer
+    reader : is given how many bytes the integers take, checks that they are there, and returns what reads them
+
+    Raises
+    ------
+    TensorFileError : it cannot be of that shape, or what `reader` raises
+    """
+    signed = stored.startswith("int")
+    dtype = np.dtype(np.int8 if signed else np.uint8)
+    span_bytes(name, dtype, shape)
+    count = math.prod(shape)
+    read = reader(-(-count * bits // 8))
+    return Weight(name, shape, dtype.name, lambda: unpack(read(), bits, count, signed=signed).reshape(shape), stored)
 
 
 def dequantise(values: Array, scale: Array, zero_point: Array | None = None) -> Array:
