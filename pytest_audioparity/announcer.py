@@ -46,6 +46,7 @@ class Announcer:
         self._recorder = recorder
         self._accounts: dict[str, dict[str, Any]] = {}
         self._failed: dict[str, pytest.TestReport] = {}
+        self._failures: list[Failure] = []
         self._warning: str | None = None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -58,16 +59,19 @@ class Announcer:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
-        """Append to the summary of the step; a file that cannot be written is no failure of a test."""
+        """Gather the failures, which the terminal's summary asks for after this, and write the summary of the step."""
+        self._failures = self._gathered()
         path = os.environ.get("GITHUB_STEP_SUMMARY")
-        if not path or not is_run(self._config):
-            return
+        if path and is_run(self._config):
+            self._summarise(Path(path))
+
+    def _summarise(self, file: Path) -> None:
+        """Append to the summary of the step; a file that cannot be written is no failure of a test."""
         record = self._recorder.record
-        failures, tests = self._failures(), len(record.run)
+        failures, tests = self._failures, len(record.run)
         if not failures and not tests:
             return
         try:
-            file = Path(path)
             room = _MAX_SUMMARY - (file.stat().st_size if file.exists() else 0)
             text = step_summary(
                 failures,
@@ -87,7 +91,7 @@ class Announcer:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write the commands that annotate failing tests, unless another plugin annotates them all."""
-        lines = [] if self._config.pluginmanager.has_plugin(_ANNOTATES_ALL) else annotation_lines(self._failures())
+        lines = [] if self._config.pluginmanager.has_plugin(_ANNOTATES_ALL) else annotation_lines(self._failures)
         if self._warning is not None:
             lines.append(f"warning: {self._warning}")
         if lines:
@@ -95,7 +99,7 @@ class Announcer:
         for line in lines:
             terminalreporter.write_line(line)
 
-    def _failures(self) -> list[Failure]:
+    def _gathered(self) -> list[Failure]:
         """Return the parity tests that failed; workers say which tests are ours when they end."""
         ours, ids = self._recorder.collected.seen, self._recorder.collected.ids
         nodes = [node for node in self._failed if node in self._accounts or ours & ids([node])]
