@@ -91,11 +91,7 @@ def push(goldens: Iterable[Path], shelf: Shelf, progress: Progress) -> Transfer:
 def pull(goldens: Iterable[Path], shelf: Shelf, progress: Progress) -> Transfer:
     """Download the tensors of goldens that the cache does not have, verified; a folder's are copied into the cache too.
 
-    Parameters
-    ----------
-    goldens : their ``.safetensors`` paths; those that are no manifest have nothing to move
-    shelf : the store and the cache
-    progress : called with what is moved, bytes done and bytes in all
+    Parameters are those of `push`.
 
     Raises
     ------
