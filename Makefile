@@ -39,6 +39,7 @@ matrix: $(VENV)/.lint ## the wheel on oldest and newest packages; ARGS="-t night
 ##@ What a change may have to write again
 pictures: $(VENV)/.test ## draw the pictures of the documentation again (needs chromium)
 	$(PIP) --group pictures
+	$(BIN)/python docs/pictures/layers.py
 	$(BIN)/python docs/pictures/findings.py
 	$(BIN)/python docs/pictures/measures.py
 	$(BIN)/python docs/pictures/photographs.py

@@ -62,9 +62,21 @@ def card(title: str, said: str, parts: Iterable[Markup | str]) -> str:
     title, said : what it shows
     parts : markup of the page, whose figures are drawn and whose notes are written; plain text is written
     """
-    blocks = [Block(element("text", title, class_="head", y=14), 20), *_text(said, "said", 12)]
+    blocks: list[Block] = []
     for part in parts:
         blocks += _blocks(part) if isinstance(part, Markup) else _text(part, "said", 12)
+    return sheet(title, said, blocks)
+
+
+def sheet(title: str, said: str, blocks: Iterable[Block], rules: str = "") -> str:
+    """Return an SVG of a title, a line below it, and blocks from top to bottom.
+
+    Parameters
+    ----------
+    title, said : what it shows
+    rules : of style, beside those of the page
+    """
+    blocks = [Block(element("text", title, class_="head", y=14), 20), *_text(said, "said", 12), *blocks]
     placed, y = [], float(_MARGIN)
     for block in blocks:
         placed.append(element("g", block.content, transform=f"translate({_MARGIN} {y:g})"))
@@ -75,7 +87,7 @@ def card(title: str, said: str, parts: Iterable[Markup | str]) -> str:
     drawn = element(
         "svg",
         element("title", label),
-        element("style", Markup(_style())),
+        element("style", Markup(_style() + rules)),
         ground,
         placed,
         xmlns="http://www.w3.org/2000/svg",
