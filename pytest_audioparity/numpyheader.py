@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 # Longer than any header that numpy reads (its own limit is 10 000 characters), with the magic and the length before it.
 HEADER_BYTES = 10_100
+# Version 3 is version 2 in UTF-8, for the names of fields; numpy has no function for it, and numbers have no fields.
+_READERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+    (3, 0): np.lib.format.read_array_header_2_0,
+}
 
 
 def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
@@ -25,8 +31,7 @@ def read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     TensorFileError : it is no header of numpy's
     """
     try:
-        version = np.lib.format.read_magic(file)
-        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
+        read = _READERS[np.lib.format.read_magic(file)]
         with warnings.catch_warnings():  # of headers that Python 2 wrote, which are read all the same
             warnings.simplefilter("ignore", UserWarning)
             shape, fortran, dtype = read(file)

@@ -232,9 +232,9 @@ def _check_archive(path: Path, archive: zipfile.ZipFile) -> None:
     if (problem := archive_problem(members, path.stat().st_size)) is not None:
         raise refusal(path, problem)
     for member in members:
-        if member.filename.endswith(".npy"):
-            with archive.open(member) as file:
-                start = file.read(HEADER_BYTES)  # here, so that a wrong checksum is said to be one
+        with archive.open(member) as file:
+            start = file.read(HEADER_BYTES)  # here, so that a wrong checksum is said to be one
+        if start.startswith(_NPY_START):  # which is an array to numpy, whatever it is called
             problem = header_problem(io.BytesIO(start), member.file_size)
             if problem is not None:
                 raise refusal(path, f"holds {shown(member.filename)}, which {problem}")
