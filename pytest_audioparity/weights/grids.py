@@ -33,7 +33,8 @@ _CLIPPED = 1e-3
 # Slack on half a step, for a step that is only estimated and a dequantisation in float32.
 _SLACK = 1.04
 # A scale that is kept in half precision was divided by before it was rounded (ggml's blocks): half a unit in its last
-# place, which is that of each value as well. At 127 steps of an 8-bit block it is 0.06 of a step.
+# place, which is that of each value as well. At 127 steps of an 8-bit block it is 0.06 of a step. Of values further
+# than all levels from zero, which vary by less than half precision tells apart, it would allow any.
 _HALF_SCALE = 2.0**-11
 # Tensors beyond this are judged on a palette by their distinct values only after a sample says that there are few.
 _PALETTE_SAMPLE = 1 << 16
@@ -160,7 +161,8 @@ def _within(e: Array, a: Array, grid: _Grid, off: float) -> bool:
         places = (given - grid.start[part][:, None]) / step
         if np.abs(places - np.round(places)).max(initial=0.0) > off:
             return False
-        far = np.abs(given - exact) > (0.5 * _SLACK + off) * step + _HALF_SCALE * np.abs(given)
+        rounded = _HALF_SCALE * np.minimum(np.abs(given), _MOST_LEVELS * step)
+        far = np.abs(given - exact) > (0.5 * _SLACK + off) * step + rounded
         ends = (given <= given.min(axis=1, keepdims=True)) & (exact < given)
         ends |= (given >= given.max(axis=1, keepdims=True)) & (exact > given)
         if (far & ~ends).any():

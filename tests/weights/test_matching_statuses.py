@@ -189,6 +189,18 @@ def test_a_scale_that_is_rounded_after_it_was_divided_by_is_quantised(factor, st
     assert match.status == status
 
 
+@pytest.mark.parametrize(("noise", "status"), [(0, "quantised"), (4e-5, "different")])
+def test_only_values_nearest_to_a_grid_finer_than_half_precision_are_quantised(noise, status):
+    """Half a unit of half precision excuses a rounded scale; where all weights are that close to 1, it is the range."""
+    random = np.random.default_rng(8)
+    weight = 1 + np.float32(4e-4) * (random.random(4096, np.float32) - np.float32(0.5))
+    other = weight + noise * random.standard_normal(4096)
+    step = np.ptp(other) / 63
+    coarse = other.min() + np.round((other - other.min()) / step) * step
+    (match,) = compare_weights({"w": weight}, {"w": coarse.astype(np.float32)}).matches
+    assert match.status == status
+
+
 def test_a_grid_that_is_not_the_nearest_is_different(reference):
     coarse = int8(reference["up.weight"])
     coarse[5, 5] += 2 * np.abs(reference["up.weight"]).max() / 127
