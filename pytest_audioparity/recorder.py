@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_audioparity.collected import Collected
+from pytest_audioparity.completeness import STOPS, broken_by, partial_by, partial_by_paths, with_collection
 from pytest_audioparity.errors import AudioparityError
 from pytest_audioparity.failures import encoding_of, paint
 from pytest_audioparity.golden.names import golden_path, shown_path
-from pytest_audioparity.report.plain_text import clean_line, encodable
+from pytest_audioparity.report.plain_text import encodable
 from pytest_audioparity.runs import REPORT_KEY, RunRecord, confined, read_run, write_run
-from pytest_audioparity.selection import covered_paths, is_run, layout_of, left_out_file, selection_reasons
+from pytest_audioparity.selection import is_run
 from pytest_audioparity.session import run_of
 from pytest_audioparity.settings import project_of
-from pytest_audioparity.summary import planned_count, summary_lines
+from pytest_audioparity.summary import audit_sections, planned_count, summary_lines
 from pytest_audioparity.ticker import Ticker
 from pytest_audioparity.workspace import Workspace
 
@@ -33,11 +34,6 @@ if TYPE_CHECKING:
 
 NAME = "audioparity-recorder"
 _OUTPUT = "audioparity"
-_STOPS = {
-    pytest.ExitCode.INTERRUPTED: "the run was interrupted",
-    pytest.ExitCode.INTERNAL_ERROR: "pytest had an internal error",
-    pytest.ExitCode.USAGE_ERROR: "pytest was used wrongly",
-}
 _UPDATED = ("updated", "U", "UPDATED")
 # No other letter of pytest's is W.
 _SHOWN = {"created": _UPDATED, "updated": _UPDATED, "planned": ("planned", "W", "WOULD UPDATE")}
@@ -112,7 +108,7 @@ class Recorder:
 
     def pytest_keyboard_interrupt(self) -> None:
         """Note that the run was stopped; `pytest.exit` may give it any exit status."""
-        self._broken.add(_STOPS[pytest.ExitCode.INTERRUPTED])
+        self._broken.add(STOPS[pytest.ExitCode.INTERRUPTED])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport | pytest.CollectReport) -> tuple[str, str, str] | None:
@@ -160,7 +156,11 @@ class Recorder:
         verbosity, encoding = self._config.get_verbosity(), encoding_of(self._config.get_terminal_writer())
         asked = {test["test"] for test in self._record.tests if self._is_asked(test["golden"])}
         lines = summary_lines(self._record, asked=asked, warnings=self._warnings, show_all=verbosity > 0)
-        sections = {"goldens": lines, **self._audits(show_all=verbosity > 0), "parity report": self._pages}
+        sections = {
+            "goldens": lines,
+            **audit_sections(self._settings, self._record.tests, show_all=verbosity > 0),
+            "parity report": self._pages,
+        }
         for title, some in sections.items():
             if some:
                 terminalreporter.write_sep("=", title)
@@ -171,19 +171,6 @@ class Recorder:
     def record(self) -> RunRecord:
         """What is known of the run, all of it once the session has finished."""
         return self._record
-
-    def _audits(self, *, show_all: bool) -> dict[str, list[str]]:
-        sections = {}
-        if self._settings.mutants:
-            from pytest_audioparity.audits import mutants
-
-            lines = mutants.lines(self._record.tests, show_all=show_all)
-            sections["parity mutants"] = [clean_line(line) for line in lines]
-        if self._settings.calibrate:
-            from pytest_audioparity.audits import proposals
-
-            sections["parity calibration"] = [clean_line(line) for line in proposals.lines(self._record.tests)]
-        return sections
 
     def _is_asked(self, name: str) -> bool:
         from pytest_audioparity.golden.shelf import golden_files
@@ -221,13 +208,15 @@ class Recorder:
         displaced = {path for account in self._tests.values() for path in account.pop("displaced", ())}
         kept = {test: self._kept(account, displaced) for test, account in self._tests.items()}
         tests = tuple({**kept[test], "test": renamed.get(test, test)} for test in sorted(kept))
-        self._record = confined(self._of_collection(replace(self._record, tests=tests)))
+        record = replace(self._record, tests=tests)
+        self._record = confined(with_collection(record, self._config, self.collected, self._reported))
         if status == pytest.ExitCode.OK and planned_count(self._record):
             # A plan left in CI by mistake must not pass as a run that compares.
             status = session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        broken, partial = self._broken_by(session), (*self._record.partial, *self._partial_by())
+        broken = broken_by(session, self.collected, self._broken)
+        partial = partial_by(self._config, self.collected, self._record)
         if not broken and not partial:
-            partial = self._partial_by_paths()
+            partial = partial_by_paths(self._config, self._record)
         if not self._has_begun:
             if broken or partial:
                 if self._settings.report is not None:
@@ -276,51 +265,6 @@ class Recorder:
         if not pending or (self._settings.root / pending).exists():
             return account
         return {**account, "pending": None} | ({"removed": pending} if pending in displaced else {})
-
-    def _of_collection(self, record: RunRecord) -> RunRecord:
-        collected = self.collected
-        files, uncollected = collected.files(), tuple(collected.with_outcome("skipped"))
-        claimed = collected.claimed | {str(test["golden"]) for test in record.tests}
-        delivered = {str(test["test"]) for test in record.tests}
-        return replace(
-            record,
-            layout=layout_of(self._config),
-            paths=covered_paths(self._config, (*files, *uncollected)),
-            collected=files,
-            uncollected=uncollected,
-            seen=tuple(sorted(collected.seen | delivered)),
-            run=tuple(sorted((collected.seen & collected.ids(self._reported)) | delivered)),
-            claimed=tuple(sorted(claimed)),
-        )
-
-    def _broken_by(self, session: pytest.Session) -> tuple[str, ...]:
-        reasons = set(self._broken)
-        reasons.update(f"collection failed: {node}" for node in self.collected.with_outcome("failed"))
-        if (stop := session.shouldfail or session.shouldstop) and not isinstance(stop, bool):
-            reasons.add(f"the run stopped early: {stop}")
-        status = int(session.exitstatus)
-        if status in _STOPS:
-            reasons.add(_STOPS[pytest.ExitCode(status)])
-        return tuple(sorted(reasons))
-
-    def _partial_by(self) -> tuple[str, ...]:
-        from pytest_audioparity.orphans import ELSEWHERE, is_elsewhere
-
-        reasons = [*selection_reasons(self._config), *sorted(self.collected.reasons)]
-        if missing := set(self._record.seen) - set(self._record.run):
-            reasons.append(f"parity tests that were collected and did not run: {len(missing)}")
-        if is_elsewhere(self._record.golden_dir, self._settings.root):
-            reasons.append(ELSEWHERE)
-        return tuple(reasons)
-
-    def _partial_by_paths(self) -> tuple[str, ...]:
-        """Look through the project for test files that were not asked for, if there is any golden that they may own."""
-        from pytest_audioparity.orphans import unclaimed_goldens
-
-        if not unclaimed_goldens(self._record, self._settings.root):
-            return ()
-        file = left_out_file(self._config)
-        return () if file is None else (f"the paths given leave out {file}",)
 
     def _with_orphans(self, record: RunRecord) -> RunRecord:
         from pytest_audioparity.orphans import find_orphans

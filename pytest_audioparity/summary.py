@@ -1,4 +1,4 @@
-"""What the terminal says of goldens at the end of a run: a few lines, or none when all is well."""
+"""What the terminal says of goldens and audits at the end of a run: a few lines, or none when all is well."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from pytest_audioparity.report.numbers import counted, cut, decibel, size_text
 from pytest_audioparity.report.plain_text import clean_line
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from pytest_audioparity.runs import RunRecord
+    from pytest_audioparity.settings import Settings
 
 # Of orphans and variants, which are no news; -v shows all.
 _SHOWN = 10
@@ -50,6 +51,20 @@ def summary_lines(
     said = dict.fromkeys((*warnings, *(test["warning"] for test in tests if test.get("warning"))))
     lines += [f"warning: {text}" for text in said]
     return [clean_line(line) for line in lines]
+
+
+def audit_sections(settings: Settings, tests: Sequence[Mapping[str, Any]], *, show_all: bool) -> dict[str, list[str]]:
+    """Return what the audits found that were asked for, by the title under which it is shown."""
+    sections = {}
+    if settings.mutants:
+        from pytest_audioparity.audits import mutants
+
+        sections["parity mutants"] = mutants.lines(tests, show_all=show_all)
+    if settings.calibrate:
+        from pytest_audioparity.audits import proposals
+
+        sections["parity calibration"] = proposals.lines(tests)
+    return {title: [clean_line(line) for line in lines] for title, lines in sections.items()}
 
 
 def planned_count(record: RunRecord) -> int:

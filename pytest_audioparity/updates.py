@@ -171,14 +171,13 @@ def write(recording: Recording, *, test: str, settings: Settings, folders: set[P
     GoldenError : a stage that stays cannot be read, someone else changed the golden meanwhile, or the file system
         refused; the golden is what it was
     """
-    from pytest_audioparity.golden.provenance import provenance
     from pytest_audioparity.golden.shelf import save_golden
 
     return save_golden(
         recording.reference.target,
         recording.proposal.new_golden(),
         settings=recording.proposal.new_settings(whole=True),
-        provenance=provenance(test=test, root=settings.root, reason=settings.reason, forced=_forced(recording)),
+        provenance=_provenance(recording, test, settings),
         shelf=recording.reference.shelf,
         since=recording.reference.golden if recording.reference.target == recording.reference.base else None,
         folders=folders,
@@ -210,8 +209,7 @@ def keep(
     ------
     GoldenError, OSError : the file system refused
     """
-    from pytest_audioparity.golden.pending import Pending, pending_path, write_pending
-    from pytest_audioparity.golden.provenance import provenance
+    from pytest_audioparity.golden.pending import Pending, write_pending
     from pytest_audioparity.report.json import document
     from pytest_audioparity.report.terminal import render
 
@@ -234,18 +232,20 @@ def keep(
         result=document(result),
         report=render(result),
         settings=proposal.new_settings(whole=whole),
-        provenance=provenance(test=test, root=settings.root, reason=settings.reason, forced=_forced(recording)),
+        provenance=_provenance(recording, test, settings),
     )
-    workspace = Workspace(settings.root)
-    workspace.ensure()
-    path = pending_path(workspace.pending, golden_name(test))
+    Workspace(settings.root).ensure()
+    path = _left(test, settings)
     write_pending(path, pending, proposal.obtained())
     return path
 
 
-def _forced(recording: Recording) -> str | None:
-    """Return the objection that --force-golden overrides."""
-    return recording.doubts.objection if recording.doubts.force else None
+def _provenance(recording: Recording, test: str, settings: Settings) -> dict[str, Any]:
+    """Return where a golden comes from, with the objection that --force-golden overrides."""
+    from pytest_audioparity.golden.provenance import provenance
+
+    forced = recording.doubts.objection if recording.doubts.force else None
+    return provenance(test=test, root=settings.root, reason=settings.reason, forced=forced)
 
 
 def drop(test: str, *, settings: Settings) -> None:
@@ -255,9 +255,13 @@ def drop(test: str, *, settings: Settings) -> None:
     ------
     OSError : the file system refused
     """
-    folder = Workspace(settings.root).pending
-    path = golden_path(folder, golden_name(test))
+    path = _left(test, settings)
     if path.exists():
         from pytest_audioparity.golden.pending import remove_pending
 
-        remove_pending(folder, path)
+        remove_pending(Workspace(settings.root).pending, path)
+
+
+def _left(test: str, settings: Settings) -> Path:
+    """Return the file of what a test left for review. Its name is that of a golden; most tests have left nothing."""
+    return golden_path(Workspace(settings.root).pending, golden_name(test))
