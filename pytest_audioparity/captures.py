@@ -9,6 +9,7 @@ from pytest_audioparity.adapters.capturing import Capture
 from pytest_audioparity.adapters.declaring import Declaring
 from pytest_audioparity.comparison.tolerances import problem_with
 from pytest_audioparity.errors import StageError
+from pytest_audioparity.intake import Intake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,29 +18,15 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from pytest_audioparity.keywords import CaptureKeywords, Declarations, Tolerances
+    from pytest_audioparity.recording import Recording
 
 
-class Captures:
-    """Records what the modules of models return. `Stages` is one, and says what is done with a stage."""
+class Captures(Intake):
+    """Records what the modules of models return."""
 
-    def __init__(self) -> None:
+    def __init__(self, recording: Recording) -> None:
+        super().__init__(recording)
         self._calls: dict[str, int] = {}
-
-    if TYPE_CHECKING:
-
-        def _take(
-            self,
-            name: str,
-            tensor: Any,
-            declared: Mapping[str, Any],
-            tolerance: Mapping[str, Any],
-            *,
-            may_be_empty: bool,
-        ) -> bool: ...
-
-        def _noting_misuse(self) -> AbstractContextManager[None]: ...
-
-        def _announce(self, problem: str) -> Callable[[], None]: ...
 
     def torch(self, module: Any, **keywords: Unpack[CaptureKeywords]) -> AbstractContextManager[None]:
         """Record what the modules of a torch model return while the block runs, in the order of execution.

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from pytest_audioparity.adapters.arrays import as_array, plain_name
-from pytest_audioparity.adapters.arrays import declare as checked
 from pytest_audioparity.adapters.calling import check_step, misdirected
 from pytest_audioparity.adapters.declaring import Declaring
 from pytest_audioparity.adapters.dumps import load
 from pytest_audioparity.adapters.programs import TIMEOUT_SECONDS, Program, stages_of
 from pytest_audioparity.captures import Captures
 from pytest_audioparity.comparison.hyperparameters import merged_settings, plain_settings
-from pytest_audioparity.comparison.tolerances import problem_with, problem_with_kind
-from pytest_audioparity.errors import AudioparityError, StageError
-from pytest_audioparity.records import DECLARED, INPUT, StageTensor
+from pytest_audioparity.comparison.tolerances import problem_with
+from pytest_audioparity.errors import StageError
+from pytest_audioparity.records import DECLARED, INPUT
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from subprocess import CompletedProcess
     from typing import ParamSpec, TypeVar
 
     import numpy as np
     from typing_extensions import Unpack
 
-    from pytest_audioparity.forcing import Call
     from pytest_audioparity.keywords import Declarations, Kind, LogUnit, StageKeywords, Tolerances
-    from pytest_audioparity.recording import Recording
 
     P = ParamSpec("P")
     T = TypeVar("T")
@@ -43,10 +37,6 @@ class Stages(Captures):
 
     Tests get one from the fixture `stages` and do not make it themselves.
     """
-
-    def __init__(self, recording: Recording) -> None:
-        super().__init__()
-        self._recording = recording
 
     def __setitem__(self, name: str, tensor: Any) -> None:
         """Record a stage: the short form of `record`."""
@@ -175,33 +165,6 @@ class Stages(Captures):
         self._take(name, value, dict.fromkeys(DECLARED), {}, call)
         return value
 
-    def _take(
-        self,
-        name: str,
-        tensor: Any,
-        declared: Mapping[str, Any],
-        tolerance: Mapping[str, Any],
-        call: Call | None = None,
-        role: str | None = None,
-        may_be_empty: bool = False,
-    ) -> bool:
-        """Record one stage, and say whether it has elements."""
-        __tracebackhide__ = True
-        with self._noting_misuse():
-            if (problem := problem_with(tolerance, also=DECLARED)) is not None:
-                raise StageError(f"stage {name!r}: {problem}")
-            array = as_array(tensor, plain_name(name))
-            if may_be_empty and not array.size:
-                tolerance = {"allow_empty": True, **tolerance}
-            meta = replace(checked(name, array, **declared), role=role)
-            if (problem := problem_with_kind(tolerance, self._recording.kind(meta))) is not None:
-                raise StageError(f"stage {name!r}: {problem}")
-            self._recording.take(StageTensor(meta, array), tolerance, call)
-            self._recording.steps.note(tensor, meta)
-            if role == INPUT:
-                self._recording.inputs.take(StageTensor(meta, array))
-        return bool(array.size)
-
     def settings(self, values: Mapping[str, Any] | None = None, /, **more: Any) -> None:
         """Record hyper-parameters, such as ``temperature=0.9, top_k=50``; they are compared exactly with the golden's.
 
@@ -302,16 +265,3 @@ class Stages(Captures):
                 for stage in stages:
                     self._recording.take(stage, tolerance)
             return done
-
-    def _announce(self, problem: str) -> Callable[[], None]:
-        return self._recording.doubts.announce(problem)
-
-    @contextmanager
-    def _noting_misuse(self) -> Iterator[None]:
-        """Let the recording know of a mistake that the model's own code may swallow on its way to the test."""
-        __tracebackhide__ = True
-        try:
-            yield
-        except AudioparityError as error:
-            self._recording.doubts.misused(str(error))
-            raise

@@ -56,7 +56,7 @@ WAY = (
         "captured",
         "an array of any runtime, or a file, becomes a StageTensor",
         "expected",
-        (("stages", "captures"), ("captures", "adapters"), ("stages", "recording")),
+        (("stages", "captures"), ("captures", "adapters"), ("captures", "intake"), ("intake", "recording")),
     ),
     Part(
         "compared",
