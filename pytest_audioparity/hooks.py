@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_audioparity.phases import annotate, settle
 from pytest_audioparity.report.properties import properties
 from pytest_audioparity.runs import REPORT_KEY
-from pytest_audioparity.trial import annotate, is_judged, settle
+from pytest_audioparity.trial import is_judged
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -163,7 +163,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """
     result = yield
     if _RECORDS in item.stash or _is_ours(item):
-        from pytest_audioparity.trial import conclude
+        from pytest_audioparity.phases import conclude
 
         conclude(item)
     return result

@@ -80,13 +80,13 @@ WAY = (
         "told",
         "from one frozen ParityResult: the failure, .audioparity/run.json, the page",
         "pass",
-        (("trial", "report"), ("recorder", "runs"), ("recorder", "page")),
+        (("phases", "report"), ("recorder", "runs"), ("recorder", "page")),
     ),
     Part(
         "kept",
         "a golden is written, or waits for a review",
         "estoi",
-        (("trial", "updates"), ("updates", "golden")),
+        (("phases", "updates"), ("updates", "golden")),
     ),
 )
 
