@@ -24,6 +24,7 @@ from pytest_audioparity.inputs import Inputs
 from pytest_audioparity.proposal import Proposal
 from pytest_audioparity.records import DB_PER_UNIT, StageTensor
 from pytest_audioparity.reference import Reference
+from pytest_audioparity.trips import Trips
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from pytest_audioparity.golden.shelf import Shelf
     from pytest_audioparity.records import StageMeta
     from pytest_audioparity.results import ParityResult, StageResult
-    from pytest_audioparity.roundtrip.records import RoundtripResult
     from pytest_audioparity.spec import Spec
 
 
@@ -58,6 +58,7 @@ class Recording:
     steps : what tells the faults of steps from those of their inputs
     causes : what tells why stages fail
     inputs : what the model is given
+    trips : what goes through the test's codec
     """
 
     def __init__(
@@ -77,13 +78,13 @@ class Recording:
         self._recorded: dict[str, StageResult | None] = {}
         self._kept: dict[str, StageTensor] = {}
         self._settings: dict[str, Any] = {}
-        self._roundtrips: list[RoundtripResult] | None = None
         self._observe = observe
         self._closed = False
         golden = self.reference.golden
         self.steps = Steps(golden, self._recorded, self._kept)
         self.causes = Causes(golden, self._recorded, self._kept)
         self.inputs = Inputs(golden, self.reference.error, port=spec.port)
+        self.trips = Trips()
 
     def take(self, actual: StageTensor, overrides: Mapping[str, Any], call: Call | None = None) -> None:
         """Compare one stage and keep the result, and a copy of the tensor unless it passes.
@@ -135,26 +136,6 @@ class Recording:
             raise StageError("settings come after their test was judged; declare them before the test returns")
         self._settings = merged_settings(self._settings, settings)
 
-    def expect_roundtrip(self) -> None:
-        """Take note that something has to go through a codec."""
-        self._roundtrips = self._roundtrips or []
-
-    def may_travel(self, name: str) -> None:
-        """Check that a round trip can be made.
-
-        Raises
-        ------
-        StageError : one of its name was made before, or the test was judged before
-        """
-        if self._closed:
-            raise StageError("a round trip comes after its test was judged; make it before the test returns")
-        if name in [other.name for other in self._roundtrips or ()]:
-            raise StageError("a second round trip of one test needs a name: roundtrip(..., name='at 24 kHz')")
-
-    def travel(self, result: RoundtripResult) -> None:
-        """Keep what became of a round trip."""
-        self._roundtrips = [*(self._roundtrips or ()), result]
-
     def kind(self, meta: StageMeta) -> str | None:
         """Return the declared kind of a stage, the golden's where the test declares none."""
         held = (stage.kind for stage in self.reference.stages if stage.name == meta.name)
@@ -182,11 +163,11 @@ class Recording:
             reason=self._not_judged() or self._problem(root),
             notes=self._notes(root) if self.reference.variant or not passed else (),
             settings=settings,
-            roundtrips=tuple(self._roundtrips or ()),
+            roundtrips=self.trips.results,
         )
 
     def _problem(self, root: Path) -> str | None:
-        if self.reference.is_new and self._roundtrips and not self._recorded:
+        if self.reference.is_new and self.trips.results and not self._recorded:
             return None  # the scores were held to thresholds alone, which needs no golden
         return self.reference.problem(root)
 
@@ -204,13 +185,14 @@ class Recording:
             expected_order=self.reference.order,
             actual_order=self._recorded,
             settings=self._compared_settings(whole=False),
-            roundtrips=tuple(self._roundtrips or ()),
+            roundtrips=self.trips.results,
         )
         return self.causes.explained(result)
 
     def close(self) -> None:
         """Take no more stages: what comes after the judgement would be judged by nobody."""
         self._closed = True
+        self.trips.close()
 
     def refusal(self) -> str | None:
         """Say why these stages cannot become the golden, or return None.
@@ -220,7 +202,7 @@ class Recording:
         """
         if (problem := self._not_judged()) is not None:
             return problem
-        if failed := [check.name for result in self._roundtrips or () for check in result.failed]:
+        if failed := self.trips.failed:
             return f"its round trip fails: {', '.join(failed)}"
         if self.reference.error is not None and not self.reference.is_new:
             return "the golden that is there has to be put right first"
@@ -274,9 +256,9 @@ class Recording:
         """
         if self.doubts.failure is not None:
             return self.doubts.failure
-        if self._roundtrips == []:
+        if self.trips.are_missing:
             return "the test sent nothing through its codec: call roundtrip(encode=..., decode=..., sample_rate=...)"
-        if not self._recorded and self._roundtrips:
+        if not self._recorded and self.trips.results:
             return None
         if not self._recorded:
             return "the test recorded no stage: use stages.record(name, tensor) or stages[name] = tensor"

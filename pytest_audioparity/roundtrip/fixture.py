@@ -51,7 +51,7 @@ class Roundtrip:
         self._recogniser = recogniser
         self._cache = cache
         self._progress = progress
-        recording.expect_roundtrip()
+        recording.trips.expect()
 
     def __call__(
         self,
@@ -111,7 +111,7 @@ class Roundtrip:
         __tracebackhide__ = True
         said = {key: value for key, value in locals().items() if key in Codec.__slots__}
         try:
-            self._recording.may_travel(name)
+            self._recording.trips.begin(name)
             codec = codec_of(said)
             taken = clips_of(clips, codec.sample_rate, transcripts)
             recogniser = self._recogniser() if self._limits.listens else None
@@ -121,7 +121,7 @@ class Roundtrip:
         except AudioparityError as error:
             self._recording.doubts.misused(str(error))
             raise
-        self._recording.travel(found)
+        self._recording.trips.take(found)
         self._keep_scores(trips, name)
         self._object_to_garble(found)
         return found
