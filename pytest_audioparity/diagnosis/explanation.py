@@ -30,7 +30,7 @@ COMPLETE = 0.99
 # An explanation that removes less than half of the squared error does not explain it.
 PARTIAL = 0.5
 # The part of a stage that an exact explanation has to cover: a shift leaves out some frames at one end.
-_COVERED = 0.7
+COVERED = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,5 +89,5 @@ def length(problem: Problem, explanation: Explanation | None) -> float:
 def is_complete(problem: Problem, explanation: Explanation) -> bool:
     """Whether an explanation leaves nothing worth a further one."""
     inside = max(explanation.actual.size, 1)
-    is_exact = math.sqrt(explanation.left / inside) <= problem.floor and inside >= _COVERED * problem.size
+    is_exact = math.sqrt(explanation.left / inside) <= problem.floor and inside >= COVERED * problem.size
     return is_exact or explains(problem, explanation) >= COMPLETE

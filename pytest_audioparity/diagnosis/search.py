@@ -11,7 +11,18 @@ import operator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_audioparity.diagnosis import channels, filters, layout, noise, places, quantised, scale, timing, values
+from pytest_audioparity.diagnosis import (
+    channels,
+    delays,
+    filters,
+    layout,
+    noise,
+    places,
+    quantised,
+    scale,
+    timing,
+    values,
+)
 from pytest_audioparity.diagnosis.explanation import PARTIAL, explains, is_complete, length
 from pytest_audioparity.diagnosis.problem import energy, product, restate
 from pytest_audioparity.records import Finding
@@ -24,7 +35,7 @@ if TYPE_CHECKING:
 
 # Modules with a function find(problem) that yields explanations. Movers keep values and change places, so that a gain
 # may come on top; the others change values.
-MOVERS = (layout, timing)
+MOVERS = (layout, timing, delays)
 CHANGERS = (scale, channels, values, quantised, filters)
 # Causes on top of each other that are searched for.
 _DEPTH = 3

@@ -33,6 +33,8 @@ _COLUMNS = 32
 _FRAMES = 48
 # Linear interpolation of the right stretch leaves less of the signal than this.
 _MISFIT = 0.5
+# Samples on either side that a place between two of them is read from.
+HALF = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +80,25 @@ def overlap(e: Array, a: Array, lag: int) -> tuple[Array, Array]:
 
 
 def _shifted(problem: Problem, e: Array, a: Array, lag: int, axis: int) -> Explanation:
+    message, detail = spoken(problem, axis, lag)
+    why = "check padding, trimming and the delay of filters and codecs"
+    return Explanation("time_shift", f"{message}; {why}", 1, *overlap(e, a, lag), detail)
+
+
+def spoken(problem: Problem, axis: int, shift: float) -> tuple[str, dict[str, Any]]:
+    """Return the sentence of a shift in frames, and its numbers."""
     label = problem.labels[axis]
     unit = "sample" if problem.meta.kind == "waveform" else "frame"
-    word = f"{abs(lag)} {unit}{'s' if abs(lag) != 1 else ''} {'later' if lag > 0 else 'earlier'}"
+    whole = round(shift)
+    # What is known of the part between two samples has two digits, as features are not made to be read there.
+    number = round(abs(whole + float(f"{shift - whole:.2g}")), 6)
+    word = f"{number:.10g} {unit}{'s' if number != 1 else ''} {'later' if shift > 0 else 'earlier'}"
     rate = problem.meta.sample_rate if problem.meta.kind == "waveform" else problem.meta.frame_rate
-    seconds = f" ({abs(lag) / rate * 1000:.4g} ms)" if rate else ""
-    message = f"actual comes {word}{seconds} along {label}; check padding, trimming and the delay of filters and codecs"
-    detail = {"axis": label, "shift": lag}
+    seconds = f" ({abs(shift) / rate * 1000:.4g} ms)" if rate else ""
+    detail = {"axis": label, "shift": shift}
     if problem.meta.kind == "waveform":
-        detail["shift_samples"] = lag
-    return Explanation("time_shift", message, 1, *overlap(e, a, lag), detail)
+        detail["shift_samples"] = shift
+    return f"actual comes {word}{seconds} along {label}", detail
 
 
 def _jumps(problem: Problem, e: Array, a: Array, axis: int) -> Iterator[Explanation]:
@@ -259,21 +270,23 @@ def _misfit(e: Array, a: Array, ratio: float) -> float:
 
 def _resampled(e: Array, ratio: float, n: int) -> Array:
     """Return expected read at every ratio-th place, with a windowed sinc that keeps what both rates can carry."""
-    half = 24
-    band = min(1.0, 1.0 / ratio)
     at = np.arange(n) * ratio
-    first = np.floor(at).astype(int) - half + 1
-    offsets = np.arange(2 * half)
-    places = first[:, None] + offsets
-    distance = at[:, None] - places
-    window = 0.5 * (1 + np.cos(np.clip(np.pi * distance / half, -np.pi, np.pi)))
-    weights = band * np.sinc(band * distance) * window
+    first = np.floor(at).astype(int) - HALF + 1
+    places = first[:, None] + np.arange(2 * HALF)
+    weights = sinc(at[:, None] - places, min(1.0, 1.0 / ratio))
     padded = np.clip(places, 0, len(e) - 1)
     if e.shape[1] == 1:
         single: Array = (weights * e[padded, 0]).sum(axis=1, keepdims=True)
         return single
     result: Array = np.einsum("nk,nkd->nd", weights, e[padded]) if n * e.shape[1] * 48 < 5e7 else _linear(e, at)
     return result
+
+
+def sinc(distance: Array, band: float = 1.0) -> Array:
+    """Return the weights of samples at a distance from where a signal is read: a sinc of that band, windowed."""
+    window = 0.5 * (1 + np.cos(np.clip(np.pi * distance / HALF, -np.pi, np.pi)))
+    weights: Array = band * np.sinc(band * distance) * window
+    return weights
 
 
 def _linear(e: Array, at: Array) -> Array:

@@ -20,6 +20,14 @@ def shifted(rows: Array, frames: int, fill: str = "zero") -> Array:
     return result
 
 
+def delayed(rows: Array, frames: float) -> Array:
+    """Delay by any number of frames, whole or not: each frequency is turned; silence stands before and behind."""
+    size = 1 << (2 * rows.shape[-1]).bit_length()
+    turn = np.exp(-2j * np.pi * np.fft.rfftfreq(size) * frames)
+    result: Array = np.fft.irfft(np.fft.rfft(rows, size) * turn, size)[..., : rows.shape[-1]]
+    return result
+
+
 def fitted(rows: Array, frames: int, value: float = 0.0) -> Array:
     """Cut or fill to a number of frames, at the end."""
     if rows.shape[-1] >= frames:

@@ -67,6 +67,7 @@ SOURCES = (
     Source("uncorrelated", CODES, content.codes_uncorrelated),
     Source("stale", ANY, content.stale),
     Source("time_shift", ANY, timing.time_shift),
+    Source("time_shift", FLOATS, timing.part_of_a_sample),
     Source("sample_rate", FLOATS, timing.sample_rate),
     Source("reversed", ANY, timing.reversed_axis),
     Source("channel_permutation", ANY, channels.channel_permutation),

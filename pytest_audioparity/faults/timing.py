@@ -17,6 +17,8 @@ _CODEC_DELAY = 1105
 _HOP = 256
 # Frames whose neighbours correlate less cannot be read between, as a stretched input would make them.
 _SMOOTH = 0.5
+# A waveform of fewer samples is mostly its own beginning and end.
+_SHORTEST = 256
 _RATES = ((24000, 22050), (16000, 24000), (44100, 48000), (48000, 44100), (22050, 24000))
 
 
@@ -35,6 +37,16 @@ def time_shift(subject: Subject, rng: np.random.Generator) -> Iterator[Change]:
             name = f"{abs(shift)} frames {'late' if shift > 0 else 'early'}, {fill} moved in"
             moved = subject.untimed(signals.shifted(rows, shift, fill))
             yield Change(name, moved, {"shift_frames": shift, "fill": fill})
+
+
+def part_of_a_sample(subject: Subject, rng: np.random.Generator) -> Iterator[Change]:
+    """Come late or early by no whole number of samples, as behind a filter with an even number of taps."""
+    rows = _rows(subject, _SHORTEST)
+    if rows is None or subject.kind != "waveform":
+        return
+    for shift in (0.5, -0.5, 15.5, round(float(rng.uniform(0.1, 0.4)), 3)):
+        name = f"{abs(shift):g} samples {'late' if shift > 0 else 'early'}"
+        yield Change(name, subject.untimed(signals.delayed(rows, shift)), {"shift_frames": shift})
 
 
 def sample_rate(subject: Subject, _rng: np.random.Generator) -> Iterator[Change]:

@@ -63,6 +63,9 @@ def _front_end(name: str) -> Iterator[tuple[StageTensor, Fault]]:
         ("channel_offset", "Slaney's area of the filters", _slaney(mel, filters), ()),
     ]
     yield from (_pair(code, f"{name}: {what}", right, wrong, also, **declared) for code, what, wrong, also in table)
+    # Padded by half a hop less, every frame begins half a hop later.
+    later = np.log(np.maximum(filters @ _magnitude(audio[_HOP // 2 :], hann), 1e-5))
+    yield _pair("time_shift", f"{name}: half a hop of padding less", right[:, : later.shape[1]], later, **declared)
     # With a window of sum one, a usual floor is where speech is silent.
     quiet = mel / hann.sum()
     right = np.log(np.maximum(quiet, 1e-4))

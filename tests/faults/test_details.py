@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import soxr
 
 from pytest_audioparity.faults import faults_of
 from pytest_audioparity.faults.subject import subject_of
@@ -81,11 +82,25 @@ def test_the_axes_put_back_are_the_stage():
 def test_a_shift_undone_is_the_stage_where_both_have_frames():
     for e, a, fault in made("time_shift"):
         shift = fault.detail["shift_frames"]
+        if shift % 1:
+            continue
         later, earlier = (rows(a), rows(e)) if shift > 0 else (rows(e), rows(a))
         tolerance = _ROUNDING * e.rms
         np.testing.assert_allclose(
             later[..., abs(shift) :], earlier[..., : -abs(shift)], rtol=_ROUNDING, atol=tolerance
         )
+
+
+def test_a_part_of_a_sample_is_a_whole_number_of_them_at_a_higher_rate():
+    """A resampler to twice the rate makes half a sample one."""
+    halves = [each for each in made("time_shift", ["waveform"]) if each[2].detail["shift_frames"] % 1 == 0.5]
+    assert len(halves) >= 20
+    for e, a, fault in halves:
+        fine_e, fine_a = (soxr.resample(rows(side).reshape(-1, side.frames)[0], 1, 2) for side in (e, a))
+        moved = np.roll(fine_e, round(2 * fault.detail["shift_frames"]))
+        # Silence moves in at the ends, where the speech was cut.
+        inner = slice(200, -200)
+        assert np.mean((fine_a - moved)[inner] ** 2) < 1e-3 * np.mean(moved[inner] ** 2)
 
 
 def test_nothing_differs_before_a_divergence_and_much_does_after_it():
