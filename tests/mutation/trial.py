@@ -46,7 +46,7 @@ _NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "build", "dist", ".*cache"
 _MEMORY_BYTES = 6 * 2**30
 _CPU_FACTOR, _CPU_SECONDS = 4, 10
 # The machine may do other things; what waits for something that does not come takes no processor time.
-_WALL_FACTOR = 8
+_WALL_FACTOR = 4
 
 
 @dataclass(frozen=True, slots=True)
