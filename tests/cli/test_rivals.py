@@ -31,7 +31,11 @@ def lock(review):
 def test_a_review_that_never_ends_is_named_and_nothing_is_written(review, lock, monkeypatch):
     review.obtain(s_a=1)
     monkeypatch.setattr(decisions, "_LOCK_SECONDS", 0)
+    end = threading.Timer(2, fcntl.flock, (lock, fcntl.LOCK_UN))  # so that this test ends, whatever a review does
+    end.start()
     status, _, err = review.run("golden", "accept")
+    end.cancel()
+    end.join()
     assert status == 1
     assert err == f"not accepted {TEST}: another review of this project is at work; end it first\n"
     assert not review.golden().exists()
