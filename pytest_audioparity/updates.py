@@ -110,22 +110,24 @@ def describe(recording: Recording, result: ParityResult, *, test: str, settings:
     """Return what the record of a run says of a test, in plain types: its golden and the numbers that decided."""
     from pytest_audioparity.report.attribution import settings_problem
     from pytest_audioparity.report.headline import headline
-    from pytest_audioparity.report.json import compact, compact_roundtrips, first_finding, passing_roundtrips
+    from pytest_audioparity.report.json import (
+        compact,
+        compact_roundtrips,
+        first_finding,
+        jump_document,
+        passing_roundtrips,
+    )
     from pytest_audioparity.report.roundtrips import roundtrip_problem
 
-    variant = None
-    if recording.reference.variant is not None:
-        farthest, _ = recording.reference.distance
-        stage, deviation_db = (None, None) if farthest is None else (farthest.name, farthest.deviation_db)
-        variant = {"name": recording.reference.variant, "stage": stage, "deviation_db": deviation_db}
     return {
         "test": test,
         "golden": name_of(recording.reference.path, settings.golden_dir),
         "port": recording.spec.port,
-        "variant": variant,
+        "variant": _variant(recording),
         "verdict": result.verdict,
         "reason": result.reason or settings_problem(result) or roundtrip_problem(result),
         "first_divergence": result.first_divergence,
+        "second_jump": None if result.passed else jump_document(result),
         "headline": None if result.passed else headline(result),
         "finding": first_finding(result),
         "pending": None,
@@ -140,6 +142,15 @@ def describe(recording: Recording, result: ParityResult, *, test: str, settings:
         "roundtrips": compact_roundtrips(result),
         "passing_roundtrips": passing_roundtrips(result),
     }
+
+
+def _variant(recording: Recording) -> dict[str, Any] | None:
+    """Return the variant of the golden that was compared with, and how far it is from the golden itself."""
+    if recording.reference.variant is None:
+        return None
+    farthest, _ = recording.reference.distance
+    stage, deviation_db = (None, None) if farthest is None else (farthest.name, farthest.deviation_db)
+    return {"name": recording.reference.variant, "stage": stage, "deviation_db": deviation_db}
 
 
 def planned(recording: Recording, settings: Settings) -> dict[str, Any]:

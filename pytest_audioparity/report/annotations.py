@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_audioparity.report.brief import audio_verdict, by_weight, finding, first_stage, headline, own_deviation
+from pytest_audioparity.report.brief import (
+    audio_verdict,
+    by_weight,
+    finding,
+    first_stage,
+    headline,
+    own_deviation,
+    second_jump,
+)
 from pytest_audioparity.report.numbers import counted
 from pytest_audioparity.report.plain_text import clean, clean_line
 
@@ -48,6 +56,8 @@ def _lines(failure: Failure) -> Iterator[str]:
         yield f"first divergence: {stage['name']}{said}"
     if own := own_deviation(stage):
         yield f"own part: {own}"
+    if jump := second_jump(account):
+        yield f"a second jump: {jump}"
     if found := finding(account):
         yield f"finding: {found}"
     if (audio := audio_verdict(account)) not in (None, "ok"):

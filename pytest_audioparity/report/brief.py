@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.records import FAIL, NOT_MEASURED
+from pytest_audioparity.report.jumps import Jump
 from pytest_audioparity.report.numbers import decibel, percent, share_text
 
 if TYPE_CHECKING:
@@ -112,6 +113,15 @@ def allowed(stage: Mapping[str, Any] | None) -> str:
     if stage.get("match") is not None:
         return f"{percent(1 - (stage.get('min_match') or 0.0))} of the codes"
     return "" if stage.get("tol_db") is None else f"{stage['tol_db']:.6g} dB"
+
+
+def second_jump(account: Mapping[str, Any]) -> str:
+    """Write which stage is off by far more than all before it, and from how much to how much, empty where none is."""
+    jump = account.get("second_jump")
+    if not jump:
+        return ""
+    before, after = (math.inf if jump[key] is None else jump[key] for key in ("before_db", "after_db"))
+    return f"{jump['stage']}, {Jump(jump['stage'], before, after).text}"
 
 
 def finding(account: Mapping[str, Any]) -> str:

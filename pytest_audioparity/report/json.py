@@ -30,7 +30,7 @@ def document(result: ParityResult) -> dict[str, Any]:
             "schema": SCHEMA,
             "verdict": result.verdict,
             "first_divergence": result.first_divergence,
-            "second_jump": None if (jump := second_jump(result)) is None else asdict(jump),
+            "second_jump": jump_document(result),
             "reason": result.reason,
             "notes": dict(result.notes),
             "settings": [
@@ -155,6 +155,12 @@ def compact(stage: StageResult) -> dict[str, Any]:
     entry["reason"] = stage.reason
     entry["findings"] = [f.code for f in stage.findings]
     return entry
+
+
+def jump_document(result: ParityResult) -> dict[str, Any] | None:
+    """Return the second place to look as a dictionary, or None where there is none."""
+    jump = second_jump(result)
+    return None if jump is None else {key: plain(value) for key, value in asdict(jump).items()}
 
 
 def first_finding(result: ParityResult) -> dict[str, Any] | None:

@@ -32,6 +32,7 @@ def properties(account: Mapping[str, Any]) -> list[tuple[str, str]]:
         "outcome": account.get("outcome"),
         "golden": account.get("golden"),
         "first_divergence": account.get("first_divergence"),
+        "second_jump": (account.get("second_jump") or {}).get("stage"),
         "finding": finding_code(account),
         "audio": audio_verdict(account),
         **({} if stage is None else _numbers(stage)),

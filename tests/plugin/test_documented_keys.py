@@ -54,7 +54,13 @@ def test_the_properties_are_documented():
     """Every one that a test can have."""
     x = np.arange(9.0)
     numbers = [compact(compare({"x": a}, {"x": a + 1}).stages[0]) for a in (x, x.astype(int))]
-    more = {"first_divergence": "x", "finding": {"code": "offset"}, "verdict": "fail", "outcome": "failed"}
+    more = {
+        "first_divergence": "x",
+        "second_jump": {"stage": "y"},
+        "finding": {"code": "offset"},
+        "verdict": "fail",
+        "outcome": "failed",
+    }
     names = set()
     for stage in numbers:
         stage |= {"own_deviation_db": 1.0, "audio": "garbled"}

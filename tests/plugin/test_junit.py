@@ -55,6 +55,15 @@ def test_each_parity_test_has_its_properties_once(model, family, flags):
         assert len(dict(properties)) == len(properties)
 
 
+def test_a_second_jump_is_named(project):
+    """The record of a run says which stage is off by far more than all before it, and so does the file."""
+    stages = "def test_model(stages): stages['mel'] = np.arange(9.0) * {}; stages['audio'] = np.arange(9.0) * {}\n"
+    project.write(stages.format(1, 1))
+    project.run("--update-golden")
+    project.write(stages.format(1.01, 3))
+    assert dict(properties_of(project)["test_model"])["audioparity.second_jump"] == "audio"
+
+
 def test_an_update_says_so(model):
     """The outcome of a test whose golden was written is another one than passed."""
     found = properties_of(model, "--update-golden", "-k", "test_model or test_fine")

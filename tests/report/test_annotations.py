@@ -47,6 +47,17 @@ def test_a_failure_stands_on_its_line_with_its_numbers_and_cause():
     ]
 
 
+def test_a_second_jump_is_named_with_its_numbers():
+    """Behind the first divergence; what is infinite is null in the record of a run."""
+    for after, said in ((8.0, "8.00"), (None, "inf")):
+        jump = {"stage": "vocoder", "before_db": 0.02, "after_db": after}
+        (line,) = annotation_lines([failure(said=account(0.02, second_jump=jump))])
+        lines = read_back(line)[2].splitlines()
+        assert lines[1:3] == ["first divergence: mel", f"a second jump: vocoder, 0.0200 -> {said} dB"]
+    (line,) = annotation_lines([failure(said=account(0.02, second_jump=None))])
+    assert "second jump" not in line
+
+
 def test_no_text_can_end_a_command_or_begin_another():
     name = "t.py::test_a[100%:a,b%0A\r\n::error ::x]"
     (line,) = annotation_lines([failure(name, message="first: 50%, then::x", file="dir,a:b/100%.py", line=1)])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pytest_audioparity.api import compare
-from pytest_audioparity.report.json import compact, first_finding
+from pytest_audioparity.report.json import compact, first_finding, jump_document
 from pytest_audioparity.report.properties import properties
 
 X = np.random.default_rng(0).standard_normal((8, 40))
@@ -17,6 +17,7 @@ def told(expected, actual, **more):
     stages = [compact(stage) for stage in result.stages]
     account = {"verdict": result.verdict, "first_divergence": result.first_divergence, "stages": stages}
     account |= {"golden": "test_x/test_x", "outcome": "failed", "finding": first_finding(result), **more}
+    account["second_jump"] = jump_document(result)
     return {name.removeprefix("audioparity."): value for name, value in properties(account)}
 
 
@@ -65,3 +66,10 @@ def test_the_worst_audio_verdict_is_told_and_that_of_round_trips_counts():
 
 def test_names_cannot_break_a_line_or_the_file():
     assert properties({"golden": "a\nb\x00"}) == [("audioparity.golden", "a\\nb\\x00")]
+
+
+def test_a_second_jump_is_named():
+    """The stage that is off by far more than any before it, and only where there is one."""
+    expected = dict.fromkeys("abc", X)
+    assert told(expected, {"a": X * 1.002, "b": X * 1.002, "c": X * 3})["second_jump"] == "c"
+    assert "second_jump" not in told(expected, {"a": X * 3, "b": X * 3, "c": X * 3})
