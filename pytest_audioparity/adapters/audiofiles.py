@@ -98,7 +98,8 @@ def read_samples(audio: Any, dtype: str, size_bytes: int) -> Array:
 
     item_bytes = audio.channels * np.dtype(dtype).itemsize
     if audio.frames * item_bytes <= size_bytes * _USUAL_GROWTH:
-        samples: Array = audio.read(dtype=dtype)
+        # All are asked for by their number: some codecs cannot seek (GSM 6.10), and are not asked how many are left.
+        samples: Array = audio.read(audio.frames, dtype=dtype)
         return samples
     blocks: list[Array] = []  # a header may claim anything: room is made as samples come
     while len(block := audio.read(_BLOCK_SAMPLES, dtype=dtype)):

@@ -23,6 +23,7 @@ from pytest_audioparity import StageError, score, score_many
 from pytest_audioparity.audio import pool as workers
 from pytest_audioparity.audio.jobs import Job, Scored
 from pytest_audioparity.audio.pool import attempt
+from pytest_audioparity.audio.reading import decoded
 from tests.audio.verdicts import SPEECH
 
 RATE = 16_000
@@ -151,6 +152,19 @@ def test_pairs_are_paths_too_and_names_are_optional(tmp_path, clips):
         items = list(score_many(pairs, sample_rate=RATE, pesq=False, executor=pool))
     assert [item.name for item in items] == [str(estimate), "named", "2"]
     assert [item.result.verdict for item in items] == ["level_changed"] * 3
+
+
+def test_audio_whose_codec_cannot_seek_is_read_whole(tmp_path, clips):
+    """Telephones' codec GSM 6.10: libsndfile plays it from front to back alone."""
+    with soundfile.SoundFile(tmp_path / "e.wav", "w", RATE, 1, subtype="GSM610") as file:
+        file.write(clips[0][1])
+    with soundfile.SoundFile(tmp_path / "e.wav") as file:
+        assert not file.seekable()
+    samples, rate = decoded(tmp_path / "e.wav", (tmp_path / "e.wav").read_bytes())
+    assert rate == RATE
+    # Blocks of 320 samples.
+    assert 0 <= samples.size - clips[0][1].size < 320
+    assert np.corrcoef(samples[: clips[0][1].size], clips[0][1])[0, 1] > 0.9
 
 
 def test_pairs_are_taken_only_as_far_ahead_as_asked(clips):
