@@ -102,9 +102,8 @@ def settle(item: pytest.Item) -> None:
             size = write(trial.recording, test=test_id(item), settings=settings, folders=run.folders)
         except AudioparityError as error:
             raise Failure(_below(settings.root, error)) from None
-        finally:  # a golden that could not be replaced may have left its tensors in the cache
-            if is_first and run.folders:
-                item.config.add_cleanup(partial(sync_folders, run.folders))
+        if is_first:
+            item.config.add_cleanup(partial(sync_folders, run.folders))
         trial.update.update(planned=False, size_bytes=size)
         trial.written = True
 

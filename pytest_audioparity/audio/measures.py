@@ -107,10 +107,10 @@ def pitch(reference: Array, estimate: Array) -> Measures:
     """Measure how far the pitch is off, of both sides at 10 kHz beside each other."""
     errors = pitch_errors(reference, estimate)
     few = f"fewer than {FEWEST} frames of 16 ms are voiced on both sides"
-    short = f"the sides have less than {1000 * SHORTEST_SECONDS:.0f} ms in common"
+    none = f"no frame is voiced on either side, or they have less than {1000 * SHORTEST_SECONDS:.0f} ms in common"
     return {
         "f0_error": _measure("f0_error", errors.cents, few),
-        "f0_frame_error": _measure("f0_frame_error", errors.share, short),
+        "f0_frame_error": _measure("f0_frame_error", errors.share, none),
     }
 
 

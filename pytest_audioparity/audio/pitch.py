@@ -50,7 +50,7 @@ class PitchErrors:
     cents : the median of |1200·log2(f₀ of the estimate / f₀ of the reference)| over the frames in which both are
         voiced, so that a shift by x cents scores x, and a few octave errors nothing; None for fewer than 10 frames
     share : of all frames, those in which one side alone is voiced, or their pitches are more than 20 % apart: the F₀
-        frame error of Chu and Alwan (ICASSP 2009); None where there is no frame
+        frame error of Chu and Alwan (ICASSP 2009); None where neither side has a voiced frame, which says nothing
     """
 
     cents: float | None
@@ -60,9 +60,9 @@ class PitchErrors:
 def pitch_errors(reference: Array, estimate: Array) -> PitchErrors:
     """Compare the pitch of two signals of 10 kHz that stand beside each other, shape (time,)."""
     left, right = contour(reference), contour(estimate)
-    if not left.size:
-        return PitchErrors(None, None)
     voiced = left > 0, right > 0
+    if not (voiced[0].any() or voiced[1].any()):
+        return PitchErrors(None, None)
     both = voiced[0] & voiced[1]
     cents = np.abs(1200 * np.log2(right[both] / left[both]))
     wrong = int(np.count_nonzero(voiced[0] != voiced[1])) + int(np.count_nonzero(cents > _GROSS_CENTS))

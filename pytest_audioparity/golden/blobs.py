@@ -66,7 +66,7 @@ def size_of(file: Path) -> int | None:
         return None
 
 
-def keep(cache: Path, blob: Blob, data: memoryview, folders: set[Path] | None = None) -> None:
+def keep(cache: Path, blob: Blob, data: memoryview) -> None:
     """Put bytes into the cache, unless they are there, and flush them to the disk: no store may have them yet.
 
     Raises
@@ -81,7 +81,8 @@ def keep(cache: Path, blob: Blob, data: memoryview, folders: set[Path] | None = 
     def write(file: BinaryIO) -> None:
         file.write(data)
 
-    replace_file(cache / blob.address, write, folders=folders)
+    # Flushed at once: a manifest must never be on the disk before what it names.
+    replace_file(cache / blob.address, write)
 
 
 def ignore_in_git(cache: Path) -> None:

@@ -209,7 +209,7 @@ def write_manifest(
         entry, blob, data = _described(stage)
         try:
             if data:
-                keep(cache, blob, data, folders)
+                keep(cache, blob, data)
         except OSError as error:
             raise unwritable(path, error, what=f"tensors in the cache {cache}") from None
         blobs.add(blob)

@@ -90,13 +90,14 @@ def test_what_is_shorter_than_a_frame_has_no_pitch(samples):
 
 
 def test_silence_and_noise_have_no_pitch(random):
-    """Of what has no voice the median does not exist, with the reason, and both sides agree that there is none."""
+    """Of what has no voice nothing is measured, with the reason: no limit passes where there is no evidence."""
     noise = random.standard_normal(RATE)
     errors = pitch_errors(noise, noise)
-    assert (errors.cents, errors.share) == (None, 0)
+    assert (errors.cents, errors.share) == (None, None)
     assert pitch_errors(np.zeros(RATE), np.zeros(RATE)) == errors
     result = score(noise, noise, sample_rate=RATE, pesq=False)
     assert "voiced on both sides" in result.not_measured["f0_error"]
+    assert "no frame is voiced" in result.not_measured["f0_frame_error"]
 
 
 def test_a_long_clip_is_cut_without_seams(monkeypatch):
