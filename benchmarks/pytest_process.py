@@ -18,8 +18,9 @@ PYTEST = ("-m", "pytest", *ARGUMENTS)
 WITHOUT_PLUGIN = ("-p", "no:audioparity")
 _PASSED, _FAILED, _NO_TESTS = 0, 1, 5
 _SHOWN = 2000
-# In CI the plugin refuses to write goldens, and pytest's own output differs; without byte code every start compiles.
-_NOT_INHERITED = ("CI", "PYTEST_ADDOPTS", "PYTHONDONTWRITEBYTECODE")
+# In CI the plugin refuses to write goldens, and pytest's own output differs; without byte code every start compiles; a
+# worker of pytest-xdist that runs our tests is not what these processes are.
+_NOT_INHERITED = ("CI", "PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "PYTHONDONTWRITEBYTECODE")
 
 
 def children_seconds() -> float:
@@ -59,16 +60,19 @@ def count_instructions(folder: Path, arguments: Sequence[str], environment: Mapp
         counted.unlink()
 
 
+def inherited() -> dict[str, str]:
+    """Return the environment without what would change a run of pytest."""
+    return {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+
+
 def _run(
     command: Sequence[str],
     folder: Path,
     environment: Mapping[str, str] | None,
     accepted: Sequence[int] = (_PASSED, _NO_TESTS),
 ) -> str:
-    inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
-    done = subprocess.run(
-        command, cwd=folder, env={**inherited, **(environment or {})}, capture_output=True, text=True, check=False
-    )
+    given = {**inherited(), **(environment or {})}
+    done = subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True, check=False)
     if done.returncode not in accepted:
         output = (done.stdout + done.stderr)[-_SHOWN:]
         raise RuntimeError(f"{' '.join(command)} exited with {done.returncode}:\n{output}")

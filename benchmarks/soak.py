@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.pytest_process import PYTEST
+from benchmarks.pytest_process import PYTEST, inherited
 from benchmarks.sizes import Sizes
 from benchmarks.tables import megabytes, note, section, table
 from pytest_audioparity.golden.names import golden_name, golden_path
@@ -176,8 +176,7 @@ def soak(
 
 
 def _pytest(folder: Path, tests: int, mb: float, gain: float, *arguments: str) -> str:
-    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "PYTEST_ADDOPTS")}
-    environment |= {"SOAK_TESTS": str(tests), "SOAK_MB": str(mb), "SOAK_GAIN": str(gain)}
+    environment = inherited() | {"SOAK_TESTS": str(tests), "SOAK_MB": str(mb), "SOAK_GAIN": str(gain)}
     command = [sys.executable, *(_WITH_XDIST if "-n" in arguments else PYTEST), *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1):

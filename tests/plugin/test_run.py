@@ -130,7 +130,7 @@ FAILURES = {
     "empty": ([], "the command is a list of one or more texts and paths, not []"),
     "number": (["sleep", 1], "the command is a list of one or more texts and paths, not ['sleep', 1]"),
     "NUL": (["sh", "-c", "\0"], "'sh' cannot be run: embedded null byte"),
-    "damaged": (["sh", "-c", 'head -c 100 mel.npy > "$AUDIOPARITY_DUMP"'], "dump.safetensors cannot be read:"),
+    "damaged": (["sh", "-c", 'head -c 100 mel.npy > "$AUDIOPARITY_DUMP"'], "dump.safetensors has an unreadable header"),
     "log": (["sh", "-c", 'echo x > "$AUDIOPARITY_DUMP.log"'], "is none of the files that can be read"),
 }
 
