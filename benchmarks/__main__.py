@@ -17,6 +17,7 @@ BENCHMARKS = {
     for name in (
         "startup",
         "per_test",
+        "workers",
         "kernel",
         "files",
         "golden",

@@ -14,7 +14,7 @@ from benchmarks.tables import milliseconds, note, ratio, section, table
 from benchmarks.timing import Rounds, measure
 
 # Every test makes the same four tensors of 80 x 100; GAIN keeps them from being equal to what is stored.
-_COMMON = """
+COMMON = """
 import os
 from pathlib import Path
 import numpy as np
@@ -28,7 +28,7 @@ each = pytest.mark.parametrize("number", range(int(os.environ["TESTS"])))
 def tensors(number):
     return zip(NAMES, (BASE + np.float32(number)) * GAIN)
 """
-_SUITES = {
+SUITES = {
     "bare": """
 @each
 def test_model(number):
@@ -122,8 +122,8 @@ def run(sizes: Sizes) -> str:
 def _make_suites(folder: Path, tests: int) -> None:
     """Write the suites and what they compare with, and run each once, so that all are compiled."""
     make_root(folder)
-    for name, text in _SUITES.items():
-        folder.joinpath(f"test_{name}.py").write_text(_COMMON + text)
+    for name, text in SUITES.items():
+        folder.joinpath(f"test_{name}.py").write_text(COMMON + text)
     _run_suite(folder, "bare", tests, ())
     _run_suite(folder, "parity", tests, ("--update-golden",), {"GAIN": "1"})
     _run_suite(folder, "allclose", tests, (), {"GAIN": "1", "WRITE": "1"})

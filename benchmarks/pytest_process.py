@@ -13,8 +13,15 @@ from pathlib import Path
 
 # Other plugins would add their own noise, some of it hundreds of milliseconds; all that pytest would load are blocked.
 _OTHERS = sorted({entry.name for entry in entry_points(group="pytest11")} - {"audioparity"})
-ARGUMENTS = ("-q", *(part for name in ("cacheprovider", *_OTHERS) for part in ("-p", f"no:{name}")))
+
+
+def _without(*names: str) -> tuple[str, ...]:
+    return ("-q", *(part for name in ("cacheprovider", *names) for part in ("-p", f"no:{name}")))
+
+
+ARGUMENTS = _without(*_OTHERS)
 PYTEST = ("-m", "pytest", *ARGUMENTS)
+WITH_XDIST = ("-m", "pytest", *_without(*(name for name in _OTHERS if not name.startswith("xdist"))))
 WITHOUT_PLUGIN = ("-p", "no:audioparity")
 _PASSED, _FAILED, _NO_TESTS = 0, 1, 5
 _SHOWN = 2000

@@ -25,6 +25,7 @@ class Sizes:
     soak_tests, soak_mb : how many tests fail, and megabytes of the stages of each
     goldens : how many small goldens are written in one run
     tests : two sizes of a generated suite; the cost of a test is the slope between them
+    shared_tests : how many tests two processes share
     """
 
     large_mb: int
@@ -40,6 +41,7 @@ class Sizes:
     soak_mb: float
     goldens: int
     tests: tuple[int, int]
+    shared_tests: int
 
     def with_large(self, megabytes: int) -> Sizes:
         """Return the same with large arrays of another size; very large ones are measured less often."""
@@ -64,6 +66,7 @@ FULL = Sizes(
     soak_mb=5,
     goldens=1000,
     tests=(30, 330),
+    shared_tests=5000,
 )
 QUICK = Sizes(
     large_mb=8,
@@ -79,4 +82,5 @@ QUICK = Sizes(
     soak_mb=0.1,
     goldens=20,
     tests=(5, 25),
+    shared_tests=20,
 )

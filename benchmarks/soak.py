@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.pytest_process import PYTEST, inherited
+from benchmarks.pytest_process import PYTEST, WITH_XDIST, inherited
 from benchmarks.sizes import Sizes
 from benchmarks.tables import megabytes, note, section, table
 from pytest_audioparity.golden.names import golden_name, golden_path
@@ -107,8 +107,6 @@ def test_codec(roundtrip, number):
 
 # Tests that have stages and goldens of their own; the others have those of one of them.
 _SHARED = 8
-# What PYTEST blocks with the other plugins.
-_WITH_XDIST = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +175,7 @@ def soak(
 
 def _pytest(folder: Path, tests: int, mb: float, gain: float, *arguments: str) -> str:
     environment = inherited() | {"SOAK_TESTS": str(tests), "SOAK_MB": str(mb), "SOAK_GAIN": str(gain)}
-    command = [sys.executable, *(_WITH_XDIST if "-n" in arguments else PYTEST), *arguments]
+    command = [sys.executable, *(WITH_XDIST if "-n" in arguments else PYTEST), *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode not in (0, 1):
         raise RuntimeError(f"{' '.join(command)} exited with {done.returncode}:\n{(done.stdout + done.stderr)[-2000:]}")

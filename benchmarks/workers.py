@@ -1,0 +1,51 @@
+"""How much faster many small parity tests are in two processes of pytest-xdist than in one."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+from benchmarks.per_test import COMMON, SUITES
+from benchmarks.pytest_process import PYTEST, WITH_XDIST, children_seconds, make_root, run_python
+from benchmarks.sizes import Sizes
+from benchmarks.tables import note, ratio, section, table
+from benchmarks.timing import measure_by
+
+_TITLES = {"bare": "bare tests", "parity": "parity tests"}
+_WAYS = {"one process": PYTEST, "`-n 2`": (*WITH_XDIST, "-n", "2")}
+
+
+def run(sizes: Sizes) -> str:
+    """Run tests of four stages, and the same tests without us, in one process and in two."""
+    tests = sizes.shared_tests
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_root(folder)
+        for suite in _TITLES:
+            folder.joinpath(f"test_{suite}.py").write_text(COMMON + SUITES[suite])
+        given = {"TESTS": str(tests)}
+        run_python(folder, (*PYTEST, "test_parity.py", "--update-golden"), given)
+        candidates = {
+            f"{title}, {way}": partial(
+                run_python, folder, (*arguments, f"test_{suite}.py"), given | {"GAIN": "1.00001"}
+            )
+            for suite, title in _TITLES.items()
+            for way, arguments in _WAYS.items()
+        }
+        wall, used = measure_by(
+            (time.perf_counter, children_seconds), candidates, rounds=max(1, sizes.many_rounds), warm_up=0
+        )
+    rows = []
+    for name in wall.names:
+        alone = f"{name.partition(',')[0]}, {next(iter(_WAYS))}"
+        faster = ratio(1 / wall.ratio(name, alone))
+        rows.append(
+            (name, f"{wall.median(name):.1f}", f"{used.median(name):.1f}", faster, ratio(used.ratio(name, alone)))
+        )
+    return section(
+        f"workers: {tests} tests with four float32 stages of 80x100 that pass",
+        table(("", "wall s", "CPU s", "times as fast as one process", "CPU / one process"), rows),
+        note("whole pytest processes, their start included; wall time says something on two idle cores only"),
+    )
