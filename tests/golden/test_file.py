@@ -595,6 +595,12 @@ class TestAtomic:
         atomic.sync_folders(folders)
         assert events[4:] == ["folder"]
 
+    def test_a_folder_is_noted_for_what_is_to_last_alone(self, path):
+        for durable in (True, False):
+            folders = set()
+            atomic.replace_bytes(path, b"x", durable=durable, folders=folders)
+            assert folders == ({path.parent} if durable else set())
+
     def test_the_whole_content_and_its_permissions_are_there_when_the_disk_is_waited_for(self, path, monkeypatch):
         write(path)
         path.chmod(0o600)
