@@ -58,8 +58,9 @@ def test_a_range_or_a_shape_of_no_initialiser_is_not_named():
     assert initialiser(one_beyond, [(64, 48)]) is None
 
 
-def test_no_trained_tensor_looks_untrained():
+def test_no_trained_tensor_looks_untrained(needs):
     """None of the tensors of a trained VAD that are large enough for a test."""
+    needs("silero_vad")
     taken = [_in_wheel("silero-vad", "silero_vad/data/silero_vad_16k_op15.onnx")]
     looked = 0
     for path in taken:
