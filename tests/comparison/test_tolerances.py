@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pytest_audioparity.comparison.kinds import compare_values
 from pytest_audioparity.comparison.tolerances import (
     PRESET_DB,
+    STAGES_KEYWORD,
     accepted_dtypes,
     judge,
     layered,
@@ -89,6 +90,11 @@ def test_a_precision_brings_its_preset_over_a_more_general_tol_db_and_not_over_i
     assert layered([{"tol_db": 5.0}, {"precision": "fp16"}], "x").tol_db == 0.1
     assert layered([{"tol_db": 5.0}, {"precision": "fp16", "tol_db": 0.7}], "x").tol_db == 0.7
     assert layered([{"precision": "fp16"}, {"tol_db": 5.0}], "x").tol_db == 5.0
+
+
+def test_a_layer_that_says_something_else_leaves_tol_db_as_it_is():
+    assert layered([{"tol_db": 5.0}, {"atol": 0.1}], "x").tol_db == 5.0
+    assert layered([{"tol_db": 5.0, "stages": {"x": {"dtype": "any"}}}], "x").tol_db == 5.0
 
 
 def test_deviation_and_peak_pass_up_to_and_at_their_limits():
@@ -203,7 +209,18 @@ def test_the_smallest_tolerance_of_a_peak_that_nobody_judges_is_the_deviation():
     assert smallest_tol_db(measured(deviation_db=0.2, peak_db=500.0), layered([{"tol_peak_db": None}], "x")) == 0.2
 
 
-@pytest.mark.parametrize("numbers", [{}, {"deviation_db": math.inf, "peak_db": math.inf}, {"match": 0.5}])
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {},
+        {"match": 0.5},
+        {"deviation_db": math.inf, "peak_db": math.inf},
+        {"deviation_db": math.inf, "peak_db": 1.0},
+        {"deviation_db": 0.5, "peak_db": math.inf},
+        {"deviation_db": 0.5},
+        {"peak_db": 0.5},
+    ],
+)
 def test_no_tolerance_is_the_smallest_when_none_would_pass(numbers):
     assert smallest_tol_db(measured(**numbers), layered([], "x")) is None
 
@@ -290,6 +307,8 @@ def test_the_word_that_was_meant_is_much_alike_or_begins_alike():
     assert nearest("tol_bd", ["tol_db", "tol_peak_db"]) == "tol_db"
     assert nearest("min", ["min_pesq_wb", "min_stoi"]) == "min_stoi"
     assert nearest("mi", ["min_pesq_wb"]) is None
+    assert nearest("min", ["min_pesq_wb"]) == nearest("mint", ["min_pesq_wb"]) == "min_pesq_wb"
+    assert nearest("db_tol", ["tol_db"]) == "tol_db"  # half alike: "tol" of six letters on either side
     assert nearest("xyz", ["tol_db"]) is None
 
 
@@ -310,12 +329,20 @@ def test_a_wrong_keyword_for_some_stages_is_told_with_their_glob():
         ("min_pesq_wb", [1, 5, 2.5, None], [0.99, 5.01, True]),
         ("max_drop", [0, None], [-1, math.inf]),
         ("allow_empty", [True, False], [1, None]),
-        ("words", ["kept", "any"], ["none", 1, None]),
+        ("words", ["kept", "any"], ["none", 1, None, np.array(["kept"])]),
+        ("dtype", ["same", "any"], ["float32", 1, None, np.array(["same"])]),
     ],
 )
 def test_a_value_is_accepted_up_to_its_bounds_and_not_beyond(keyword, right, wrong):
     assert [problem_with({keyword: value}) for value in right] == [None] * len(right)
     assert None not in [problem_with({keyword: value}) for value in wrong]
+
+
+def test_overrides_of_stages_are_dictionaries_in_a_dictionary_by_globs():
+    for right in ({}, {"a*": {}}, {"a*": {"tol_db": 1}, "b": {}}):
+        assert problem_with({"stages": right}, STAGES_KEYWORD) is None
+    for wrong in ([], None, "a", {"a": 1}, {1: {}}, {"a": {}, "b": 1}, {"a": {}, 1: {}}):
+        assert problem_with({"stages": wrong}, STAGES_KEYWORD).endswith("to dictionaries of tolerance keywords")
 
 
 def test_values_of_numpy_become_plain_ones_and_truth_values_stay():

@@ -73,3 +73,21 @@ def test_what_is_left_at_the_end_belongs_to_the_last_window(windows):
     a = e.copy()
     a[-1] += 1
     assert lowest_snr_db(e, a, sample_rate=8.0, mean_power=1.0) == pytest.approx(10 * math.log10(3))
+
+
+def test_an_error_of_just_40_db_under_the_mean_is_none():
+    """100 beside 101 is an error power of 1, which is 40 dB under a mean power of 10 000."""
+    e = np.full(8, 100.0)
+    assert lowest_snr_db(e, e + 1, sample_rate=8.0, mean_power=1e4) == math.inf
+    assert lowest_snr_db(e, e + 1.001, sample_rate=8.0, mean_power=1e4) < 40
+    assert not may_differ(40.0, 2, sample_rate=8.0)
+    assert may_differ(math.nextafter(40, 0), 2, sample_rate=8.0)
+
+
+@pytest.mark.parametrize("sample_rate", [1.0, 4.0])
+def test_a_window_has_at_least_one_sample(sample_rate):
+    """A quarter of a second is one sample or less: the middle one alone is as far off as it is large."""
+    e, a = np.ones(3), np.array([1.0, 2.0, 1.0])
+    assert lowest_snr_db(e, a, sample_rate=sample_rate, mean_power=1.0) == 0
+    # Three windows: 40 dB + 10·log10(3) = 44.77 dB.
+    assert [may_differ(snr_db, 3, sample_rate) for snr_db in (44.7, 44.8)] == [True, False]
