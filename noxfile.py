@@ -72,7 +72,7 @@ NEWEST = (
     "tests/plugin/test_xdist.py",
 )
 # What takes long and depends on none of these versions: killed runs, browsers, listening, pages.
-SLOW = ("promises*", "browser*", "audio_stages", "audits", "parity_report*", "steps")
+SLOW = ("promises*", "browser*", "audio_stages", "audits", "parity_report*", "soak", "steps")
 LEFT_OUT = tuple(f"--ignore-glob=*/plugin/test_{name}.py" for name in SLOW)
 PARALLEL = ("-q", "-n", "2")
 
