@@ -186,7 +186,9 @@ def seen_in_terminal(path, *arguments):
     )
     os.close(end)
     seen = b""
-    while select.select([terminal], [], [], 60)[0]:
+    waiting = select.poll()  # `select` itself refuses descriptors from 1024 on, which a long run of tests may reach
+    waiting.register(terminal)
+    while waiting.poll(60_000):
         try:
             data = os.read(terminal, 4096)
         except OSError:  # how Linux says that the other end is closed
