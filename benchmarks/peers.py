@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -12,18 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.environments import PEERS, is_installed
 from pytest_audioparity.golden.file import write_golden
 from pytest_audioparity.records import StageMeta, StageTensor
 
 Array = np.ndarray[Any, Any]
 
-# Where the Makefile keeps alternatives, since some are plugins that pytest would load.
-_BESIDE = Path(sys.prefix) / "peers"
 # By the word that titles have.
-_INSTALLED = {
-    "torch": importlib.util.find_spec("torch") is not None,
-    "Polygraphy": importlib.util.find_spec("polygraphy") is not None or (_BESIDE / "polygraphy").exists(),
-}
+_INSTALLED = {word: is_installed(word) for word in ("torch", "Polygraphy")}
 # Megabytes beyond its input that a peer may take; the two arrays are beside that.
 _MOST_MB = 8000
 # Everything passes with them, the same for all peers.
@@ -70,8 +65,8 @@ def assert_close(pair: Pair) -> None:
 
 def assert_polygraphy(pair: Pair) -> None:
     """Compare with Polygraphy, which reports statistics and histograms of both sides and of the error as well."""
-    if _BESIDE.exists() and str(_BESIDE) not in sys.path:
-        sys.path.append(str(_BESIDE))
+    if PEERS.exists() and str(PEERS) not in sys.path:
+        sys.path.append(str(PEERS))
     from polygraphy.comparator import Comparator, IterationResult, RunResults, SimpleCompareFunc
     from polygraphy.logger import G_LOGGER
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -83,8 +82,11 @@ _CANDIDATES = {
     _REGRESSIONS: ("regressions", (*WITHOUT_PLUGIN, "-p", "pytest_datadir.plugin", "-p", "pytest_regressions.plugin")),
     _TORCH: ("torch", (*WITHOUT_PLUGIN, "-p", "pytest_torch.plugin")),
 }
-# suite -> the distribution it needs, and its flag that stores what the tests make.
-_PEERS = {"regressions": ("pytest-regressions", "--regen-all"), "torch": ("pytest-torch", "--torch-update-golden")}
+# suite -> the distributions it needs, and its flag that stores what the tests make.
+_PEERS = {
+    "regressions": (("pytest-regressions",), "--regen-all"),
+    "torch": (("pytest-torch", "torch"), "--torch-update-golden"),
+}
 
 
 def run(sizes: Sizes) -> str:
@@ -133,9 +135,7 @@ def _make_suites(folder: Path, tests: int) -> None:
 
 
 def _is_available(suite: str) -> bool:
-    if suite == "torch" and importlib.util.find_spec("torch") is None:
-        return False
-    return suite not in _PEERS or is_installed(_PEERS[suite][0])
+    return all(map(is_installed, _PEERS[suite][0])) if suite in _PEERS else True
 
 
 def _run_suite(

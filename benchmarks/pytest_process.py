@@ -67,18 +67,14 @@ def count_instructions(folder: Path, arguments: Sequence[str], environment: Mapp
         counted.unlink()
 
 
-def inherited() -> dict[str, str]:
-    """Return the environment without what would change a run of pytest."""
-    return {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
-
-
 def _run(
     command: Sequence[str],
     folder: Path,
     environment: Mapping[str, str] | None,
     accepted: Sequence[int] = (_PASSED, _NO_TESTS),
 ) -> str:
-    given = {**inherited(), **(environment or {})}
+    inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+    given = {**inherited, **(environment or {})}
     done = subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True, check=False)
     if done.returncode not in accepted:
         output = (done.stdout + done.stderr)[-_SHOWN:]

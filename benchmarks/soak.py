@@ -5,15 +5,13 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.pytest_process import PYTEST, WITH_XDIST, inherited
+from benchmarks.pytest_process import PYTEST, WITH_XDIST, run_python
 from benchmarks.sizes import Sizes
 from benchmarks.tables import megabytes, note, section, table
 from pytest_audioparity.golden.names import golden_name, golden_path
@@ -174,12 +172,9 @@ def soak(
 
 
 def _pytest(folder: Path, tests: int, mb: float, gain: float, *arguments: str) -> str:
-    environment = inherited() | {"SOAK_TESTS": str(tests), "SOAK_MB": str(mb), "SOAK_GAIN": str(gain)}
-    command = [sys.executable, *(WITH_XDIST if "-n" in arguments else PYTEST), *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode not in (0, 1):
-        raise RuntimeError(f"{' '.join(command)} exited with {done.returncode}:\n{(done.stdout + done.stderr)[-2000:]}")
-    return done.stdout
+    environment = {"SOAK_TESTS": str(tests), "SOAK_MB": str(mb), "SOAK_GAIN": str(gain)}
+    started = WITH_XDIST if "-n" in arguments else PYTEST
+    return run_python(folder, (*started, *arguments), environment, fails="--update-golden" not in arguments)
 
 
 def _make_goldens(folder: Path, tests: int, mb: float) -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_audioparity.audio.products import product
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,8 +28,6 @@ CEPSTRA = 13
 # Values computed at once. Measured, arrays of megabytes take twice as long: the C library gives their memory back each
 # time, and the system has to find it again, page by page.
 _CACHED = 2**14
-# OpenBLAS multiplies on one thread up to so many products.
-_ONE_THREAD = 2**18
 
 
 def snr(reference: Array, estimate: Array) -> float | None:
@@ -84,8 +84,8 @@ def spectral_distances(reference: Array, estimate: Array, sample_rate: int) -> t
         sides = zip((left, right), windows, strict=True)
         powers = [np.maximum(_power(side[chosen[rows]], window), floor) for side, window in sides]
         spectral.append(np.sqrt(np.mean((10 * np.log10(powers[0] / powers[1])) ** 2, axis=1)))
-        bands = [np.log(_product(power, _mel(size, sample_rate))) for power in powers]
-        change = _product(bands[0] - bands[1], _cosines())
+        bands = [np.log(product(power, _mel(size, sample_rate))) for power in powers]
+        change = product(bands[0] - bands[1], _cosines())
         cepstral.append(10 / math.log(10) * np.sqrt(2 * np.sum(change**2, axis=1)))
     return float(np.mean(np.concatenate(spectral))), float(np.mean(np.concatenate(cepstral)))
 
@@ -112,12 +112,6 @@ def _measured(frames: Array, window: Array) -> tuple[Array, float]:
 def _power(frames: Array, window: Array) -> Array:
     spectrum = np.fft.rfft(frames * window)
     return np.asarray(spectrum.real**2 + spectrum.imag**2)
-
-
-def _product(rows: Array, matrix: Array) -> Array:
-    """Return the product of matrices, some rows at a time: more would start threads, in every process that scores."""
-    step = max(1, _ONE_THREAD // matrix.size)
-    return np.concatenate([rows[at : at + step] @ matrix for at in range(0, len(rows), step)])
 
 
 @functools.lru_cache(maxsize=8)

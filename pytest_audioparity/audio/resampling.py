@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_audioparity.audio.products import product
+
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
@@ -21,10 +23,6 @@ _ROLL_OFF = 0.1
 # Kaiser and Schafer 1980: the length and the shape of the window for that rejection.
 _LENGTH_SLOPE, _LENGTH_OFFSET_DB = 28.714, 8.0
 _BETA_SLOPE, _BETA_OFFSET_DB = 0.1102, 8.7
-# OpenBLAS multiplies on one thread up to so many products; every process that scores would start threads of its own.
-_ONE_THREAD = 2**18
-# Inputs copied at once, 0.25 MB.
-_CACHED = 2**15
 
 
 def resample(signal: Array, *, sample_rate: int, new_rate: int) -> Array:
@@ -54,10 +52,7 @@ def resample(signal: Array, *, sample_rate: int, new_rate: int) -> Array:
         outputs = range(first, min(first + _neighbours(up, down), up))
         start, weights = _weights(up, down, outputs)
         rows = np.lib.stride_tricks.sliding_window_view(padded[before + start :], len(weights))[::down][: len(result)]
-        columns = result[:, outputs.start : outputs.stop]
-        step = max(1, min(_ONE_THREAD // weights.size, _CACHED // len(weights)))
-        for at in range(0, len(result), step):
-            columns[at : at + step] = np.ascontiguousarray(rows[at : at + step]) @ weights
+        product(rows, weights, out=result[:, outputs.start : outputs.stop])
     return result.reshape(-1)[:count]
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.errors import AudioparityError, GoldenError
 from pytest_audioparity.golden.file import Golden, write_golden
-from pytest_audioparity.golden.names import SUFFIX, golden_path
+from pytest_audioparity.golden.names import SUFFIX
 from pytest_audioparity.golden.revision import fingerprint, setting_fingerprint
 from pytest_audioparity.tensorfile import parse_json
 
@@ -131,17 +131,12 @@ def stages_left(pending: Pending, obtained: Golden) -> list[StageTensor]:
     return [obtained.read(change.name) for change in pending.changes if change.has_tensor]
 
 
-def pending_path(folder: Path, name: str) -> Path:
-    """Return the pending file of a test, by `golden_name` of its node id."""
-    return golden_path(folder, name)
-
-
 def write_pending(path: Path, pending: Pending, stages: Sequence[StageTensor]) -> None:
     """Write a pending file, atomically.
 
     Parameters
     ----------
-    path : see `pending_path`
+    path : `golden_path` below the folder of pending files, by `golden_name` of the node id
     pending : what is said of the stages
     stages : those that are added or changed
 

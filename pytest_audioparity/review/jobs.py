@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.errors import AudioparityError
-from pytest_audioparity.golden.names import golden_name, variant_path
+from pytest_audioparity.golden.names import golden_name, golden_path, variant_path
 from pytest_audioparity.golden.pending import (
     find_pending,
-    pending_path,
     remove_pending,
     stages_left,
     state_of,
@@ -173,7 +172,7 @@ def _gather(jobs: Mapping[str, Leavings]) -> tuple[dict[str, list[_Found]], list
 
 def _one_or_all(name: str, found: Sequence[_Found], folder: Path) -> dict[Path, _Found]:
     """Return where the files of one test go: one where they agree, else each under the name of its job."""
-    path = pending_path(folder, name)
+    path = golden_path(folder, name)
     if all(one.says == found[0].says for one in found):
         return {path: found[0]}
     slugs = [_UNSAFE.sub("-", one.job.lower()).strip(".-")[:_MAX_SLUG] or "job" for one in found]

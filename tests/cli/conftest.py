@@ -18,8 +18,8 @@ import pytest
 from pytest_audioparity.cli import main
 from pytest_audioparity.comparison.hyperparameters import compare_settings
 from pytest_audioparity.golden.file import Golden, write_golden
-from pytest_audioparity.golden.names import any_golden_path, golden_name
-from pytest_audioparity.golden.pending import Change, Pending, pending_path, write_pending
+from pytest_audioparity.golden.names import any_golden_path, golden_name, golden_path
+from pytest_audioparity.golden.pending import Change, Pending, write_pending
 from pytest_audioparity.golden.revision import fingerprint, setting_fingerprint
 from pytest_audioparity.records import StageMeta, StageTensor
 
@@ -99,7 +99,7 @@ class Review:
             },
         )
         folder = folder or self.root / ".audioparity" / "pending"
-        path = path or pending_path(folder, golden_name(test))
+        path = path or golden_path(folder, golden_name(test))
         write_pending(path, pending, stages)
         return path
 
