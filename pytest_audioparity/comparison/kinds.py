@@ -160,7 +160,7 @@ def _distances(sums: Sums, meta: StageMeta) -> tuple[float, float]:
     if meta.kind == "log_spectrum":
         return deviation, sums.difference_max * DB_PER_UNIT[meta.unit or ""]
     rms = math.sqrt(min(squares[:2]) / sums.size)
-    return deviation, excess_db(sums.difference_max * sums.scale, rms)
+    return deviation, excess_db(sums.peak, rms)
 
 
 def _sides(expected: Array, actual: Array, sums: Sums) -> tuple[Side, Side, Fit]:

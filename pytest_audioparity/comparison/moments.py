@@ -12,7 +12,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_audioparity.comparison.values import Job, Sums, measure, power_of_two_for, run
+from pytest_audioparity.comparison.scales import power_of_two_for
+from pytest_audioparity.comparison.values import Job, Sums, measure, run
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,8 @@ import numpy as np
 
 from pytest_audioparity.comparison.blocks import BLOCK
 from pytest_audioparity.comparison.decibels import deviation_db
-from pytest_audioparity.comparison.values import scale_for, sums_of_squares
+from pytest_audioparity.comparison.scales import scale_for
+from pytest_audioparity.comparison.values import sums_of_squares
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

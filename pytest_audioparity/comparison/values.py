@@ -17,6 +17,7 @@ import numpy as np
 from pytest_audioparity.comparison import blocks as cut
 from pytest_audioparity.comparison.allowance import largest_excess
 from pytest_audioparity.comparison.blocks import flat_blocks, real_blocks, strided_blocks
+from pytest_audioparity.comparison.scales import scale_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,12 +26,8 @@ if TYPE_CHECKING:
 
 # OpenBLAS starts threads for a dot product above 10 000 elements, which costs more than it gains at this size.
 _DOT = 1 << 13
-# Squares of float64 values beyond these would overflow or vanish; they are scaled by a power of two first.
-_LARGEST, _SMALLEST = 1e150, 1e-140
 # Above, float64 skips integers.
 _EXACT_INTEGERS = 2.0**53
-# Subnormal values are scaled up by no more than this power of two: 2^1024 is infinite, and any square is then in range.
-_LARGEST_EXPONENT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,8 @@ class Sums:
     ----------
     size, count : elements, and the real numbers they are made of (twice as many for complex elements)
     expected_min … actual_max, difference_max, worst, excess : of the values themselves; `worst` is a flat C-order index
-    expected_sum … difference_abs : of scale·x − shift, with a `scale` and a `shift` for expected and for actual
+    expected_sum … difference_abs, peak : of scale·x − shift, with a `scale` and a `shift` for expected and for actual;
+        `peak` is the largest difference, for which float64 may have no number unscaled
     finite : False when there is a NaN or an infinity, and the other numbers are meaningless
     """
 
@@ -57,6 +55,7 @@ class Sums:
     actual_squares: float
     difference_squares: float
     difference_abs: float
+    peak: float
     difference_max: float
     worst: int
     excess: float
@@ -110,17 +109,8 @@ def measure(expected: Array, actual: Array, *, absolute: bool = False, rtol: flo
         return sums
     scaled = run(expected, actual, Job(absolute=absolute, scales=(scale, scale)))
     # Scaling flushes what is tiny beside the largest value to zero, so single elements keep their first numbers.
-    return replace(scaled, difference_max=sums.difference_max, worst=sums.worst, excess=sums.excess)
-
-
-def scale_for(largest: float) -> float:
-    """Return what to multiply values of this magnitude with so that squares neither overflow nor vanish; mostly 1."""
-    return 1.0 if largest == 0 or _SMALLEST < largest < _LARGEST else power_of_two_for(largest)
-
-
-def power_of_two_for(largest: float) -> float:
-    """Return the power of two that brings a positive number into [0.5, 1), or as near as float64 allows."""
-    return math.ldexp(1.0, min(_LARGEST_EXPONENT, -math.frexp(largest)[1]))
+    worst = sums.worst if math.isfinite(sums.difference_max) else scaled.worst
+    return replace(scaled, difference_max=sums.difference_max, worst=worst, excess=sums.excess)
 
 
 def run(expected: Array, actual: Array, job: Job) -> Sums:
@@ -173,6 +163,7 @@ def _reduce(blocks: Iterable[tuple[int, Array, Array]], job: Job, size: int, par
         actual_squares=running.actual_squares,
         difference_squares=running.difference_squares,
         difference_abs=running.difference_abs,
+        peak=running.difference_max,
         difference_max=running.difference_max,
         worst=running.worst,
         excess=running.excess,
@@ -291,6 +282,7 @@ def _with_exact_difference(expected: Array, actual: Array, sums: Sums, rtol: flo
         difference_squares=squares,
         difference_sum=signed,
         difference_abs=total,
+        peak=largest,
         difference_max=largest,
         worst=worst,
         excess=excess,

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from pytest_audioparity.comparison.kinds import along_axes, compare_values, describe
@@ -18,10 +18,14 @@ from pytest_audioparity.records import DB_PER_UNIT, StageMeta
 from tests.properties import arrays
 from tests.properties.oracle import Numbers
 
-# Squares of values this far below 1, or below the largest, leave float64; see _SMALLEST in comparison.values.
+# Squares of values this far below 1, or below the largest, leave float64; see _SMALLEST in comparison.scales.
 _VANISHING = 1e-140
-# Values below have fewer digits, and their means may be half of the smallest number there is.
+# Values below have fewer digits.
 _SUBNORMAL = 1e-300
+# The smallest number there is, which half of it may be rounded to.
+_LEAST = 5e-324
+# The largest; the difference of two such numbers has no number.
+_MOST = float(np.finfo(np.float64).max)
 # What a sum in float64 may lose of what was summed.
 _ROUNDING = 1e-13
 # Moments keep at least half of float64's digits; see _DOMINANT_MEAN and _INCOMPARABLE in comparison.moments.
@@ -34,7 +38,7 @@ def numbers(expected, actual, kind="tensor", *, rtol=0.0, **declared):
 
 
 def near(value, *, rel=1e-9, absolute=0.0):
-    return value if value is None or math.isinf(value) else pytest.approx(value, rel=rel, abs=absolute)
+    return value if value is None or math.isinf(value) else pytest.approx(value, rel=rel, abs=max(absolute, _LEAST))
 
 
 def is_in_range(exact, whole=None):
@@ -46,6 +50,8 @@ def is_in_range(exact, whole=None):
 
 
 @given(arrays.sides())
+@example((np.array(_MOST), np.array(-_MOST)))
+@example((np.array([_MOST, _MOST]), np.array([-_MOST / 2, -_MOST])))
 def test_decibels_are_those_of_exact_sums(sides):
     """Deviation, peak, ratio and level, and the largest difference with its place."""
     exact = Numbers(*sides)
