@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 # The attribute by which a report carries what became of a test to the process that records it; only plain types, since
-# pytest-xdist serialises them.
+# it travels as JSON from a worker of pytest-xdist.
 REPORT_KEY = "audioparity"
 UNFINISHED = "the run did not end"
 # Each ** of a pattern multiplies the folders that are looked through by how deep they lie.
@@ -113,13 +113,13 @@ class RunRecord:
 
 
 def document(record: RunRecord) -> dict[str, Any]:
-    """Return a record as a JSON-ready dictionary."""
+    """Return a record as a dictionary of what JSON has, tuples, and numbers that may be infinite."""
     # By hand: dataclasses.asdict copies every number of every test.
     said = {key: getattr(record, key) for key in RunRecord.__dataclass_fields__}
     said["layout"] = None if record.layout is None else _shallow(record.layout)
     said["orphans"] = [_shallow(orphan) for orphan in record.orphans]
     said["jobs"] = [_shallow(job) for job in record.jobs]
-    return {"schema": SCHEMA, **plain(said)}
+    return {"schema": SCHEMA, **said}
 
 
 def _shallow(one: Orphan | Job | Layout) -> dict[str, Any]:
@@ -133,8 +133,12 @@ def write_run(path: Path, record: RunRecord) -> None:
     ------
     OSError : the file system refused; the old record is as it was
     """
+    said = document(record)
     # ASCII, so that a node id with half of a surrogate pair can be written too.
-    text = json.dumps(document(record), allow_nan=False)
+    try:
+        text = json.dumps(said, allow_nan=False)
+    except ValueError:  # an infinity, which is rare; to look for one takes ten times as long as to write
+        text = json.dumps(plain(said), allow_nan=False)
     replace_bytes(path, text.encode("ascii"), durable=False)
 
 
