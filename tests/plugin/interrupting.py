@@ -18,6 +18,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 
 # What a run imports, so that its forks need not.
 IMPORTED = """numpy ml_dtypes xxhash safetensors pytest
@@ -53,6 +54,9 @@ class Run:
             sys.stderr.flush()
         except KeyboardInterrupt:  # when the session was over already
             status = 2
+        except BaseException:  # what no run may end with: the test shows it
+            traceback.print_exc()
+            sys.stderr.flush()
         finally:
             os._exit(status)
 
