@@ -105,7 +105,7 @@ def run(sizes: Sizes) -> str:
         rounds = measure(calls, rounds=max(1, sizes.rounds // 4))
     bases = [title for title in _BASES if title in calls]
     return section(
-        f"large_golden: a golden of {sizes.large_mb} MB in {_STAGES} stages, in the page cache where nothing else is said",
+        f"large_golden: a golden of {sizes.large_mb} MB in {_STAGES} stages, in the page cache unless told",
         table(
             ("", "ms", "added ms", *(f"added / {base}" for base in bases), "peak MB", "added MB"),
             [

@@ -13,7 +13,17 @@ from benchmarks.sizes import Sizes
 from benchmarks.tables import note, ratio, section, table
 from benchmarks.timing import measure_by
 
-_TITLES = {"bare": "bare tests", "parity": "parity tests"}
+# What a test of a real model does besides: some ten milliseconds of arithmetic.
+_MODEL = """
+@each
+def test_model(stages, number):
+    np.sin(np.linspace(0, 1000 + number, 10**6))
+    for name, tensor in tensors(number):
+        stages[name] = tensor
+"""
+_SUITES = {"bare": SUITES["bare"], "parity": SUITES["parity"], "model": _MODEL}
+_TITLES = {"bare": "bare tests", "parity": "parity tests", "model": "a fifth of them, each with 10 ms of a model"}
+_SHARES = {"bare": 1, "parity": 1, "model": 5}
 _WAYS = {"one process": PYTEST, "`-n 2`": (*WITH_XDIST, "-n", "2")}
 
 
@@ -23,12 +33,14 @@ def run(sizes: Sizes) -> str:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_root(folder)
-        for suite in _TITLES:
-            folder.joinpath(f"test_{suite}.py").write_text(COMMON + SUITES[suite])
-        run_python(folder, (*PYTEST, "test_parity.py", "--update-golden"), {"TESTS": str(tests)})
-        given = {"TESTS": str(tests), "GAIN": "1.00001"}
+        given = {suite: {"TESTS": str(tests // share)} for suite, share in _SHARES.items()}
+        for suite, text in _SUITES.items():
+            folder.joinpath(f"test_{suite}.py").write_text(COMMON + text)
+            run_python(folder, (*PYTEST, f"test_{suite}.py", "--update-golden"), given[suite])
         candidates = {
-            f"{title}, {way}": partial(run_python, folder, (*arguments, f"test_{suite}.py"), given)
+            f"{title}, {way}": partial(
+                run_python, folder, (*arguments, f"test_{suite}.py"), {**given[suite], "GAIN": "1.00001"}
+            )
             for suite, title in _TITLES.items()
             for way, arguments in _WAYS.items()
         }
@@ -37,7 +49,7 @@ def run(sizes: Sizes) -> str:
         )
     rows = []
     for name in wall.names:
-        alone = f"{name.partition(',')[0]}, {next(iter(_WAYS))}"
+        alone = f"{name.rpartition(', ')[0]}, {next(iter(_WAYS))}"
         faster, more = ratio(1 / wall.ratio(name, alone)), ratio(used.ratio(name, alone))
         rows.append((name, f"{wall.median(name):.1f}", f"{used.median(name):.1f}", faster, more))
     return section(
