@@ -266,8 +266,8 @@ def drop(test: str, *, settings: Settings) -> None:
     ------
     OSError : the file system refused
     """
-    path = _left(test, settings)
-    if path.exists():
+    # Whether there is the folder is asked in a tenth of the time that the path of a golden takes.
+    if Workspace(settings.root).pending.exists() and (path := _left(test, settings)).exists():
         from pytest_audioparity.golden.pending import remove_pending
 
         remove_pending(Workspace(settings.root).pending, path)

@@ -35,6 +35,8 @@ def clean(text: str) -> str:
 
     Line breaks stay.
     """
+    if text.isprintable():  # as nearly all are
+        return text
     return "".join(c if c.isprintable() or c == "\n" else _escaped(c) for c in text)
 
 
