@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.explanation import Explanation
-from pytest_audioparity.diagnosis.problem import Problem, rows_of, squared
+from pytest_audioparity.diagnosis.explanation import PARTIAL, Explanation
+from pytest_audioparity.diagnosis.problem import Problem, energy, rows_of, squared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +23,10 @@ _ON, _OFF = 0.2, 0.7
 # Share of the values that has to be beyond the first level; where nearly all are below it, any grid fits.
 _OCCUPIED = 0.02
 _FEWEST, _MOST_ROWS = 32, 4096
+# Most differences are at most half a step, with some room for what else differs.
+_HALF = 0.6
+# Levels nearer than this to each other, as part of the largest, are one that float32 has rounded.
+_NOISE = 1e-6
 
 
 def find(problem: Problem) -> Iterator[Explanation]:
@@ -43,8 +47,9 @@ def find(problem: Problem) -> Iterator[Explanation]:
             )
             if bound is not None and bound.mean() > 0.99:
                 left = min(left, 0.0)
-            yield Explanation("quantised", message, 1, cast(e), a, {"dtype": name}, left)
-            return
+            if left < PARTIAL * problem.error:  # else a coarser grid, whose values a short float happens to have
+                yield Explanation("quantised", message, 1, cast(e), a, {"dtype": name}, left)
+                return
     yield from _grids(problem)
 
 
@@ -52,10 +57,12 @@ def _grids(problem: Problem) -> Iterator[Explanation]:
     """Look for one even grid for all values, then for one per index of an axis."""
     e, a = problem.expected, problem.actual
     step = float(_steps(a.reshape(1, -1), e.reshape(1, -1))[0])
+    if math.isnan(step):
+        step = _own_step(a.ravel(), e.ravel())
     if not math.isnan(step):
         levels = round(float(np.ptp(a)) / step) + 1
-        detail = {"step": step, "levels": levels}
-        yield _explained(problem, step, f"{levels} levels with a step of {step:.4g}", detail, 1)
+        detail: dict[str, Any] = {"step": step, "levels": levels}
+        yield _explained(problem, np.array(step), f"{levels} levels with a step of {step:.4g}", detail, 1)
         return
     for axis in range(e.ndim):
         rows_e, rows_a = (rows_of(side, axis) for side in (e, a))
@@ -66,17 +73,46 @@ def _grids(problem: Problem) -> Iterator[Explanation]:
         if len(found) >= 0.8 * len(steps):
             label = problem.labels[axis]
             said = f"a grid of its own for each index of {label}"
-            yield _explained(problem, float(np.median(found)), said, {"axis": label}, len(found))
+            by_index = np.expand_dims(steps, tuple(other for other in range(e.ndim) if other != axis))
+            detail = {"step": float(np.median(found)), "axis": label}
+            yield _explained(problem, by_index, said, detail, len(found))
             return
 
 
-def _explained(problem: Problem, step: float, said: str, detail: dict[str, Any], parameters: float) -> Explanation:
+def _explained(problem: Problem, steps: Array, said: str, detail: dict[str, Any], parameters: float) -> Explanation:
+    """Return the explanation by a grid, which accounts for differences of up to a step; `steps` may have NaN."""
     message = (
         f"actual lies on {said} where expected has finer values; check quantised weights or activations (int8, int4)"
     )
-    return Explanation(
-        "quantised", message, parameters, problem.expected, problem.actual, {"step": step, **detail}, 0.0
-    )
+    difference = np.abs(problem.actual - problem.expected)
+    beyond = energy(difference[~(difference <= steps)])
+    return Explanation("quantised", message, parameters, problem.expected, problem.actual, detail, beyond)
+
+
+def _own_step(a: Array, e: Array) -> float:
+    """Return the step of a grid through zero that the values alone tell, as a calibrated scale or PCM; or NaN.
+
+    It is the smallest distance between two values, then fitted to more and more of the levels, since its own rounding
+    would put the last of them halfway between two others.
+    """
+    levels = np.unique(a)
+    distances = np.diff(levels)
+    largest = float(np.abs(levels).max())
+    distances = distances[distances > _NOISE * largest]
+    if not distances.size or 2 * len(levels) > len(a):
+        return math.nan
+    step = float(distances.min())
+    known = levels[levels != 0]
+    reach = step
+    while reach < largest:
+        reach *= 4
+        near = known[np.abs(known) <= reach]
+        numbers = np.round(near / step)
+        if np.any(numbers):
+            step = float(near @ numbers) / float(numbers @ numbers)
+    farthest = float(np.quantile(np.abs(a - e), 0.9))
+    rows = a.reshape(1, -1), e.reshape(1, -1), np.full((1, 1), step), np.zeros((1, 1))
+    return step if farthest <= _HALF * step and bool(_fits(*rows)[0]) else math.nan
 
 
 def _steps(rows_a: Array, rows_e: Array) -> Array:
@@ -95,7 +131,7 @@ def _steps(rows_a: Array, rows_e: Array) -> Array:
     tried = [(largest / count, np.zeros_like(low)) for count in _COUNTS] + [(span / count, low) for count in _RANGES]
     for step, start in tried:
         # Where the first of them fits, the others are not asked.
-        open_ = np.flatnonzero(np.isnan(steps) & (span > 0) & (farthest <= 0.6 * step))
+        open_ = np.flatnonzero(np.isnan(steps) & (span > 0) & (farthest <= _HALF * step))
         if open_.size:
             fits = _fits(rows_a[open_], rows_e[open_], step[open_, np.newaxis], start[open_, np.newaxis])
             steps[open_[fits]] = step[open_[fits]]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.diagnosis.explanation import Explanation, in_units_of_actual
-from pytest_audioparity.diagnosis.problem import Problem, squared
+from pytest_audioparity.diagnosis.problem import Problem, energy, squared
 from pytest_audioparity.records import DB_PER_UNIT
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ _KNOTS = 48
 _AT_LIMIT = 3
 _STRAY = 0.1
 _MOST_BELOW = 0.6
+# Even rounding reaches the square root of 3 of its rms, so this far from a limit a value was moved by something else.
+_MOST_NOISE = 2.0
 
 
 def find(problem: Problem) -> Iterator[Explanation]:
@@ -38,7 +40,7 @@ def _limits(problem: Problem) -> Iterator[Explanation]:
     """Either side is the other one, clamped."""
     e, a = problem.expected, problem.actual
     for clamped, whole, who in ((a, e, "actual"), (e, a, "expected")):
-        beyond = max(problem.allowed, 4 * problem.floor)
+        beyond = max(problem.allowed, 4 * problem.floor, _MOST_NOISE * _noise_inside(clamped, whole))
         raised, lowered = clamped[clamped > whole + beyond], clamped[clamped < whole - beyond]
         # What was moved sits at the limit, within the rounding that may be on top.
         low = float(np.median(raised)) if raised.size else -math.inf
@@ -72,6 +74,13 @@ def _limits(problem: Problem) -> Iterator[Explanation]:
         text = f"{who} is clipped {' and '.join(named)} ({share:.2%} of the elements), {other} is not"
         text += "; check clamps, saturating integer types and activations"
         yield Explanation("clipped", text, len(named), predicted, clamped, detail, left)
+
+
+def _noise_inside(clamped: Array, whole: Array) -> float:
+    """Return the rms of what differs where nothing was clamped, as the rounding of a quantiser that also clamps."""
+    inside = (whole > clamped.min()) & (whole < clamped.max())
+    count = int(np.count_nonzero(inside))
+    return math.sqrt(energy((clamped - whole)[inside]) / count) if count else 0.0
 
 
 def _is_logarithmic(problem: Problem) -> bool:
@@ -114,7 +123,7 @@ def _added(problem: Problem) -> Iterator[Explanation]:
     for nats in (unit * math.log(10) / 20, unit * math.log(10) / 10):
         for source, target, who in ((e, a, "actual"), (a, e, "expected")):
             for floor in {float(e.min()), float(a.min()), *_constant(source, target, nats)}:
-                predicted = np.logaddexp(source * nats, floor * nats) / nats if nats else source
+                predicted = _with_added(source, target, floor, nats) if nats else source
                 left = in_units_of_actual(problem, squared(predicted, target), who)
                 if left >= 0.5 * problem.error:
                     continue
@@ -123,6 +132,17 @@ def _added(problem: Problem) -> Iterator[Explanation]:
                     f"other side takes the larger (log(max(x, eps))); check the floor of the logarithm"
                 )
                 yield Explanation("floor", message, 1, predicted, target, {"side": who, "floor": floor}, left)
+
+
+def _with_added(source: Array, target: Array, floor: float, nats: float) -> Array:
+    """Return source with a constant added before the logarithm.
+
+    Where source is at its own floor, what it was before is lost: between nothing and the floor, so up to twice that.
+    """
+    predicted: Array = np.logaddexp(source * nats, floor * nats) / nats
+    lost = source == source.min()
+    predicted[lost] = np.clip(target[lost], floor, floor + math.log(2) / nats)
+    return predicted
 
 
 def _constant(source: Array, target: Array, nats: float) -> list[float]:

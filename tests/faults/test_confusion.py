@@ -124,6 +124,14 @@ def _passes(expected, actual):
     return compare(expected, actual, dtype="any").passed
 
 
+def test_faults_made_by_computing_wrongly_are_named():
+    """Of a port's own kind: another window, floor or scale of mel, a clamp to 16 bits, 8-bit samples."""
+    cases = confusion.measure_ports()
+    wrong = [(case.name, case.first) for case in cases if not case.right]
+    assert len(cases) > 35
+    assert len(wrong) <= 0.05 * len(cases), wrong
+
+
 def test_two_faults_at_once_are_both_named_in_most_cases():
     """The first finding is one of the two, and both are named more often than not, unless one is rounding."""
     options = confusion.Options(seed=_SEED, mode="compounds")
