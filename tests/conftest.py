@@ -35,7 +35,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "busy"))
 
 HOW = {"torch": "make test TORCH=1", "moshi": "make test TORCH=1", "moshi_mlx": "make test", "rustymimi": "make test"}
-HOW |= dict.fromkeys(("resemblyzer", "silero_vad"), "make test")
+HOW |= dict.fromkeys(("resemblyzer", "silero_vad", "hibari"), "make test")
 HOW |= dict.fromkeys(("pytest_regressions", "syrupy", "pytest_torch", "polygraphy"), "make test")
 HOW |= dict.fromkeys(("mypy", "basedpyright"), "make test")
 HOW |= {"mkdocs": "make test", "nox": "make lint"}

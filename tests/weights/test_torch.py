@@ -35,12 +35,18 @@ def test_a_torchscript_archive_has_its_parameters_buffers_and_constants():
         np.testing.assert_array_equal(values[key], value)
 
 
-def silero(name):
-    files = [file for file in metadata.files("silero-vad") if file.name == name]
-    return files[0].locate()
+@pytest.fixture
+def silero(needs):
+    """Return a file of the package."""
+
+    def find(name):
+        needs("silero_vad")
+        return next(file for file in metadata.files("silero-vad") if file.name == name).locate()
+
+    return find
 
 
-def test_a_real_archive_and_its_onnx_export_hold_the_same_weights():
+def test_a_real_archive_and_its_onnx_export_hold_the_same_weights(silero):
     scripted, exported = values_of(silero("silero_vad.jit")), values_of(silero("silero_vad_16k_op15.onnx"))
     kept = {array.tobytes() for array in exported.values()}
     ours = {name for name in scripted if name.startswith("_model.")}
@@ -49,7 +55,7 @@ def test_a_real_archive_and_its_onnx_export_hold_the_same_weights():
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.load. is deprecated:DeprecationWarning")
-def test_a_real_archive_has_the_values_that_torch_reads(needs):
+def test_a_real_archive_has_the_values_that_torch_reads(needs, silero):
     needs("torch")
     import torch
 
