@@ -29,8 +29,8 @@ class TensorFileError(AudioparityError):
 class GoldenError(AudioparityError):
     """A golden cannot be used.
 
-    `cause` is one word: missing, damaged, altered, lfs_pointer, newer_format, name, unwritable, changed (by someone
-    else meanwhile) or store (its tensors cannot be had from there).
+    `cause` is one word: missing, damaged, altered, lfs_pointer, link (to a file that is not here), newer_format, name,
+    unwritable, changed (by someone else meanwhile) or store (its tensors cannot be had from there).
     """
 
     def __init__(self, message: str, *, cause: str) -> None:

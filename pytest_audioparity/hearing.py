@@ -29,6 +29,7 @@ WORDS = "words"
 # What is louder, as a filter that is not stable becomes, cannot be squared and summed in float64 (1.8e308).
 _LOUDEST = 1e100
 _NO_RATE = "scores need the sample rate; declare sample_rate= in Hz"
+_NOT_SPEECH = "if it need not be speech: words='any'"
 
 
 def judged_by_ear(result: StageResult, both: Pair) -> StageResult:
@@ -47,14 +48,12 @@ def judged_by_ear(result: StageResult, both: Pair) -> StageResult:
     if result.verdict != PASS or result.meta.kind != "waveform" or not both.expected.size:
         return result
     limits = scores_asked(result.tolerance)
-    if limits and result.meta.sample_rate is None:
-        return _unmeasured(result, next(iter(limits)), _NO_RATE)
     if not limits and not _may_lose_words(result):
         return result
     try:
         heard = _heard(both, result, every=bool(limits))
     except StageError as error:
-        return _unmeasured(result, next(iter(limits)), str(error)) if limits else result
+        return _unmeasured(result, next(iter(limits), None), str(error))
     return result if heard is None else _judged(replace(result, audio=heard))
 
 
@@ -114,11 +113,13 @@ def unjudged(result: StageResult) -> list[str]:
 def _may_lose_words(result: StageResult) -> bool:
     """Whether the words of a stage count, and its deviation as a whole allows that some are gone."""
     numbers, rate = result.comparison, result.meta.sample_rate
-    if numbers is None or numbers.snr_db is None or rate is None or result.tolerance.words != "kept":
+    if numbers is None or numbers.snr_db is None or result.tolerance.words != "kept":
         return False
+    from pytest_audioparity.audio.signals import LOWEST_RATE
     from pytest_audioparity.comparison.windows import may_differ
 
-    return may_differ(numbers.snr_db, numbers.size, rate)
+    # The lower the rate, the longer the clip, and the less of it a word is.
+    return may_differ(numbers.snr_db, numbers.size, LOWEST_RATE if rate is None else rate)
 
 
 def _heard(both: Pair, result: StageResult, *, every: bool, some: bool = False) -> Heard | None:
@@ -132,12 +133,13 @@ def _heard(both: Pair, result: StageResult, *, every: bool, some: bool = False) 
 
     Raises
     ------
-    StageError : they are no audio
+    StageError : they are no audio, or of an unknown rate
     """
     from pytest_audioparity.audio.channels import hear, paired
 
     rate = result.meta.sample_rate
-    assert rate is not None
+    if rate is None:
+        raise StageError(_NO_RATE)
     pairs = paired(both.expected, both.actual, result.meta.axes)
     if any(_LOUDEST < _loudest(side) < math.inf for sides in pairs.values() for side in sides):
         raise StageError(f"stage {result.meta.name!r}: values beyond {_LOUDEST:g} are no audio")
@@ -187,5 +189,7 @@ def _judged(result: StageResult) -> StageResult:
     return replace(result, verdict=NOT_MEASURED) if problem is not None else result
 
 
-def _unmeasured(result: StageResult, keyword: str, reason: str) -> StageResult:
-    return replace(result, verdict=NOT_MEASURED, reason=f"{keyword}: {reason}")
+def _unmeasured(result: StageResult, keyword: str | None, reason: str) -> StageResult:
+    """Return a result that does not pass, since a score that was asked for cannot be had, or whether words are kept."""
+    said = f"{WORDS}: the error is large enough to lose some; {reason}; {_NOT_SPEECH}"
+    return replace(result, verdict=NOT_MEASURED, reason=said if keyword is None else f"{keyword}: {reason}")

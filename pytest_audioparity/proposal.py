@@ -63,7 +63,7 @@ class Proposal:
         return [(name, f"declared {', '.join(news)}") for name, (_, news) in self._newly_declared().items()]
 
     def _newly_declared(self) -> dict[str, tuple[StageMeta, list[str]]]:
-        held = {} if self.golden is None else {outline.meta.name: outline for outline in self.golden.outlines}
+        held = self._outlines
         passed = {name: one.meta for name, one in self.results.items() if one is not None and name not in self.kept}
         told = {name: (meta, _news(held[name], meta)) for name, meta in passed.items() if name in held}
         return {name: (meta, news) for name, (meta, news) in told.items() if news}
@@ -99,7 +99,7 @@ class Proposal:
             result = self.results[name]
             assert result is not None
             known = self.golden is not None and name in self.golden
-            text = "new" if self.is_new else change(result)
+            text = "new" if self.is_new else change(result) + self._undeclared(name)
             changes.append(Change(name, CHANGED if known else ADDED, text, self._fingerprint(name)))
         gone = self.gone if whole else ()
         changes += [Change(name, REMOVED, "removed", self._fingerprint(name)) for name in gone]
@@ -119,6 +119,15 @@ class Proposal:
     def order(self) -> tuple[str, ...]:
         """Names of all stages that were recorded, in data-flow order."""
         return tuple(self.results)
+
+    def _undeclared(self, name: str) -> str:
+        """Say what the golden declares of a stage and the test no longer does, which an update takes out of it."""
+        lost = _news(self.kept[name], self._outlines[name].meta) if name in self._outlines else ()
+        return f", no longer declared: {', '.join(lost)}" if lost else ""
+
+    @property
+    def _outlines(self) -> dict[str, StageTensor]:
+        return {} if self.golden is None else {outline.meta.name: outline for outline in self.golden.outlines}
 
     def _obtained(self) -> dict[str, StageTensor]:
         return {

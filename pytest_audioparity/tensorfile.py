@@ -109,14 +109,16 @@ def open_file(path: Path) -> BinaryIO:
 
     Raises
     ------
-    TensorFileError : missing, not a regular file (opening a pipe would wait for its writer), unreadable, or a Git LFS
-        pointer
+    TensorFileError : missing, a link to what is missing, not a regular file (opening a pipe would wait for its writer),
+        unreadable, or a Git LFS pointer
     """
     try:
         regular = stat.S_ISREG(path.stat().st_mode)
         file: BinaryIO | None = path.open("rb", buffering=0) if regular else None
         start = file.read(len(_LFS_START)) if file else b""
     except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():  # what keeps files elsewhere, as git-annex and DVC do, has not fetched it
+            raise TensorFileError("is a link to a file that is not here", cause="link") from None
         raise TensorFileError("does not exist", cause="missing") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
         raise TensorFileError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None

@@ -15,6 +15,7 @@ WAY_OUT = {
     "damaged": _AGAIN,
     "altered": _AGAIN,
     "lfs_pointer": "run: git lfs pull",
+    "link": "fetch it, or mount where it is kept",
     "newer_format": "install a newer pytest-audioparity: pip install -U pytest-audioparity",
     "missing": "check the path and whether the program wrote it",
 }

@@ -39,6 +39,7 @@ WAY_OUT = {
     "damaged": "restore it from version control, or delete it and run pytest --update-golden",
     "altered": "restore it from version control, or delete it and run pytest --update-golden",
     "lfs_pointer": "run: git lfs pull",
+    "link": "fetch it (git annex get, dvc checkout), or mount where it is kept",
     "newer_format": "install a newer pytest-audioparity: pip install -U pytest-audioparity",
     "missing": "create it with: pytest --update-golden",
 }

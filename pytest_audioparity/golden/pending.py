@@ -30,7 +30,7 @@ ADDED, CHANGED, REMOVED = "added", "changed", "removed"
 # Why what a port obtained cannot be accepted.
 IS_PORT = "this test is a port and never writes a golden"
 _WAY_OUT = dict.fromkeys(
-    ("damaged", "altered", "lfs_pointer", "newer_format", "missing"), "run the test again, or delete the file"
+    ("damaged", "altered", "lfs_pointer", "link", "newer_format", "missing"), "run the test again, or delete the file"
 )
 
 

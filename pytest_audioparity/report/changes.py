@@ -26,7 +26,7 @@ def change(stage: StageResult) -> str:
         return f"{shape_text(comparison.expected.shape)} -> {shape_text(comparison.actual.shape)}"
     if (dtype := next((f for f in stage.findings if f.code == "dtype"), None)) is not None:
         return f"{dtype.detail['expected']} -> {dtype.detail['actual']}"
-    if stage.reason is not None:
+    if stage.reason is not None and (stage.verdict != NOT_MEASURED or stage.deviation_db is None):
         return stage.reason
     if comparison is not None and stage.tolerance.max_drop is not None:  # a score
         return f"{score_text(comparison.expected)} -> {score_text(comparison.actual)}"
@@ -38,6 +38,8 @@ def change(stage: StageResult) -> str:
 
 
 def _audio(stage: StageResult) -> str:
-    """Say what the new audio is, against the old, where that is known and not good."""
+    """Say what the new audio is, against the old, where that is not good or could not be told."""
+    if stage.audio is None and stage.meta.kind == "waveform" and stage.tolerance.words == "kept":
+        return ", not listened to"
     verdict = None if stage.audio is None else stage.audio.worst[1].verdict
     return "" if verdict in _GOOD else f", audio {str(verdict).replace('_', ' ')}"

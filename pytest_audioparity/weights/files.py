@@ -63,6 +63,7 @@ _UNREADABLE = (
 _START_BYTES = 512
 _WAY_OUT = {
     "lfs_pointer": "; run: git lfs pull",
+    "link": "; fetch it, or mount where it is kept",
     "missing": "; check the path",
 }
 

@@ -96,6 +96,33 @@ def test_a_tolerance_that_would_accept_lost_words_does_not(speaking, change, ver
     speaking.run().assert_outcomes(passed=1)
 
 
+UNHEARD = {
+    "no rate": (lambda x: x, "", "scores need the sample rate; declare sample_rate= in Hz"),
+    "two channels": (lambda x: np.stack([x, x]), f"sample_rate={RATE}", "*has several channels; declare axes=*"),
+    "int8": (lambda x: (x * 127).astype(np.int8), f"sample_rate={RATE}", "*is int8; audio is float*"),
+    "complex": (lambda x: x + 0j, f"sample_rate={RATE}", "it is complex, which is no audio"),
+}
+
+
+@pytest.mark.parametrize(("made", "declared", "why"), UNHEARD.values(), ids=UNHEARD)
+def test_what_cannot_be_listened_to_does_not_pass_a_tolerance_that_would_accept_lost_words(
+    speaking, made, declared, why
+):
+    """It is not measured, and says what is missing; within a tight tolerance there is nothing to hear."""
+    speaking.says(made(CLIP), "golden='other'", declared)
+    speaking.run("--update-golden")
+    speaking.says(made(GARBLED), f"golden='other', {LOOSE}", declared)
+    result = speaking.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(f"stage 'waveform' cannot be measured: words: *; {why}; *words='any'")
+    assert speaking.stage()["verdict"] == "not_measured"
+    speaking.run("--golden-plan").stdout.fnmatch_lines(["  waveform: old -> new * dB, not listened to"])
+    speaking.says(made(GARBLED), f"golden='other', {LOOSE}, words='any'", declared)
+    speaking.run().assert_outcomes(passed=1)
+    speaking.says(made(CLIP) * (1 if "int8" in why else 1.00001), "golden='other'", declared)
+    speaking.run().assert_outcomes(passed=1)
+
+
 @pytest.mark.parametrize(
     "change",
     [

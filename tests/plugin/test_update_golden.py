@@ -293,6 +293,12 @@ def _newer(path):
     path.write_bytes(data.replace(b'\\"format\\": 1', b'\\"format\\": 2').replace(b'\\"format\\":1', b'\\"format\\":2'))
 
 
+def _unfetched(path):
+    """Leave a link to what is kept elsewhere, as git-annex and DVC do."""
+    path.unlink()
+    path.symlink_to(path.with_name("kept-elsewhere"))
+
+
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:0000\nsize 12345\n"
 DAMAGE = {
     "altered": (_flip, "was altered: stage 'mel' does not have its hash"),
@@ -301,6 +307,7 @@ DAMAGE = {
     "garbage": (lambda path: path.write_bytes(b"\xff" * 1000), "is not a safetensors file"),
     "pointer": (lambda path: path.write_bytes(LFS), "is a Git LFS pointer, not the data; run: git lfs pull"),
     "newer format": (_newer, "has format 2, this version reads 1; install a newer pytest-audioparity"),
+    "not fetched": (_unfetched, "is a link to a file that is not here; fetch it"),
     "folder": (
         lambda path: (path.unlink(), path.mkdir()),
         "golden golden/test_model/test_model.safetensors is not a regular file",
@@ -308,7 +315,7 @@ DAMAGE = {
 }
 
 
-@pytest.mark.parametrize("flags", [(), ("--update-golden",)])
+@pytest.mark.parametrize("flags", [(), ("--update-golden",), ("--update-golden-missing",)])
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_an_unusable_golden_says_why_and_stays(golden, damage, flags):
     """Each kind of damage fails with its own message and way out; an update does not overwrite the evidence."""
@@ -320,6 +327,7 @@ def test_an_unusable_golden_says_why_and_stays(golden, damage, flags):
     assert message in result.stdout.str()
     result.stdout.no_fnmatch_line("accept: *")
     assert before is None or golden.state() == before
+    assert not golden.golden().is_symlink() or not golden.golden().exists()
 
 
 @pytest.mark.parametrize("flags", [(), ("--update-golden",)])
@@ -438,6 +446,20 @@ def test_what_is_declared_later_is_written_although_the_stage_passes(project, sa
     state = project.state()
     project.run("--update-golden").assert_outcomes(passed=2)
     assert project.state() == state
+
+
+def test_what_is_no_longer_declared_is_listed(project):
+    """Ports measured what it said; an update by a test that says less must not change that unseen."""
+    project.write(DECLARED.format(axes=", kind='log_spectrum', unit='ln', axes='CT'"))
+    project.run("--update-golden", "-k", "not port")
+    project.write(DECLARED.format(axes=", axes='CT'").replace('"mel", X, ', '"mel", 2 * X, '))
+    lines = ["  mel: old -> new * dB, no longer declared: kind='log_spectrum', unit='ln'"]
+    project.run("--golden-plan", "-k", "not port").stdout.fnmatch_lines(lines)
+    project.run("--update-golden", "-k", "not port").stdout.fnmatch_lines(lines)
+    assert [(stage.kind, stage.axes) for stage in Golden(project.golden()).stages] == [
+        ("tensor", "CT"),
+        ("tensor", None),
+    ]
 
 
 def test_a_port_declares_nothing_for_the_golden(project):
