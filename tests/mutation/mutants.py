@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cosmic_ray.ast import ast_nodes, get_ast
@@ -15,6 +15,7 @@ from cosmic_ray.operators.number_replacer import NumberReplacer
 from cosmic_ray.plugins import get_operator
 
 from tests.mutation.operators import OWN
+from tests.mutation.places import places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,7 @@ class Mutant:
     ----------
     module : path of the file from the root of the repository
     place : the function or class it is in
-    change : the lines that go and those that come, by which it is known from run to run; numbered where one is repeated
+    change : the lines that go and those that come, by which it is known from run to run, ``(1 of 2)`` if repeated
     line : where it is now
     source : the whole module with the change
     """
@@ -83,8 +84,18 @@ class Mutant:
 
 def mutants(module: str, source: str) -> Iterator[Mutant]:
     """Yield each change that gives another program, once."""
-    tree, skipped, places = get_ast(source), _skipped(source), _places(source)
-    seen, changes = {_meaning(source)}, Counter[tuple[str, str]]()
+    found = list(_mutants(module, source))
+    totals, seen = Counter((one.place, one.change) for one in found), Counter[tuple[str, str]]()
+    for mutant in found:
+        same = mutant.place, mutant.change
+        seen[same] += 1
+        many = f" ({seen[same]} of {totals[same]})" if totals[same] > 1 else ""
+        yield replace(mutant, change=mutant.change + many)
+
+
+def _mutants(module: str, source: str) -> Iterator[Mutant]:
+    tree, skipped, place_of = get_ast(source), _skipped(source), places(source)
+    seen = {_meaning(source)}
     for operator in [get_operator(f"core/{name}")() for name in CORE] + [operator() for operator in OWN]:
         for occurrence, (node, start) in enumerate(_positions(tree, operator)):
             if any(first <= start < last for first, last in skipped) or _is_said_twice(operator, node, occurrence):
@@ -94,11 +105,8 @@ def mutants(module: str, source: str) -> Iterator[Mutant]:
             if meaning is None or meaning in seen:
                 continue
             seen.add(meaning)
-            place = next((name for name, first, last in places if first <= start[0] <= last), "module")
             change = _change(source.splitlines(), mutated.splitlines())
-            changes[place, change] += 1
-            nth = changes[place, change]
-            yield Mutant(module, place, change if nth == 1 else f"{change} ({nth})", start[0], mutated)
+            yield Mutant(module, place_of[start[0] - 1], change, start[0], mutated)
 
 
 def _positions(tree: Any, operator: Any) -> Iterator[tuple[Any, Position]]:
@@ -144,20 +152,3 @@ def _skipped(source: str) -> list[tuple[Position, Position]]:
         if isinstance(node, ast.AnnAssign):
             spans.append(node.annotation)
     return [((node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)) for node in spans]
-
-
-def _places(source: str) -> list[tuple[str, int, int]]:
-    """Return the functions and classes of a module with their first and last lines, the innermost first."""
-    found = []
-
-    def visit(node: ast.AST, outer: str) -> None:
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.FunctionDef | ast.ClassDef):
-                name = f"{outer}.{child.name}" if outer else child.name
-                visit(child, name)
-                found.append((name, child.lineno, child.end_lineno or child.lineno))
-            else:
-                visit(child, outer)
-
-    visit(ast.parse(source), "")
-    return found
