@@ -150,9 +150,9 @@ def recogniser() -> Recogniser:
     The default is pocketsphinx, which knows English. Override the fixture in conftest.py to bring your own; the type
     to annotate with is pytest_audioparity.Recogniser.
     """
-    from pytest_audioparity.audio.fixture import recogniser_or_failure
+    from pytest_audioparity.trial import default_recogniser_or_failure
 
-    return recogniser_or_failure()
+    return default_recogniser_or_failure()
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_audioparity.errors import AudioparityError
 from pytest_audioparity.failures import Failure
 from pytest_audioparity.session import is_parity, mark_problem_of, path_of, roundtrip_limits, run_of, spec_of
 from pytest_audioparity.ticker import Ticker
@@ -19,6 +20,7 @@ from pytest_audioparity.workspace import Workspace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_audioparity.audio.recognition import Recogniser
     from pytest_audioparity.recording import Recording
     from pytest_audioparity.results import ParityResult
     from pytest_audioparity.roundtrip.fixture import Roundtrip
@@ -102,6 +104,16 @@ def roundtrip_for(request: pytest.FixtureRequest) -> Iterator[Roundtrip]:
         progress=ticker,
     )
     ticker.close()
+
+
+def default_recogniser_or_failure() -> Recogniser:
+    """Return what recognises speech by default; without its package the test fails and says what to install."""
+    from pytest_audioparity.audio.recognition import default_recogniser
+
+    try:
+        return default_recogniser()
+    except AudioparityError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 def _recording_of(item: pytest.Item) -> Recording:

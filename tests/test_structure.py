@@ -63,6 +63,28 @@ def exists(name: str) -> bool:
     return any(f"def {name}(" in path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
 
 
+def may_not_know_pytest(table: str) -> list[str]:
+    """Return the modules and folders of which the table of the layers says so."""
+    (row,) = re.findall(r"^\|([^|]*)\|[^|]*\| know pytest \|$", table, re.MULTILINE)
+    return re.findall(r"`(\w+)/?`", row)
+
+
+def importing_pytest(names: list[str]) -> set[str]:
+    """Return which modules import pytest, of some modules and folders of the package."""
+    paths = (path for name in names for path in [*(PACKAGE / name).rglob("*.py"), PACKAGE / f"{name}.py"])
+    return {path.relative_to(PACKAGE).as_posix() for path in paths if path.exists() and imports_pytest(path)}
+
+
+def imports_pytest(path: Path) -> bool:
+    """Whether a module imports pytest, if only in a function; what is for the type checker alone is not imported."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree.body = [node for node in tree.body if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node))]
+    nodes = list(ast.walk(tree))
+    names = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    names |= {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    return any(name.partition(".")[0] in ("pytest", "_pytest") for name in names)
+
+
 @pytest.mark.parametrize("folder", [PACKAGE.name, "benchmarks", "docs", "examples"])
 def test_modules_and_functions_are_small(folder):
     """Every module has fewer than 300 lines and every function fewer than 40, without exceptions."""
@@ -87,6 +109,14 @@ def test_the_architecture_names_what_there_is():
         "golden/mirror",
         "shelves.py",
     }
+
+
+def test_what_may_not_know_pytest_does_not():
+    """No module of that row of ARCHITECTURE.md imports pytest; those of the plugin do."""
+    names = may_not_know_pytest((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))
+    assert {"diagnosis", "audio", "hearing"} <= set(names)
+    assert importing_pytest(names) == set()
+    assert importing_pytest(["plugin", "hearing", "trial", "audio"]) == {"plugin.py", "trial.py"}
 
 
 def test_each_module_has_its_layer():
