@@ -22,21 +22,6 @@ EXTRAS = tuple(name for name in PROJECT["project"]["optional-dependencies"] if n
 # The oldest numpy that we take has no wheels for newer Pythons.
 PYTHONS_OF_LOWEST = ("3.10", "3.12")
 
-# What depends on the version of Python, pytest or numpy; all else runs on one Python in `make test`.
-REPRESENTATIVE = (
-    "tests/adapters",
-    "tests/comparison",
-    "tests/golden",
-    "tests/cli",
-    "tests/report",
-    "tests/plugin",
-    "tests/test_api.py",
-    "tests/test_arguments.py",
-    "tests/test_check.py",
-    "tests/test_extras.py",
-    "tests/test_runs.py",
-    "tests/test_tensorfile.py",
-)
 # What a user meets who installed the package and nothing else: one file for each way in.
 ALONE = (
     "tests/test_api.py",
@@ -53,24 +38,30 @@ ALONE = (
     "tests/plugin/test_startup.py",
     "tests/plugin/test_update_golden.py",
 )
-# What depends on the version of Python alone: `make test` has the newest packages already, on another Python.
-NEWEST = (
+# What depends on the version of Python, pytest or numpy, as far as it takes a minute or two.
+REPRESENTATIVE = (
     "tests/adapters",
+    "tests/audits",
     "tests/comparison",
+    "tests/golden",
     "tests/report",
     "tests/weights",
-    "tests/audits",
-    "tests/test_api.py",
-    "tests/test_check.py",
-    "tests/test_extras.py",
-    "tests/test_tensorfile.py",
+    "tests/cli/test_files.py",
     "tests/plugin/test_marks.py",
     "tests/plugin/test_roundtrip.py",
+    "tests/plugin/test_run.py",
     "tests/plugin/test_stages_fixture.py",
     "tests/plugin/test_startup.py",
     "tests/plugin/test_update_golden.py",
     "tests/plugin/test_xdist.py",
+    "tests/test_api.py",
+    "tests/test_check.py",
+    "tests/test_extras.py",
+    "tests/test_runs.py",
+    "tests/test_tensorfile.py",
 )
+# All of it but SLOW, ten minutes; what is left runs on one Python in `make test`.
+DEPENDENT = (*REPRESENTATIVE, "tests/cli", "tests/plugin", "tests/test_arguments.py")
 # What takes long and depends on none of these versions: killed runs, browsers, listening, pages.
 SLOW = ("promises*", "browser*", "audio_stages", "audits", "parity_report*", "soak", "steps")
 LEFT_OUT = tuple(f"--ignore-glob=*/plugin/test_{name}.py" for name in SLOW)
@@ -149,14 +140,14 @@ def tests(session: nox.Session) -> None:
 def oldest(session: nox.Session) -> None:
     """Test what depends on versions with the oldest packages that pyproject.toml allows."""
     install(session, "matrix", extras=("pesq",), pins=lowest())
-    run_pytest(session, *PARALLEL, *LEFT_OUT, *REPRESENTATIVE)
+    run_pytest(session, *PARALLEL, *LEFT_OUT, *(REPRESENTATIVE if session.python == "3.10" else DEPENDENT))
 
 
 @nox.session(python="3.13", tags=["ci"])
 def newest(session: nox.Session) -> None:
     """Test what depends on versions with the newest Python and packages."""
     install(session, "matrix", extras=("pesq",))
-    run_pytest(session, *PARALLEL, *NEWEST)
+    run_pytest(session, *PARALLEL, *REPRESENTATIVE)
 
 
 @nox.session(python="3.12", tags=["ci"])
