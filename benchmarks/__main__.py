@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
@@ -56,18 +55,16 @@ def main() -> None:
 
 
 def _machine() -> str:
+    from pytest_audioparity.audio.pool import core_count
+
     rows = [("Python", platform.python_version())]
     for package in _PACKAGES:
         try:
             rows.append((package, version(package)))
         except PackageNotFoundError:
             rows.append((package, "not installed: left out"))
-    rows.append(("processor", f"{platform.machine()}, {_cores()} cores, {platform.system()}"))
+    rows.append(("processor", f"{platform.machine()}, {core_count()} cores, {platform.system()}"))
     return table(("", "version"), rows)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import json
 import os
 import tracemalloc
 
-import ml_dtypes
 import numpy as np
 import pytest
 import safetensors
@@ -16,6 +15,7 @@ import safetensors.numpy
 from pytest_audioparity import tensorfile
 from pytest_audioparity.errors import StageError, TensorFileError
 from pytest_audioparity.tensorfile import TensorFile, dtype_from_name, name_from_dtype, raw_bytes, write_tensors
+from tests.arrays import dtype_of, same
 
 PLAIN = {
     "F64": "float64",
@@ -44,15 +44,11 @@ IN_TORCH = [name for name in ML.values() if name != "float8_e8m0fnu"]  # which s
 MULTIBYTE = [name for name in PLAIN.values() if np.dtype(name).itemsize > 1]
 
 
-def numpy_dtype(name):
-    return np.dtype(getattr(ml_dtypes, name) if name in ML.values() else name)
-
-
 def sample(name, shape=(2, 3)):
     """Values that every dtype can hold apart: powers of two, or 0 and 1."""
     count = int(np.prod(shape))
     values = np.arange(count) % 2 if name == "bool" else 2.0 ** (np.arange(count) % 5)
-    return values.reshape(shape).astype(numpy_dtype(name))
+    return values.reshape(shape).astype(dtype_of(name))
 
 
 def to_bytes(*tensors, metadata=None):
@@ -64,10 +60,6 @@ def to_bytes(*tensors, metadata=None):
 def written(path, *tensors, metadata=None):
     path.write_bytes(to_bytes(*tensors, metadata=metadata))
     return path
-
-
-def same(left, right):
-    return left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes()
 
 
 def container(header, data=b""):
@@ -125,7 +117,7 @@ class TestBothDirections:
         tensor = torch.tensor([1.0, 2.0, 0.5]).to(getattr(torch, name))
         safetensors.torch.save_file({"a": tensor}, tmp_path / "x.safetensors")
         array = TensorFile(tmp_path / "x.safetensors").tensor("a")
-        assert same(array, np.array([1.0, 2.0, 0.5]).astype(numpy_dtype(name)))
+        assert same(array, np.array([1.0, 2.0, 0.5]).astype(dtype_of(name)))
 
     def test_metadata_survives_in_both_directions(self, tmp_path):
         metadata = {"a": "1", "ü": "日本\n"}
@@ -141,8 +133,8 @@ class TestBothDirections:
 
     @pytest.mark.parametrize(("safetensors_name", "name"), {**PLAIN, **ML}.items())
     def test_names_of_dtypes_go_there_and_back(self, safetensors_name, name):
-        assert dtype_from_name(safetensors_name) == numpy_dtype(name)
-        assert name_from_dtype(numpy_dtype(name)) == safetensors_name
+        assert dtype_from_name(safetensors_name) == dtype_of(name)
+        assert name_from_dtype(dtype_of(name)) == safetensors_name
 
     @pytest.mark.parametrize("dtype", ["complex128", "longdouble", "U3", "O", "M8[s]", [("x", "f4")]])
     def test_dtypes_that_the_format_lacks_have_no_name(self, dtype):

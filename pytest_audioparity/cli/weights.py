@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_audioparity.cli.terminal import FAILED, PASSED, Progress, add_examples, say_json, say_wrapped
+from pytest_audioparity.weights.precision import PRECISIONS
 
 if TYPE_CHECKING:
     import argparse
-
-# As in weights.precision, which is not loaded for --help.
-_PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +25,7 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision",
         metavar="P",
-        choices=_PRECISIONS,
+        choices=PRECISIONS,
         help="what rounding is accepted: fp32 (none), fp16, bf16 or int8; without it any cast or quantisation is, "
         "as long as every value is the nearest of its type or grid",
     )

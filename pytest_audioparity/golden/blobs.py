@@ -16,7 +16,7 @@ from pytest_audioparity.golden.hashes import content_hash
 from pytest_audioparity.tensorfile import contents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import BinaryIO
 
@@ -97,6 +97,22 @@ def blocks_of(file: Path) -> Iterator[bytes]:
     with file.open("rb") as opened:
         while block := opened.read(BLOCK_BYTES):
             yield block
+
+
+def copy_file(source: Path, target: Path, progress: Callable[[int], None], *, durable: bool = True) -> None:
+    """Copy a file, which takes its name when it is complete; `progress` hears of the bytes that were written.
+
+    Raises
+    ------
+    OSError : the file system refused
+    """
+
+    def write(opened: BinaryIO) -> None:
+        for block in blocks_of(source):
+            opened.write(block)
+            progress(opened.tell())
+
+    replace_file(target, write, durable=durable)
 
 
 def is_intact(file: Path, blob: Blob) -> bool:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from pytest_audioparity.golden.atomic import replace_file
-from pytest_audioparity.golden.blobs import BlobError, blocks_of, find, ignore_in_git, is_intact, size_of
+from pytest_audioparity.golden.blobs import BlobError, copy_file, find, ignore_in_git, is_intact, size_of
 from pytest_audioparity.golden.store import INSTALL, FolderStore, open_store, shown_url, truncated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-    from typing import BinaryIO
 
     from pytest_audioparity.golden.blobs import Blob
     from pytest_audioparity.golden.store import RemoteStore
@@ -78,17 +76,11 @@ def _silent(done: int) -> None:
 
 def _copy(blob: Blob, store: FolderStore, cache: Path, progress: Callable[[int], None]) -> Path:
     source = store.file(blob)
-
-    def write(target: BinaryIO) -> None:
-        for block in blocks_of(source):
-            target.write(block)
-            progress(target.tell())
-
     with _writing(cache):
         # Looked at before: to find out afterwards would leave a wrong file in the cache for a moment.
         if not is_intact(source, blob):
             raise _wrong(str(store.folder), blob)
-        replace_file(cache / blob.address, write, durable=False)
+        copy_file(source, cache / blob.address, progress, durable=False)
     return cache / blob.address
 
 

@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from pytest_audioparity.golden.atomic import replace_file
-from pytest_audioparity.golden.blobs import BLOCK_BYTES, SMALL_BYTES, BlobError, blocks_of, find, size_of
+from pytest_audioparity.golden.blobs import BLOCK_BYTES, SMALL_BYTES, BlobError, copy_file, find, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import BinaryIO
 
     from pytest_audioparity.golden.blobs import Blob
 
@@ -73,14 +71,8 @@ class FolderStore:
         ------
         BlobError : the file system refused
         """
-
-        def write(target: BinaryIO) -> None:
-            for block in blocks_of(file):
-                target.write(block)
-                progress(target.tell())
-
         try:
-            replace_file(self.folder / blob.address, write)
+            copy_file(file, self.folder / blob.address, progress)
         except OSError as error:
             raise trouble(str(self.folder), error) from None
 

@@ -17,6 +17,7 @@ import pytest
 from pytest_audioparity.adapters.arrays import as_array, declare, plain_name, snapshot
 from pytest_audioparity.errors import StageError
 from pytest_audioparity.records import StageMeta
+from tests.arrays import same
 
 STORABLE = [
     *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
@@ -32,10 +33,6 @@ def refused(value):
     assert message.startswith("stage 'mel': ")
     assert "\n" not in message
     return message
-
-
-def same(left, right):
-    return left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes()
 
 
 class TestNumpy:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import tracemalloc
 
-import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,13 +14,10 @@ from hypothesis.extra import numpy as hnp
 from pytest_audioparity.comparison import blocks
 from pytest_audioparity.comparison.moments import cosine, moments
 from pytest_audioparity.comparison.values import measure
+from tests.arrays import dtype_of
 
 FLOATS = ["float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
 INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
-
-
-def dtype_of(name):
-    return np.dtype(getattr(ml_dtypes, name) if hasattr(ml_dtypes, name) else name)
 
 
 def noise(*shape, seed=0, dtype="float64", scale=4.0):

@@ -26,6 +26,7 @@ from pytest_audioparity.golden.file import Golden, write_golden
 from pytest_audioparity.golden.revision import fingerprint
 from pytest_audioparity.golden.shelf import IN_GIT, Shelf, open_golden, save_golden
 from pytest_audioparity.records import StageMeta, StageTensor
+from tests.arrays import same
 
 MEL = np.linspace(-11, 2, 24, dtype="float32").reshape(1, 4, 6)
 CODES = np.arange(12).reshape(2, 6)
@@ -48,10 +49,6 @@ def by_hand(path, tensors, document=None):
     )
     safetensors.numpy.save_file(tensors, path, metadata)
     return path
-
-
-def same(left, right):
-    return left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes()
 
 
 def refused(path, cause):

@@ -14,6 +14,7 @@ import pytest
 import pytest_audioparity.golden.provenance
 from pytest_audioparity.golden.file import Golden
 from tests.loaded import load_package
+from tests.plugin.sources import ONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -114,3 +115,11 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, needs: C
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     return Project(pytester, needs)
+
+
+@pytest.fixture
+def golden(project: Project) -> Project:
+    """Write one golden with the value 1 and return the project."""
+    project.write(ONE.format(value=1.0))
+    assert project.run("--update-golden").ret == 0
+    return project

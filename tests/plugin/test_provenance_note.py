@@ -9,16 +9,7 @@ import numpy as np
 import pytest
 
 from pytest_audioparity.golden.file import Golden, write_golden
-
-ONE = "def test_model(stages): stages['mel'] = np.full(100, {value})\n"
-
-
-@pytest.fixture
-def golden(project):
-    """Write one golden with the value 1 and return the project."""
-    project.write(ONE.format(value=1.0))
-    assert project.run("--update-golden").ret == 0
-    return project
+from tests.plugin.sources import ONE
 
 
 def made_with(project, **changes):

@@ -15,13 +15,13 @@ import pytest
 from safetensors.numpy import load_file
 
 from pytest_audioparity.cli import main
+from tests.plugin.sources import ONE
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-ONE = "def test_model(stages): stages['mel'] = np.full(100, {value})\n"
 TWO = "def test_model(stages): stages['a'] = np.full(100, {value}); stages['b'] = np.full(100, {value})\n"
 
 

@@ -12,21 +12,12 @@ import pytest
 from safetensors import safe_open
 
 from pytest_audioparity.golden.file import Golden
-
-ONE = "def test_model(stages): stages['mel'] = np.full(100, {value})\n"
+from tests.plugin.sources import ONE
 
 
 def provenance(path):
     with safe_open(path, "np") as file:
         return json.loads(file.metadata()["audioparity"])["provenance"]
-
-
-@pytest.fixture
-def golden(project):
-    """Write one golden with the value 1 and return the project."""
-    project.write(ONE.format(value=1.0))
-    assert project.run("--update-golden").ret == 0
-    return project
 
 
 def test_a_missing_golden_fails_with_the_command(project):

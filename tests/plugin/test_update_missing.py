@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-ONE = "def test_model(stages): stages['mel'] = np.full(100, {value})\n"
+from tests.plugin.sources import ONE
+
 OTHER = "def test_new(stages): stages['x'] = 1.0\n"
-
-
-@pytest.fixture
-def golden(project):
-    """Write one golden with the value 1 and return the project."""
-    project.write(ONE.format(value=1.0))
-    assert project.run("--update-golden").ret == 0
-    return project
 
 
 def test_missing_goldens_are_created_and_the_others_fail_as_ever(golden):

@@ -14,6 +14,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from tests.arrays import dtype_of
+
 NARROW = ("bfloat16", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu")
 FLOATS = ("float64", "float32", "float16", *NARROW)
 COMPLEX = ("complex64", "complex128")
@@ -30,10 +32,6 @@ SHAPES = st.one_of(
     hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=5),
 )
 EMPTY_SHAPES = st.sampled_from([(0,), (3, 0), (0, 1, 4), (2, 0, 3, 0, 1)])
-
-
-def dtype_of(name):
-    return np.dtype(getattr(ml_dtypes, name) if hasattr(ml_dtypes, name) else name)
 
 
 def parts_of(dtype):
