@@ -19,8 +19,6 @@ ROOT = Path(__file__).parent
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 EXTRAS = tuple(name for name in PROJECT["project"]["optional-dependencies"] if name != "all")
-# The oldest numpy that we take has no wheels for newer Pythons.
-PYTHONS_OF_LOWEST = ("3.10", "3.12")
 
 # What a user meets who installed the package and nothing else: one file for each way in.
 ALONE = (
@@ -62,8 +60,8 @@ REPRESENTATIVE = (
 )
 # All of it but SLOW, ten minutes; what is left runs on one Python in `make test`.
 DEPENDENT = (*REPRESENTATIVE, "tests/cli", "tests/plugin", "tests/test_arguments.py")
-# What takes long and depends on none of these versions: killed runs, browsers, listening, pages.
-SLOW = ("promises*", "browser*", "audio_stages", "audits", "parity_report*", "soak", "steps")
+# What takes long and depends on none of these versions: killed runs, listening, pages.
+SLOW = ("promises*", "audio_stages", "audits", "parity_report*", "soak", "steps")
 LEFT_OUT = tuple(f"--ignore-glob=*/plugin/test_{name}.py" for name in SLOW)
 PARALLEL = ("-q", "-n", "2")
 
@@ -135,6 +133,7 @@ def tests(session: nox.Session) -> None:
     run_pytest(session, *PARALLEL, "--ignore-glob=*/test_browser*.py", "tests")
 
 
+# The oldest numpy that we take has no wheels for newer Pythons.
 @nox.session
 @nox.parametrize("python", [nox.param("3.10", tags=["ci"]), nox.param("3.12", tags=["nightly"])])
 def oldest(session: nox.Session) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import re
@@ -47,6 +48,25 @@ def test_the_groups_that_sessions_and_targets_install_are_declared():
     used |= {name for groups in sessions for name in re.findall(r'"(\w+)"', groups)}
     assert {"test", "matrix", "alone", "lint", "release"} <= used
     assert used <= declared
+
+
+def names_in_sessions(name):
+    """Return a tuple of names that noxfile.py assigns; nox itself need not be installed."""
+    module = ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8"))
+    (value,) = (one.value for one in module.body if isinstance(one, ast.Assign) and ast.unparse(one.targets[0]) == name)
+    return ast.literal_eval(value)
+
+
+@pytest.mark.parametrize("session", ["REPRESENTATIVE", "ALONE", "NEWEST"])
+def test_the_tests_of_a_session_are_there(session):
+    """Where a path is gone, pytest ends without having run one test."""
+    assert [path for path in names_in_sessions(session) if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("name", names_in_sessions("SLOW"))
+def test_what_a_session_leaves_out_is_there(name):
+    """A pattern that nothing matches leaves nothing out, and nobody notices."""
+    assert list((ROOT / "tests" / "plugin").glob(f"test_{name}.py"))
 
 
 def test_the_matrix_has_every_python_and_every_extra(needs):
