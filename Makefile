@@ -10,7 +10,7 @@ TORCH  ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs pictures api bench soak fuzz mutation matrix wheel release-check clean
+.PHONY: help demo test lint docs pictures api bench soak fuzz faults properties mutation matrix wheel release-check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^##@ /{print "\n" substr($$0, 5)} /^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,12 @@ soak: $(VENV)/.test ## 2000 failing tests with large stages: memory and disk sta
 
 fuzz: $(VENV)/.test ## broken files for every reader: no traceback, no hang, no code, no write elsewhere
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+faults: $(VENV)/.test ## what each planted cause is named, and what is mistaken for another
+	$(BIN)/python -m tests.faults.confusion $(ARGS)
+
+properties: $(VENV)/.test ## 20 times as many drawn examples of the properties of numbers, verdicts and reports
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest tests/properties $(ARGS)
 
 mutation: $(VENV)/.test ## change our own core a little, many times: which tests notice?
 	$(PIP) --group mutation

@@ -27,8 +27,7 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
     phases=[phase for phase in hypothesis.Phase if phase is not hypothesis.Phase.explain],
 )
-# 20 times as many examples, others each time, after a change of the kernel:
-# HYPOTHESIS_PROFILE=thorough pytest tests/properties
+# 20 times as many examples, others each time, after a change of the kernel: make properties
 hypothesis.settings.register_profile(
     "thorough", hypothesis.settings.get_profile("busy"), max_examples=2000, derandomize=False
 )

@@ -24,7 +24,7 @@ DTYPES = (*FLOATS, *COMPLEX, *INTEGERS)
 CAN_BE_NAN = (*FLOATS, *COMPLEX)
 LAYOUTS = ("plain", "permuted", "reversed", "every other", "cut out", "big-endian", "misaligned", "read-only")
 
-# Parts of what a profile asks for, which is 20 times as much with HYPOTHESIS_PROFILE=thorough.
+# Parts of what a profile asks for, which is 20 times as much in `make properties`.
 HALF, QUARTER = (settings(max_examples=settings.default.max_examples // share) for share in (2, 4))
 
 SHAPES = st.one_of(
