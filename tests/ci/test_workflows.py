@@ -116,6 +116,22 @@ def test_our_own_workflow_runs_what_is_there_and_publishes_without_a_password():
     assert "secrets." not in OWN.read_text(encoding="utf-8")
 
 
+def test_the_rest_of_the_matrix_runs_each_night_and_before_a_release():
+    """Not on every push; `matrix` is skipped with what it needs, so a tag that skipped that would never be released."""
+    workflow = yaml.safe_load(OWN.read_text(encoding="utf-8"))
+    events, jobs = workflow[True], workflow["jobs"]  # a key `on` is a truth value in YAML
+    assert events["schedule"]
+    assert events["push"]["tags"] == ["v*"]
+    conditions = {name: job["if"] for name, job in jobs.items() if "if" in job}
+    assert conditions == {
+        "sessions": "github.event_name == 'schedule' || startsWith(github.ref, 'refs/tags/')",
+        "release": "startsWith(github.ref, 'refs/tags/v')",
+    }
+    assert jobs["matrix"]["needs"] == "sessions"
+    (listing,) = (step["run"] for step in jobs["sessions"]["steps"] if step.get("id") == "list")
+    assert "nox --list --tags nightly" in listing
+
+
 def test_every_checkout_has_the_goldens_and_not_their_pointers():
     """The job that merges runs no test, but its page draws what was expected."""
     steps = [step for job in read_workflow("github.yml")["jobs"].values() for step in job["steps"]]
