@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.comparison.tolerances import SCORES, scores_asked
 from pytest_audioparity.errors import StageError
-from pytest_audioparity.records import FAIL, NOT_MEASURED, PASS
+from pytest_audioparity.records import FAIL, LOWEST_RATE, NOT_MEASURED, PASS
 from pytest_audioparity.results import Criterion
 
 if TYPE_CHECKING:
@@ -115,7 +115,6 @@ def _may_lose_words(result: StageResult) -> bool:
     numbers, rate = result.comparison, result.meta.sample_rate
     if numbers is None or numbers.snr_db is None or result.tolerance.words != "kept":
         return False
-    from pytest_audioparity.audio.signals import LOWEST_RATE
     from pytest_audioparity.comparison.windows import may_differ
 
     # The lower the rate, the longer the clip, and the less of it a word is.

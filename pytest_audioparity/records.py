@@ -35,6 +35,9 @@ DB_PER_UNIT = {
 }
 
 
+# Sample rates in Hz that audio may have: narrower than telephony says nothing of words, DXD has half of the highest.
+LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000
+
 # What a stage is to its model. An input is what the model is given, noise included: nothing of the model made it.
 INPUT = "input"
 ROLES = (INPUT,)

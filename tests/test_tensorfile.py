@@ -369,10 +369,12 @@ class TestNotAFile:
             TensorFile(tmp_path / below)
         assert caught.value.cause == "missing"
 
-    def test_a_dangling_link_is_missing(self, tmp_path):
+    def test_a_dangling_link_is_not_missing(self, tmp_path):
+        """What keeps files elsewhere has not fetched it; to write a new one would lose the link."""
         (tmp_path / "link").symlink_to("nowhere")
-        with pytest.raises(TensorFileError, match="does not exist"):
+        with pytest.raises(TensorFileError, match="is a link to a file that is not here") as caught:
             TensorFile(tmp_path / "link")
+        assert caught.value.cause == "link"
 
     def test_a_folder_is_refused(self, tmp_path):
         with pytest.raises(TensorFileError, match="is not a regular file"):

@@ -10,11 +10,11 @@ import numpy as np
 
 from pytest_audioparity.adapters.arrays import as_array
 from pytest_audioparity.errors import StageError
+from pytest_audioparity.records import HIGHEST_RATE, LOWEST_RATE
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
-LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000
 # PCM has its full scale at the largest integer; 8 bits exist with and without an offset, so they are not guessed at.
 _FULL_SCALE = {"int16": 2.0**15, "int32": 2.0**31}
 

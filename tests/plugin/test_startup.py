@@ -64,13 +64,14 @@ def test_nothing_is_listened_to_where_no_word_can_be_lost(project):
     @parity(tol_db={tol_db})
     def test_model(stages):
         tone = np.sin(np.arange(16_000.0)) * {gain}
-        stages.record('waveform', tone, kind='waveform', sample_rate=16_000)
+        stages.record('waveform', tone, kind='waveform'{declared})
     """
-    project.write(source.format(tol_db=0.01, gain=1))
+    project.write(source.format(tol_db=0.01, gain=1, declared=""))
     project.run("--update-golden")
-    project.write(source.format(tol_db=0.01, gain=1.001))
-    assert scorer not in loaded(project)
-    project.write(source.format(tol_db=9, gain=2))
+    for declared in ("", ", sample_rate=16_000"):
+        project.write(source.format(tol_db=0.01, gain=1.001, declared=declared))
+        assert scorer not in loaded(project)
+    project.write(source.format(tol_db=9, gain=2, declared=declared))
     assert scorer in loaded(project)
 
 
