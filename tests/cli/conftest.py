@@ -34,6 +34,23 @@ def stage(name, value, size=8, **declared):
     return StageTensor(StageMeta(name, **declared), np.full(size, value, np.float32))
 
 
+def told_of(test, names, settings):
+    """Return what a run says of a test whose stages all fail, as fields of its Pending."""
+    return {
+        "refused": None,
+        "run": "run1",
+        "obtained": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "result": {
+            "verdict": "fail",
+            "first_divergence": next(iter(names), None),
+            "settings": [{"name": name, "expected": value} for name, value in settings.items()],
+            "stages": [{"name": name, "deviation_db": 1.46} for name in names],
+        },
+        "report": f"stage {next(iter(names), '-')!r} is off by 1.46 dB, allowed 0.01 dB\n1 of 1 stages fail",
+        "provenance": {"test": test, "commit": "abc"},
+    }
+
+
 class Review:
     """A project's folder, what waits in it, and the command line there."""
 
@@ -83,20 +100,7 @@ class Review:
             golden_dir=directory if golden_dir is None else golden_dir,
             order=tuple(order or values),
             changes=tuple(change for change in changes if change is not None),
-            **{
-                "refused": None,
-                "run": "run1",
-                "obtained": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-                "result": {
-                    "verdict": "fail",
-                    "first_divergence": next(iter(values), None),
-                    "settings": [{"name": name, "expected": value} for name, value in held_settings.items()],
-                    "stages": [{"name": name, "deviation_db": 1.46} for name in values],
-                },
-                "report": f"stage {next(iter(values), '-')!r} is off by 1.46 dB, allowed 0.01 dB\n1 of 1 stages fail",
-                "provenance": {"test": test, "commit": "abc"},
-                **fields,
-            },
+            **{**told_of(test, values, held_settings), **fields},
         )
         folder = folder or self.root / ".audioparity" / "pending"
         path = path or golden_path(folder, golden_name(test))

@@ -4,9 +4,49 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers one connection as `served` says."""
+
+    def __init__(self, served, *args):
+        self.served = served
+        super().__init__(*args)
+
+    def log_message(self, *args):
+        pass
+
+    def do_HEAD(self):
+        self.answer(b"")
+
+    def do_GET(self):
+        self.answer(None)
+
+    def answer(self, body):
+        served, span = self.served, self.headers.get("Range")
+        served.requests.append((self.command, self.path.rpartition("/")[2], span))
+        file = served.folder / self.path.lstrip("/")
+        if served.status or not file.is_file():
+            self.send_response(served.status or 404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        content = file.read_bytes() if served.body is None else served.body
+        if span and served.ranges:
+            first, _, last = span.removeprefix("bytes=").partition("-")
+            content = content[int(first) : int(last) + 1 if last else None]
+            self.send_response(206)
+        else:
+            self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if body is None:
+            with suppress(OSError):
+                self.wfile.write(content[: served.dies_after])
 
 
 class Served:
@@ -28,41 +68,7 @@ class Served:
         self.status = None
         self.body = None
         self.requests = []
-        served = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def log_message(self, *args):
-                pass
-
-            def do_HEAD(self):
-                self.answer(b"")
-
-            def do_GET(self):
-                self.answer(None)
-
-            def answer(self, body):
-                span = self.headers.get("Range")
-                served.requests.append((self.command, self.path.rpartition("/")[2], span))
-                file = served.folder / self.path.lstrip("/")
-                if served.status or not file.is_file():
-                    self.send_response(served.status or 404)
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
-                    return
-                content = file.read_bytes() if served.body is None else served.body
-                if span and served.ranges:
-                    first, _, last = span.removeprefix("bytes=").partition("-")
-                    content = content[int(first) : int(last) + 1 if last else None]
-                    self.send_response(206)
-                else:
-                    self.send_response(200)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                if body is None:
-                    with suppress(OSError):
-                        self.wfile.write(content[: served.dies_after])
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, self))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)

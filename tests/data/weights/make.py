@@ -9,7 +9,9 @@ They are committed so that the tests need neither package.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import coremltools as ct
 import numpy as np
@@ -90,9 +92,9 @@ def integers(low: int, high: int, shape: tuple[int, ...], dtype: object) -> np.n
     return random.integers(low, high, shape).astype(types.nptype_from_builtin(dtype))
 
 
-def write_coreml() -> dict[str, np.ndarray]:
-    lit = random.random(24) < 0.5
-    ios16 = {
+def ios16(lit: np.ndarray) -> dict[str, Callable[[], Any]]:
+    """Return a constant for each way to store one, `lit` what of the sparse one is not zero."""
+    return {
         "float32": lambda: Builder.const(val=normal(4, 3), name="float32"),
         "float16": lambda: Builder.const(val=normal(5, 4).astype(np.float16), name="float16"),
         "short": lambda: Builder.const(val=normal(3), name="short"),
@@ -119,7 +121,11 @@ def write_coreml() -> dict[str, np.ndarray]:
             source_val=normal(4, 6).astype(np.float16), output_dtype="fp32", name="cast"
         ),
     }
-    ios18 = {
+
+
+def ios18(lit: np.ndarray) -> dict[str, Callable[[], Any]]:
+    """Return what newer systems know beside."""
+    return {
         "blocks": lambda: Builder.constexpr_blockwise_shift_scale(
             data=integers(-8, 8, (4, 8), types.int4), scale=np.abs(normal(4, 2)), name="blocks"
         ),
@@ -139,8 +145,12 @@ def write_coreml() -> dict[str, np.ndarray]:
             nonzero_data=normal(int(lit.sum())), mask=lit.reshape(4, 6).astype(types.np_uint1_dtype), name="masked"
         ),
     }
+
+
+def write_coreml() -> dict[str, np.ndarray]:
+    lit = random.random(24) < 0.5
     expected = {}
-    for name, target, weights in (("ios16", ct.target.iOS16, ios16), ("ios18", ct.target.iOS18, ios18)):
+    for name, target, weights in (("ios16", ct.target.iOS16, ios16(lit)), ("ios18", ct.target.iOS18, ios18(lit))):
         path = FOLDER / f"{name}.mlpackage"
         shutil.rmtree(path, ignore_errors=True)
         program(target, weights).save(path)
