@@ -69,7 +69,7 @@ class TestUpdates:
         assert not list((project.path / "golden").glob("tests/b/**/*.safetensors"))
 
     def test_a_write_that_breaks_off(self, project, monkeypatch):
-        """claude-code-log#304: a write that was not atomic cut 6000 lines off a snapshot, and the test still passed."""
+        """Elsewhere a write that was not atomic cut 6000 lines off a snapshot, and the test still passed."""
         project.write(ONE.format(value=1.0))
         project.run("--update-golden")
         before = project.golden().read_bytes()
@@ -86,7 +86,7 @@ class TestUpdates:
 
     @pytest.mark.parametrize("left", [0, 8, 100, -800, -1])
     def test_a_file_that_was_cut_off(self, project, left):
-        """claude-code-log#304: what was left of a snapshot was compared, and passed."""
+        """Elsewhere what was left of a snapshot was compared, and passed."""
         project.write(TWO.format(value=1.0))
         project.run("--update-golden")
         project.golden().write_bytes(project.golden().read_bytes()[:left])
