@@ -1,4 +1,4 @@
-"""Hundreds of failing tests: memory does not grow with their stages, and what is kept for review has its limit.
+"""A hundred failing tests: memory does not grow with their stages, and what is kept for review has its limit.
 
 `python -m benchmarks soak` is the same with thousands.
 """
