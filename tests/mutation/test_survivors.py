@@ -16,6 +16,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+MODULES = tomllib.loads(Path(__file__).with_name("modules.toml").read_text(encoding="utf-8"))
 SURVIVORS = tomllib.loads(Path(__file__).with_name("survivors.toml").read_text(encoding="utf-8"))
 PACKAGE = Path(pytest_audioparity.__file__).parent
 SOURCE = """
@@ -56,6 +57,30 @@ def test_every_survivor_is_a_line_of_its_function_and_has_a_reason(module):
     source = (PACKAGE / module).read_text(encoding="utf-8")
     assert [change for entry in SURVIVORS[module] for change in entry["changes"] if not is_there(source, change)] == []
     assert all(entry["why"] for entry in SURVIVORS[module])
+
+
+def test_the_modules_and_their_tests_are_there():
+    """A survivor is one of a module that is mutated; a test whose name has changed would judge nothing."""
+    assert set(SURVIVORS) <= set(MODULES)
+    assert [module for module in MODULES if not (PACKAGE / module).is_file()] == []
+    tests = {test.partition("::")[0] for entry in MODULES.values() for group in entry.values() for test in group}
+    assert [test for test in sorted(tests) if not (Path(__file__).parents[1] / test).is_file()] == []
+
+
+@pytest.mark.parametrize("folder", ["comparison", "golden", "review"])
+def test_a_module_is_mutated_or_said_to_stay_out(folder):
+    """Of the folders that are mutated in part; a new module there is put into one list or the other."""
+    readme = Path(__file__).with_name("README.md").read_text(encoding="utf-8")
+    said = (
+        readme.partition("## What stays out")[2]
+        .partition(f"- `{folder}/`:")[2]
+        .partition("\n-")[0]
+        .partition("\n\n")[0]
+    )
+    out = re.findall(r"`(\w+\.py)`", said)
+    mutated = [module.partition("/")[2] for module in MODULES if module.startswith(f"{folder}/")]
+    there = [path.name for path in (PACKAGE / folder).glob("*.py") if path.name != "__init__.py"]
+    assert sorted(out + mutated) == sorted(there)
 
 
 @pytest.mark.parametrize(
