@@ -32,6 +32,7 @@ class Proposal:
     kept : the stages that do not pass, as they were recorded
     gone : the golden's stages that the test did not record
     settings : the hyper-parameters that the test declared, or None where the golden's stay
+    is_port : whether the test inherits what the golden declares, and never writes it
     """
 
     golden: Golden | None
@@ -40,6 +41,7 @@ class Proposal:
     kept: Mapping[str, StageTensor]
     gone: tuple[str, ...]
     settings: Mapping[str, Any] | None
+    is_port: bool = False
 
     def new_golden(self) -> list[StageTensor]:
         """Return the stages of the golden after an update, in data-flow order.
@@ -122,7 +124,8 @@ class Proposal:
 
     def _undeclared(self, name: str) -> str:
         """Say what the golden declares of a stage and the test no longer does, which an update takes out of it."""
-        lost = _news(self.kept[name], self._outlines[name].meta) if name in self._outlines else ()
+        owns = name in self._outlines and not self.is_port
+        lost = _news(self.kept[name], self._outlines[name].meta) if owns else ()
         return f", no longer declared: {', '.join(lost)}" if lost else ""
 
     @property

@@ -234,6 +234,7 @@ class Recording:
             self._kept,
             gone=tuple(name for name in self.reference.order if name not in {*self._recorded, *self.inputs.handed}),
             settings=self._settings if self._has_settings_of_its_own() else None,
+            is_port=self.spec.port,
         )
 
     def _judge(self, actual: StageTensor, overrides: Mapping[str, Any]) -> StageResult:
