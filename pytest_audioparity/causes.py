@@ -5,14 +5,15 @@ Both take time, so they are looked for once, and only where a failure stands.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_audioparity.check import explained, listened
-from pytest_audioparity.errors import GoldenError
+from pytest_audioparity.errors import GoldenError, shown
 from pytest_audioparity.golden.nearby import alike, sources
 from pytest_audioparity.namesakes import with_namesakes
+from pytest_audioparity.records import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableMapping
@@ -63,7 +64,7 @@ class Causes:
             self._explained.add(name)
             progress(name)
             actual = self._kept[name]
-            with suppress(GoldenError):  # a golden that was altered has its own report
+            with self._keeping(name, judged, "looked into"):
                 others = sources(self._golden, actual)
                 self._recorded[name] = explained(judged, self._golden.read(name), actual, others)
         for name in [name for name in self._kept if self._is_waveform(name)][:_LISTENED]:
@@ -82,9 +83,20 @@ class Causes:
         judged = self._recorded[name]
         if judged is None or judged.audio is not None or self._golden is None or name not in self._golden:
             return judged
-        with suppress(GoldenError):  # a golden that was altered has its own report
-            judged = self._recorded[name] = listened(judged, self._golden.read(name), self._kept[name])
-        return judged
+        with self._keeping(name, judged, "listened to"):
+            self._recorded[name] = listened(judged, self._golden.read(name), self._kept[name])
+        return self._recorded[name]
+
+    @contextmanager
+    def _keeping(self, name: str, judged: StageResult, done: str) -> Iterator[None]:
+        """Keep the verdict on a stage whatever happens while more is found out: it stands, and so do other tests."""
+        try:
+            yield
+        except GoldenError:  # a golden that was altered has its own report
+            pass
+        except Exception as error:  # a fault of ours, whatever it is
+            message = f"it could not be {done}: {type(error).__name__}: {shown(str(error))}; please report this"
+            self._recorded[name] = replace(judged, findings=(*judged.findings, Finding("unexplained", message)))
 
     def neighbours(self, actual: StageTensor) -> Iterator[StageTensor]:
         """Return the golden's stages of one shape, the nearest first."""

@@ -115,9 +115,11 @@ def _may_lose_words(result: StageResult) -> bool:
     numbers, rate = result.comparison, result.meta.sample_rate
     if numbers is None or numbers.snr_db is None or result.tolerance.words != "kept":
         return False
-    from pytest_audioparity.comparison.windows import may_differ
+    from pytest_audioparity.comparison.windows import WINDOW_SECONDS, may_differ
 
-    # The lower the rate, the longer the clip, and the less of it a word is.
+    # The lower the rate, the longer the clip, and the less of it a word is. Shorter than one at any rate, it has none.
+    if rate is None and numbers.size < WINDOW_SECONDS * LOWEST_RATE:
+        return False
     return may_differ(numbers.snr_db, numbers.size, LOWEST_RATE if rate is None else rate)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import traceback
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -109,7 +110,22 @@ def settle(item: pytest.Item) -> None:
 
 
 def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
-    """Note a failure of any phase or subtest, show misuse in one line, and let the report carry what became of it."""
+    """Note a failure of any phase or subtest, show misuse in one line, and let the report carry what became of it.
+
+    A fault of ours fails the test and is shown with it: what comes from here would end the run of all other tests.
+    """
+    try:
+        _annotate(item, call, report)
+    except Exception as error:
+        if (trial := item.stash.get(TRIAL, None)) is not None:
+            trial.failed, trial.update = True, None
+        where = "".join(traceback.format_exception(error)[1:])
+        report.sections.append(("pytest-audioparity failed, please report this", where))
+        report.outcome = "failed"
+        report.longrepr = report.longrepr or "pytest-audioparity failed after this test, see below"
+
+
+def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
     if report.failed and call.excinfo is not None:
         shape(item, call.excinfo, report)
     trial = item.stash.get(TRIAL, None)

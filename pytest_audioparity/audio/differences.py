@@ -68,7 +68,7 @@ def spectral_distances(reference: Array, estimate: Array, sample_rate: int) -> t
         the root mean square over mel bands of what differs in the smoothed log power, in dB
 
     Frames of 32 ms, every 8 ms, in which the reference is within 40 dB of its loudest. None where there is no such
-    frame, or one side is zero.
+    frame, or no frame of the reference has any sound, or one side is zero.
     """
     size = 1 << max(5, round(math.log2(FRAME_SECONDS * sample_rate)))
     if reference.size < size or not np.any(reference) or not np.any(estimate):
@@ -77,6 +77,8 @@ def spectral_distances(reference: Array, estimate: Array, sample_rate: int) -> t
     # The window takes the levels out: a signal divided by its own would be one more copy of it.
     windows = [np.hanning(size + 1)[:-1] / np.sqrt(np.mean(side**2)) for side in (reference, estimate)]
     energy, loudest = _measured(left, windows[0])
+    if not loudest > 0:  # what sounds lies behind the last whole frame, or where the window ends
+        return None, None
     chosen = np.flatnonzero(energy > energy.max() * 10 ** (-RANGE_DB / 10))
     floor = loudest * 10 ** (-FLOOR_DB / 10)
     spectral, cepstral = [], []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,8 @@ def none(reason: str) -> Measures:
 
 
 def _measure(name: str, value: float | None, reason: str | None = None, by: str | None = None) -> Measure:
+    if value is not None and math.isnan(value):
+        value, reason = None, "it is no number: the values are too large or too small to be computed with"
     return Measure(value, UNITS[name], by or _own(), None if value is not None else reason)
 
 
@@ -94,7 +97,7 @@ def differences(reference: Array, estimate: Array, sample_rate: int) -> Measures
         names = ("si_sdr", "snr", "log_spectral_distance", "mel_cepstral_distortion")
         return {name: _measure(name, None, reason) for name in names}
     spectral, cepstral = between.spectral_distances(reference, estimate, sample_rate)
-    short = "one side is silent, or shorter than a frame of 32 ms"
+    short = "one side is silent, or has no sound within a whole frame of 32 ms"
     return {
         "si_sdr": _measure("si_sdr", between.si_sdr(reference, estimate), "one side is silent"),
         "snr": _measure("snr", between.snr(reference, estimate), "the reference is silent"),

@@ -79,7 +79,8 @@ def score(reference: Any, estimate: Any, *, sample_rate: float, pesq: bool = Tru
         unusable = "it is empty"
     if unusable is not None:
         return _unusable(unusable, rate)
-    return _scored(expected.samples, found.samples, rate, pesq=pesq)
+    with np.errstate(all="ignore"):  # what is not finite then is not measured
+        return _scored(expected.samples, found.samples, rate, pesq=pesq)
 
 
 def _unusable(reason: str, rate: int) -> Score:

@@ -279,3 +279,26 @@ def test_no_hole_is_seen_where_there_is_none(speech, change):
     """Softer or noisier speech drops out nowhere."""
     result = score(speech, change(speech), sample_rate=16_000, pesq=False)
     assert not any(finding.detail.get("dropouts") for finding in result.findings)
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 24_000, 48_000])
+def test_sound_at_the_very_end_or_start_is_scored_or_not_measured(rate):
+    """A few samples behind the last whole frame, or one where every window is zero: nothing fails, no number is NaN."""
+    for size in (rate // 8, rate, 3 * rate - 7):
+        for length in (1, 14, 40, 118, rate // 100):
+            for first in (0, size - length):
+                signal = np.zeros(size)
+                signal[first : first + length] = 0.5
+                for estimate in (signal, signal / 2, np.roll(signal, 5)):
+                    result = score(signal, estimate, sample_rate=rate, pesq=False)
+                    values = [one.value for one in result.measures.values()]
+                    assert all(value is None or not np.isnan(value) for value in values)
+                    assert all((one.value is None) == bool(one.not_measured) for one in result.measures.values())
+
+
+@pytest.mark.parametrize("kept", [14, 40, 66, 92, 118])
+def test_speech_that_stops_as_it_begins_is_scored(speech, kept):
+    """What both sides have in common is silence and a few samples."""
+    quiet = np.zeros(16_000)
+    reference, estimate = np.concatenate([quiet, speech]), np.concatenate([quiet, speech[:kept]])
+    assert score(reference, estimate, sample_rate=16_000, pesq=False).verdict in ("garbled", "silent", "not_measured")

@@ -54,6 +54,11 @@ class Project:
         self._require(arguments)
         return self._clean(self._pytester.runpytest_inprocess(*arguments))
 
+    def run_planted(self, *arguments: str | Path) -> pytest.RunResult:
+        """Run pytest in this process where a fault of ours is planted, of which the user may see a traceback."""
+        self._require(arguments)
+        return self._pytester.runpytest_inprocess(*arguments)
+
     def run_apart(self, *arguments: str | Path) -> pytest.RunResult:
         """Run pytest in a process of its own."""
         self._require(arguments)
