@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.explanation import Explanation
+from pytest_audioparity.diagnosis.explanation import COMPLETE, Explanation
 from pytest_audioparity.diagnosis.margins import CLEANER, SHARE, held_by, margin_of
 from pytest_audioparity.diagnosis.onsets import diverges, drift
-from pytest_audioparity.diagnosis.problem import Problem, rows_of
+from pytest_audioparity.diagnosis.problem import Problem, energy, product, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,11 +144,27 @@ def _channels(problem: Problem, margin: Margin) -> Iterator[Explanation]:
         return  # of a vector without channels these are single elements
     indices = [problem.at(margin.label, i) for i in wrong[:256]]
     shown = ", ".join(map(str, indices[:8])) + (" ..." if wrong.size > 8 else "")
+    whole = f"{problem.whole(margin.label, n)} along {margin.label}"
+    place = (
+        f"index {shown} of {whole} differs" if wrong.size == 1 else f"{wrong.size} of {whole} differ (indices {shown})"
+    )
     message = (
-        f"only {wrong.size} of {problem.whole(margin.label, n)} along {margin.label} differ ({shown}); check the "
-        "weights that make these, and slices that are one short"
+        f"only {place}{_gain_there(problem, margin)}; check the weights that make these, and slices that are one short"
     )
     yield held_by(problem, "channels", message, {"indices": indices}, margin, margin.wrong)
+
+
+def _gain_there(problem: Problem, margin: Margin) -> str:
+    """Say which gain makes the wrong indices, if one does: the fit of the whole stage says nothing of it."""
+    axis = problem.labels.index(margin.label)
+    e, a = (np.compress(margin.wrong, side, axis=axis).ravel() for side in (problem.expected, problem.actual))
+    power = energy(e)
+    if problem.is_codes or not power:
+        return ""
+    gain = product(e, a) / power
+    if not gain and not a.any():
+        return ", actual is 0 there"
+    return f", actual = {gain:.6g} * expected there" if energy(a - gain * e) <= (1 - COMPLETE) * energy(a - e) else ""
 
 
 def _seams(problem: Problem, margin: Margin) -> Iterator[Explanation]:
