@@ -42,6 +42,14 @@ UNITS = {
     "clipped_share": "1",
     "duration_ratio": "1",
 }
+_NO_FRAME = "one side is silent, or has no sound within a whole frame of 32 ms"
+# What `differences` measures of sides that overlap, in its order, with the reason where there is no value.
+_DIFFERENCES = {
+    "si_sdr": "one side is silent",
+    "snr": "the reference is silent",
+    "log_spectral_distance": _NO_FRAME,
+    "mel_cepstral_distortion": _NO_FRAME,
+}
 
 
 def none(reason: str) -> Measures:
@@ -93,16 +101,12 @@ def intelligibility(bands: Bands, stoi: float | None, estoi: float | None) -> Me
 def differences(reference: Array, estimate: Array, sample_rate: int) -> Measures:
     """Measure ratios and distances of what stands beside each other."""
     if not reference.size:
-        reason = "the sides do not overlap"
-        names = ("si_sdr", "snr", "log_spectral_distance", "mel_cepstral_distortion")
-        return {name: _measure(name, None, reason) for name in names}
-    spectral, cepstral = between.spectral_distances(reference, estimate, sample_rate)
-    short = "one side is silent, or has no sound within a whole frame of 32 ms"
+        return {name: _measure(name, None, "the sides do not overlap") for name in _DIFFERENCES}
+    ratios = between.si_sdr(reference, estimate), between.snr(reference, estimate)
+    values = (*ratios, *between.spectral_distances(reference, estimate, sample_rate))
     return {
-        "si_sdr": _measure("si_sdr", between.si_sdr(reference, estimate), "one side is silent"),
-        "snr": _measure("snr", between.snr(reference, estimate), "the reference is silent"),
-        "log_spectral_distance": _measure("log_spectral_distance", spectral, short),
-        "mel_cepstral_distortion": _measure("mel_cepstral_distortion", cepstral, short),
+        name: _measure(name, value, missing)
+        for (name, missing), value in zip(_DIFFERENCES.items(), values, strict=True)
     }
 
 

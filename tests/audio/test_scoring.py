@@ -33,10 +33,31 @@ def test_equal_signals_are_ok_and_every_number_says_so(speech):
     assert result.peak == np.max(np.abs(speech))
 
 
-def test_every_number_has_a_unit_and_an_implementation(speech):
-    measures = quick(speech, speech).measures
-    assert set(measures) == set(UNITS)
-    assert all(measure.unit and measure.implementation for measure in measures.values())
+# Samples that lie on two sides of zero correlate best where they do not meet.
+FEW = np.array([0.0, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("sides", "reason"),
+    [
+        pytest.param(lambda speech: (speech, speech), None, id="equal"),
+        pytest.param(lambda speech: (speech, []), "it is empty", id="nothing to hear"),
+        pytest.param(lambda speech: (np.zeros(8000), speech), "the reference is silent", id="a silent reference"),
+        pytest.param(lambda speech: (speech, 0 * speech), "the estimate is silent", id="a silent estimate"),
+        pytest.param(lambda _: (FEW + 0.5, FEW - 0.5), "the sides do not overlap", id="no overlap"),
+        pytest.param(lambda speech: (speech[:100], speech[:100]), "shorter than a frame of 32 ms", id="too short"),
+        pytest.param(lambda speech: (speech, np.insert(speech, 26_000, np.zeros(8000))), None, id="a jump in time"),
+        pytest.param(lambda speech: (speech, soxr.resample(speech, 15, 16)), None, id="another tempo"),
+    ],
+)
+def test_every_number_has_a_unit_and_an_implementation_on_every_way(speech, sides, reason):
+    """And a value or a reason: what is measured, what cannot be, and what is not tried."""
+    result = quick(*sides(speech))
+    assert set(result.measures) == set(UNITS)
+    assert all(measure.unit == UNITS[name] and measure.implementation for name, measure in result.measures.items())
+    assert all((measure.value is None) == bool(measure.not_measured) for measure in result.measures.values())
+    assert (reason or "") in (result.not_measured.get("log_spectral_distance") or "")
+    assert reason or result.snr is not None
 
 
 def test_a_gain_is_the_level_and_changes_no_other_number(speech):
