@@ -20,7 +20,7 @@ from pytest_audioparity.check import check_stage
 from pytest_audioparity.comparison.structure import kind_of
 from pytest_audioparity.comparison.tolerances import layered
 from pytest_audioparity.faults import VOCABULARY, Compound, Fault, compounds_of, faults_of
-from pytest_audioparity.records import StageTensor, Tolerance
+from pytest_audioparity.records import KINDS, StageTensor, Tolerance
 from pytest_audioparity.results import StageResult
 from tests.faults import corpus
 from tests.faults.ports import port_faults
@@ -208,9 +208,21 @@ def _matrix(by_code: dict[str, list[Case]]) -> Iterator[str]:
         yield f"| {code} | " + " | ".join(str(counts[column] or "") for column in columns) + " |"
 
 
+def _listed(
+    parser: argparse.ArgumentParser, given: str | None, known: Sequence[str], what: str
+) -> tuple[str, ...] | None:
+    """Split at commas; a name that there is not ends the command."""
+    if given is None:
+        return None
+    names = tuple(given.split(","))
+    if unknown := [name for name in names if name not in known]:
+        parser.error(f"no {what} is called {unknown[0]!r}; there are {', '.join(known)}")
+    return names
+
+
 def main(arguments: Iterable[str] | None = None) -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.confusion", description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--codes", help="only these causes, separated by commas")
     parser.add_argument("--kind", help="only stages of these kinds, separated by commas")
@@ -226,13 +238,16 @@ def main(arguments: Iterable[str] | None = None) -> None:
     given = parser.parse_args(None if arguments is None else list(arguments))
     options = Options(
         seed=given.seed,
-        codes=None if given.codes is None else tuple(given.codes.split(",")),
-        kinds=None if given.kind is None else tuple(given.kind.split(",")),
+        codes=_listed(parser, given.codes, VOCABULARY, "cause"),
+        kinds=_listed(parser, given.kind, KINDS, "kind"),
         stages=given.stage,
         limit=given.limit,
         fast=given.fast,
         mode="compounds" if given.compounds else "healthy" if given.healthy else "faults",
     )
+    if not given.ports and not any(_wanted(stage, options) for stage in corpus.stages()):
+        begin = ", ".join(dict.fromkeys(stage.meta.name.partition("/")[0] for stage in corpus.stages()))
+        parser.error(f"no stage of such a kind has {given.stage!r} in its name; names begin with {begin}")
     cases = measure_ports() if given.ports else measure(options, given.processes)
     for line in report(cases, options, matrix=given.matrix, misses=given.misses):
         print(line)  # noqa: T201 - its job

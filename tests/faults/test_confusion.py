@@ -54,6 +54,23 @@ def test_a_fault_above_the_tolerance_is_never_passed(cases):
     assert not {case.codes[0] for case in unseen} & {"missing_stage", "shape", "dtype", "nonfinite", "axes_permuted"}
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--codes", "gain,nosuch"], "no cause is called 'nosuch'; there are missing_stage, "),
+        (["--kind", "mel"], "no kind is called 'mel'; there are tensor, waveform, "),
+        (["--stage", "nosuch"], "no stage of such a kind has 'nosuch' in its name; names begin with waveform, mel, "),
+        (["--stage", "mel/", "--kind", "codes"], "no stage of such a kind has 'mel/' in its name"),
+    ],
+)
+def test_what_there_is_not_cannot_be_measured(capsys, words, said):
+    """One line that says what there is, before anything is measured."""
+    with pytest.raises(SystemExit) as stopped:
+        confusion.main(words)
+    assert stopped.value.code == 2
+    assert f"error: {said}" in capsys.readouterr().err
+
+
 def _steps(rng):
     """Return the steps of a small network over frames of 80 channels: what each makes of the one before."""
     weights = [rng.standard_normal((80, 80)) / 9 for _ in range(4)]

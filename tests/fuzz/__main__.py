@@ -10,37 +10,52 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.fuzz.readers import READERS
 from tests.fuzz.running import Inputs, run
 
-# Beginnings of names that stand for several readers.
-_GROUPS = {"dump", "weights", "run ", "golden "}
+# Words that stand for several readers.
+_GROUPS = {
+    "dump": [name for name in READERS if name.startswith("dump")],
+    "weights": [name for name in READERS if name.startswith("weights")],
+    "commands": [name for name, reader in READERS.items() if reader.programs],
+}
 
 
-def main() -> int:
+def main(arguments: Iterable[str] | None = None) -> int:
     """Run what is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog=f"readers: {', '.join(READERS)}")
+    known = ", ".join(map(repr, (*READERS, *_GROUPS)))
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fuzz", description=__doc__.splitlines()[0], epilog=f"readers: {known}"
+    )
     parser.add_argument(
         "readers",
         metavar="READER",
         nargs="*",
-        help="names, or 'dump', 'weights', 'run ', 'golden ' for all of these; default all",
+        help=f"names, or {', '.join(_GROUPS)} for several of them; default all",
     )
     parser.add_argument("--count", type=int, default=200, help="inputs for each reader")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--input", type=int, help="this one alone, with its traceback; kept where --keep says")
     parser.add_argument("--keep", type=Path, help="a folder")
     parser.add_argument("--json", action="store_true", help="a JSON document for each reader instead of text")
-    given = parser.parse_args()
-    names = [
-        name
-        for name in READERS
-        if not given.readers or name in given.readers or name.startswith(tuple(_GROUPS & set(given.readers)))
-    ]
+    given = parser.parse_args(None if arguments is None else list(arguments))
+    if unknown := set(given.readers) - {*READERS, *_GROUPS}:
+        parser.error(f"no reader is called {sorted(unknown)[0]!r}; there are {known}")
     if given.input is not None:
-        return _again(names[0], given.seed, given.input, given.keep)
+        if len(given.readers) != 1 or given.readers[0] not in READERS:
+            parser.error("--input is one of one reader's: name that reader")
+        return _again(given.readers[0], given.seed, given.input, given.keep)
+    return _all([name for name in READERS if _wanted(name, given.readers)], given)
+
+
+def _wanted(name: str, words: list[str]) -> bool:
+    return not words or any(name == word or name in _GROUPS.get(word, ()) for word in words)
+
+
+def _all(names: list[str], given: argparse.Namespace) -> int:
     status = 0
     for name in names:
         start = time.perf_counter()

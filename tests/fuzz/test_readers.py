@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.fuzz.__main__ import main
 from tests.fuzz.planted import FAULTS, HEALTHY
 from tests.fuzz.readers import READERS
 
@@ -38,7 +40,7 @@ def outcomes():
     """Say what became of the inputs of each reader."""
     fast = [name for name in READERS if name not in COMMANDS]
     documents = told("tests.fuzz", *fast, "--json", "--seed", _SEED, "--count", str(_COUNT))
-    documents += told("tests.fuzz", *COMMANDS, "--json", "--seed", _SEED, "--count", str(_COMMAND_COUNT))
+    documents += told("tests.fuzz", "commands", "--json", "--seed", _SEED, "--count", str(_COMMAND_COUNT))
     return {document["reader"]: document for document in documents}
 
 
@@ -65,3 +67,20 @@ def test_the_watch_sees_a_reader_that_does_what_none_may(seen, fault):
 
 def test_the_watch_lets_a_healthy_reader_be(seen):
     assert seen[HEALTHY] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nonsense"], "no reader is called 'nonsense'; there are 'golden', 'manifest', "),
+        (["weights", "a.gguf"], "no reader is called 'a.gguf'; there are .*'weights a.gguf', "),
+        (["--input", "3"], "--input is one of one reader's: name that reader"),
+        (["weights", "--input", "3"], "--input is one of one reader's: name that reader"),
+    ],
+)
+def test_a_reader_that_there_is_not_is_an_error(capsys, words, said):
+    """What is not read has no defects, so a name with a mistake would look like a reader without any."""
+    with pytest.raises(SystemExit) as stopped:
+        main([*words, "--count", "1"])
+    assert stopped.value.code == 2
+    assert re.search(f"error: {said}", capsys.readouterr().err)
