@@ -43,6 +43,24 @@ def test_the_page_shows_it_and_says_its_parts_in_their_order():
     assert re.findall(r"^\d\. \*\*(\w+)\.\*\*", page, re.MULTILINE) == [part.name.capitalize() for part in layers.WAY]
 
 
+def places(page):
+    """Return the place in the list of each module that the table of the layers names, from its first row."""
+    row_of = {name: row for row, names in enumerate(ROWS) for name in names}
+    table = page.partition("## The layers")[2].partition("\n\n|")[2].partition("\n\n")[0]
+    named = [name for row in table.splitlines() for name in re.findall(r"`(\w+)/?`", row.split("|")[1])]
+    return [row_of[name] for name in named]
+
+
+def test_the_table_has_the_order_of_the_list():
+    """From the top, row by row and name by name; two rows that change places are noticed, and two names of a row."""
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    assert len(places(page)) > 25
+    assert places(page) == sorted(places(page))
+    for high, low in (("`page/`", "`weights/`"), ("`plugin`, ", "`adapters/`"), ("`causes`", "`check`")):
+        changed = page.replace(f"| {high}", "| #").replace(low, high).replace("| #", f"| {low}")
+        assert places(changed) != sorted(places(changed)), (high, low)
+
+
 @pytest.mark.parametrize(
     ("call", "says"),
     [
