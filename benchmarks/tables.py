@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+# In place of a number that noise hides.
+LOST = "–"
+
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table; the first column is text, the others are numbers."""
@@ -22,7 +25,9 @@ def note(text: str) -> str:
 
 
 def ratio(value: float) -> str:
-    """Write a ratio with three significant digits, or ``<0.001``."""
+    """Write a ratio with three significant digits, or ``<0.001``; what is not above 0 is lost in noise."""
+    if value <= 0:
+        return LOST
     if value < 0.001:
         return "<0.001"
     return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
@@ -31,7 +36,7 @@ def ratio(value: float) -> str:
 def milliseconds(seconds: float) -> str:
     """Write seconds as milliseconds."""
     value = seconds * 1e3
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 1 else f"{value:.2f}"
 
 
 def megabytes(value: float) -> str:
