@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -69,11 +70,16 @@ def test_what_a_session_leaves_out_is_there(name):
     assert list((ROOT / "tests" / "plugin").glob(f"test_{name}.py"))
 
 
+def sessions_of(*words):
+    """Return what nox lists of the sessions that these words choose."""
+    command = [sys.executable, "-m", "nox", "--list", "--json", *words]
+    return json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+
+
 def test_the_matrix_has_every_python_and_every_extra(needs):
     """And CI runs the oldest packages, the newest, and the package alone."""
     needs("nox")
-    command = [sys.executable, "-m", "nox", "--list", "--json", "--tags", "ci", "nightly"]
-    sessions = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+    sessions = sessions_of("--tags", "ci", "nightly")
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     pythons = [one["python"] for one in sessions if one["name"] == "tests"]
     assert pythons[0] == re.search(r'requires-python = ">=(.*)"', project)[1]
@@ -82,3 +88,19 @@ def test_the_matrix_has_every_python_and_every_extra(needs):
     without = {one["call_spec"]["extra"] for one in sessions if one["name"] == "without"}
     assert without == set(re.findall(r"^(\w+) = ", extras, re.MULTILINE)) - {"all"}
     assert {one["name"] for one in sessions if "ci" in one["tags"]} == {"oldest", "newest", "alone"}
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    needed = sorted({one["python"] for one in sessions if "ci" in one["tags"]}, key=lambda version: int(version[2:]))
+    assert f"`.ci/run` needs Python {', '.join(needed[:-1])} and {needed[-1]} " in page
+
+
+def test_what_is_said_to_be_left_out_was_not_run(needs):
+    """`.ci/run` counts the nightly sessions, but not those that make what it has made itself."""
+    needs("nox")
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    (words,) = re.findall(r"nox -l (.*?) 2>", script)
+    counted = {one["session"] for one in sessions_of(*shlex.split(words))}
+    nightly = sessions_of("-t", "nightly")
+    made = {one["call_spec"]["target"] for one in nightly if one["name"] == "make"}
+    assert made
+    assert all(f"make {target}\n" in script for target in made)
+    assert counted == {one["session"] for one in nightly if one["name"] != "make"}
