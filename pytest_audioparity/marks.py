@@ -57,7 +57,8 @@ if TYPE_CHECKING:
             min_stoi, min_estoi, min_pesq_wb, min_pesq_nb, min_si_sdr, min_snr : smallest scores of every clip
             max_log_spectral_distance, max_mel_cepstral_distortion : largest distances in dB
             max_f0_error, max_f0_frame_error : largest error of the pitch in cents, and share of frames that are wrong
-            max_drop_stoi, max_drop_estoi, ... : how much less than in the golden a score may be
+            max_drop_stoi, max_drop_estoi, max_drop_pesq_wb, max_drop_pesq_nb, max_drop_si_sdr, max_drop_snr : how much
+                less than in the golden a score may be
             max_wer, max_wer_rise : errors of a recogniser per word, and how many more than in the clip itself
             max_level_db : how much louder or softer the output may be, default 1.5 dB
             max_dc : the largest constant that may be added, of full scale, default 0.02

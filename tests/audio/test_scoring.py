@@ -55,6 +55,7 @@ def test_every_number_has_a_unit_and_an_implementation_on_every_way(speech, side
     result = quick(*sides(speech))
     assert set(result.measures) == set(UNITS)
     assert all(measure.unit == UNITS[name] and measure.implementation for name, measure in result.measures.items())
+    assert all(getattr(result, name) == measure.value for name, measure in result.measures.items())
     assert all((measure.value is None) == bool(measure.not_measured) for measure in result.measures.values())
     assert (reason or "") in (result.not_measured.get("log_spectral_distance") or "")
     assert reason or result.snr is not None

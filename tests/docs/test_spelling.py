@@ -12,9 +12,11 @@ import pytest
 
 import pytest_audioparity
 from pytest_audioparity import cli, keywords, options
+from pytest_audioparity.audio.measures import UNITS
+from pytest_audioparity.audio.records import VERDICTS
 from pytest_audioparity.roundtrip.limits import CHECKS
 from tests.docs.blocks import ROOT, page_paths
-from tests.docs.words import anchors_of, flags_of, ini_names_of, links_of, spans_of
+from tests.docs.words import anchors_of, column_of, flags_of, ini_names_of, links_of, spans_of
 
 PAGES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in page_paths()}
 ALL = "\n".join(PAGES.values())
@@ -152,6 +154,44 @@ def test_errors_name_options_that_exist(of_pytest):
 def test_words_of_the_vocabulary_are_on_their_page(page, words):
     """Each verdict, check, kind and unit is explained where such words are."""
     assert words - spans_of(PAGES[page]) == set()
+
+
+def rows_to_mend(page, text, head, names):
+    """Say which names have no row in the table, and which rows no name."""
+    found = column_of(text, head)
+    yield from (f"add a row for {name} to the table '{head}' of {page}" for name in names if name not in found)
+    yield from (f"take the row of {name} out of the table '{head}' of {page}" for name in found if name not in names)
+
+
+@pytest.mark.parametrize(
+    ("page", "head", "names"),
+    [
+        ("docs/audio.md", "name", UNITS),
+        ("docs/audio.md", "verdict", VERDICTS),
+        ("docs/roundtrip.md", "name", CHECKS),
+        ("docs/roundtrip.md", "keyword", keywords.RoundtripLimits.__annotations__),
+        (
+            "docs/stages.md",
+            "keyword of `parity` and `record`, ini `audioparity_…`",
+            keywords.Tolerances.__annotations__,
+        ),
+    ],
+)
+def test_a_table_has_a_row_for_each_name(page, head, names):
+    """Each metric, verdict, check and keyword has its row, and no row is left of one that is gone."""
+    assert list(rows_to_mend(page, PAGES[page], head, names)) == []
+
+
+def test_a_row_that_is_missing_is_found():
+    """One that was forgotten, one that was left, and a table that is not there; a word of another column is no row."""
+    text = "# A\n\n| name | is |\n|---|---|\n| `a`, `b` | `e` |\n| `c` | |\n\n| other | |\n|---|---|\n| `d` | |\n"
+    assert list(rows_to_mend("x.md", text, "name", ("a", "b", "c"))) == []
+    assert list(rows_to_mend("x.md", text, "name", ("a", "c", "d", "e"))) == [
+        "add a row for d to the table 'name' of x.md",
+        "add a row for e to the table 'name' of x.md",
+        "take the row of b out of the table 'name' of x.md",
+    ]
+    assert list(rows_to_mend("x.md", text, "kind", ("a",))) == ["add a row for a to the table 'kind' of x.md"]
 
 
 def test_public_names_are_documented():

@@ -62,6 +62,12 @@ def spans_of(text: str) -> set[str]:
     return {token.content for token, _ in _tokens(text) if token.type == "code_inline"}
 
 
+def column_of(text: str, head: str) -> list[str]:
+    """Collect the spans of code in the first column of the table whose first column has this head."""
+    table = text.partition(f"\n| {head} |")[2].partition("\n\n")[0]
+    return [span for row in table.splitlines()[2:] for span in re.findall(r"`(\w+)`", row.split("|")[1])]
+
+
 def links_of(text: str) -> Iterator[Link]:
     """Find the links that do not lead to another site."""
     for token, line in _tokens(text):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+from collections.abc import Iterable
 from typing import get_args
 
 import pytest
 
-from pytest_audioparity import keywords, records
+from pytest_audioparity import keywords, marks, records
 from pytest_audioparity.audio.records import VERDICTS
 from pytest_audioparity.captures import Captures
 from pytest_audioparity.comparison import tolerances
@@ -41,6 +43,28 @@ INTERNAL = {"max_drop"}
 def test_every_keyword_has_a_type(typed, accepted):
     """A keyword that is accepted and has no type would be refused by editors, and the other way round."""
     assert set(typed.__annotations__) == accepted
+
+
+def undescribed(source: str, mark: str, names: Iterable[str]) -> list[str]:
+    """Say which keywords the docstring of a mark does not describe; it is for editors, and never loaded."""
+    (described,) = (
+        node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ClassDef) and node.name == mark
+    )
+    texts = [ast.get_docstring(node) or "" for node in described.body if isinstance(node, ast.FunctionDef)]
+    heads = [line.partition(" : ")[0] for line in "\n".join(texts).splitlines() if " : " in line]
+    found = {name for head in heads for name in head.split(", ")}
+    return [f"describe {name} in the docstring of {mark} in marks.py" for name in names if name not in found]
+
+
+@pytest.mark.parametrize(
+    ("mark", "typed"), [("ParityMark", keywords.ParityKeywords), ("RoundtripMark", keywords.RoundtripLimits)]
+)
+def test_the_docstring_of_a_mark_describes_every_keyword(mark, typed):
+    """What an editor shows has all that it completes; a keyword more is missing."""
+    source = inspect.getsource(marks)
+    names = list(typed.__annotations__)
+    assert undescribed(source, mark, names) == []
+    assert undescribed(source, mark, [*names, "max_x"]) == [f"describe max_x in the docstring of {mark} in marks.py"]
 
 
 @pytest.mark.parametrize(
