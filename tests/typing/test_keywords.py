@@ -24,6 +24,15 @@ from pytest_audioparity.weights.records import FAILING, PASSING
 INTERNAL = {"max_drop"}
 
 
+def to_mend(typed: type, accepted: set[str]) -> list[str]:
+    """Say where a type and the keywords that are accepted differ."""
+    typed_ones, place = set(typed.__annotations__), f"{typed.__name__} in keywords.py"
+    return [
+        *(f"add {name} to {place}" for name in sorted(accepted - typed_ones)),
+        *(f"take {name} out of {place}: nothing accepts it" for name in sorted(typed_ones - accepted)),
+    ]
+
+
 @pytest.mark.parametrize(
     ("typed", "accepted"),
     [
@@ -42,7 +51,16 @@ INTERNAL = {"max_drop"}
 )
 def test_every_keyword_has_a_type(typed, accepted):
     """A keyword that is accepted and has no type would be refused by editors, and the other way round."""
-    assert set(typed.__annotations__) == accepted
+    assert to_mend(typed, accepted) == []
+
+
+def test_a_type_that_is_missing_is_named():
+    """With the class that lacks it, and so is one that nothing accepts."""
+    accepted = {*keywords.RoundtripLimits.__annotations__, "max_x"} - {"skip"}
+    assert to_mend(keywords.RoundtripLimits, accepted) == [
+        "add max_x to RoundtripLimits in keywords.py",
+        "take skip out of RoundtripLimits in keywords.py: nothing accepts it",
+    ]
 
 
 def undescribed(source: str, mark: str, names: Iterable[str]) -> list[str]:
