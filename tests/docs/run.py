@@ -5,6 +5,7 @@ The first block that does not do what the page says ends the run with ``PAGE:LIN
 
 from __future__ import annotations
 
+import argparse
 import configparser
 import doctest
 import io
@@ -23,7 +24,7 @@ from typing import Any
 
 import yaml
 
-from tests.docs.blocks import ROOT, Block, Page, PageError, read_page
+from tests.docs.blocks import ROOT, RUN, Block, Page, PageError, read_page
 from tests.docs.transcripts import Difference, first_difference, first_unprinted
 
 try:
@@ -245,8 +246,8 @@ def _indented(text: str) -> str:
     return textwrap.indent(text, "  | ")
 
 
-def run_page(path: Path, folder: Path) -> None:
-    """Run the blocks of a page in a folder.
+def run_page(path: Path, folder: Path) -> str:
+    """Run the blocks of a page in a folder, and say how many there were.
 
     Raises
     ------
@@ -260,14 +261,27 @@ def run_page(path: Path, folder: Path) -> None:
     sys.path[0] = str(folder)  # not the checkout: the installed package is what a reader has
     for block in run.page.blocks:
         run.block(block)
+    read = sum(map(_is_only_read, run.page.blocks))
+    return f"{run.page.name}: {len(run.page.blocks) - read} blocks run" + (f", {read} only parsed" if read else "")
+
+
+def _is_only_read(block: Block) -> bool:
+    return bool(block.reason) or not (block.file or block.command or block.hidden or block.language in RUN)
 
 
 def main() -> int:
     """Run the page that is named on the command line."""
-    path = Path(sys.argv[1]).resolve()
-    folder = Path(sys.argv[2] if len(sys.argv) > 2 else tempfile.mkdtemp(prefix="page-")).resolve()
+    parser = argparse.ArgumentParser(prog="python -m tests.docs.run", description=__doc__.splitlines()[0])
+    parser.add_argument("page", metavar="PAGE", type=Path, help="such as docs/steps.md")
+    parser.add_argument("folder", metavar="FOLDER", type=Path, nargs="?", help="an empty one; default a temporary one")
+    given = parser.parse_args()
+    if not given.page.is_file():
+        parser.error(f"{given.page} is no file; give the path of a page")
+    if given.folder is not None and not given.folder.is_dir():
+        parser.error(f"{given.folder} is no folder; make it first, or leave it out")
+    folder = given.folder or Path(tempfile.mkdtemp(prefix="page-"))
     try:
-        run_page(path, folder)
+        sys.stdout.write(f"{run_page(given.page.resolve(), folder.resolve())}\n")
     except PageError as error:
         sys.stderr.write(f"{error}\n")
         return 1

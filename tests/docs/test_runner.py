@@ -159,6 +159,36 @@ def test_planted_fault_is_found_with_its_line(run, right, wrong, at, says):
     assert says in said
 
 
+def test_a_page_that_is_fine_is_counted(tmp_path):
+    """So that nothing printed is not taken for nothing run: blocks that are run or written, and those that are not."""
+    page = tmp_path / "page.md"
+    page.write_text(textwrap.dedent(HEALTHY), encoding="utf-8")
+    assert told(page) == (0, "page.md: 10 blocks run, 2 only parsed\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "says"),
+    [
+        (["--help"], 0, "usage: python -m tests.docs.run [-h] PAGE [FOLDER]"),
+        ([], 2, "required: PAGE"),
+        (["nosuch.md"], 2, "nosuch.md is no file; give the path of a page"),
+        ([str(ROOT / "README.md"), "nosuch"], 2, "nosuch is no folder; make it first, or leave it out"),
+    ],
+)
+def test_the_command_says_what_it_takes(words, status, says):
+    """Its help, and one line where no page or no folder is meant."""
+    done, out, err = told(*words)
+    assert done == status
+    assert says in (err if status else out)
+
+
+def told(*words):
+    """Run the command and return its status and what it prints."""
+    command = [sys.executable, "-m", "tests.docs.run", *map(str, words)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
 def test_failing_pytest_is_fine_where_the_page_shows_the_failure(run):
     """The exit status 1 of pytest is expected where its output is shown to fail, and nowhere else."""
     page = """
