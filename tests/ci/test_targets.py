@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE))
 
@@ -37,6 +38,18 @@ def test_every_target_that_a_page_names_is_there():
              page.read_text(encoding="utf-8"), re.MULTILINE)}  # fmt: skip
     assert {"demo", "test", "lint"} <= named
     assert named <= TARGETS
+
+
+@pytest.mark.parametrize("tests", re.findall(r'^ +make test ARGS="(.*)"$', CONTRIBUTING, re.MULTILINE))
+def test_the_tests_of_a_step_are_there(tests):
+    """Where a path is gone, pytest ends without having run one test."""
+    assert [path for path in tests.split() if not list(ROOT.glob(path))] == []
+
+
+def test_commands_of_the_contributors_run_in_the_environment():
+    """Outside of .venv, `python` is one that has nothing of what is needed."""
+    assert re.findall(r"(?:^|`)\.venv/bin/python .*", CONTRIBUTING, re.MULTILINE)
+    assert re.findall(r"(?:^|`) *python .*", CONTRIBUTING, re.MULTILINE) == []
 
 
 def test_the_groups_that_sessions_and_targets_install_are_declared():
@@ -88,9 +101,8 @@ def test_the_matrix_has_every_python_and_every_extra(needs):
     without = {one["call_spec"]["extra"] for one in sessions if one["name"] == "without"}
     assert without == set(re.findall(r"^(\w+) = ", extras, re.MULTILINE)) - {"all"}
     assert {one["name"] for one in sessions if "ci" in one["tags"]} == {"oldest", "newest", "alone"}
-    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     needed = sorted({one["python"] for one in sessions if "ci" in one["tags"]}, key=lambda version: int(version[2:]))
-    assert f"`.ci/run` needs Python {', '.join(needed[:-1])} and {needed[-1]} " in page
+    assert f"`.ci/run` needs Python {', '.join(needed[:-1])} and {needed[-1]} " in CONTRIBUTING
 
 
 def test_what_is_said_to_be_left_out_was_not_run(needs):
