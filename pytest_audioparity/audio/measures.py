@@ -42,7 +42,7 @@ UNITS = {
     "clipped_share": "1",
     "duration_ratio": "1",
 }
-_NO_FRAME = "one side is silent, or has no sound within a whole frame of 32 ms"
+_NO_FRAME = "one side is silent, shorter than a frame of 32 ms, or without sound in a whole one"
 # What `differences` measures of sides that overlap, in its order, with the reason where there is no value.
 _DIFFERENCES = {
     "si_sdr": "one side is silent",
