@@ -18,6 +18,7 @@ from benchmarks.sizes import Sizes
 from benchmarks.tables import milliseconds, note, ratio, section, table
 from benchmarks.timing import Rounds, measure_by, processor_seconds
 from pytest_audioparity import score, score_many
+from pytest_audioparity.audio.measures import UNITS
 
 Array = np.ndarray[Any, Any]
 Pair = tuple[Array, Array]
@@ -32,6 +33,8 @@ _ALL, _TWO = "`pesq` wide and narrow + `pystoi` STOI and ESTOI", "`pesq` wide + 
 _FOUR_LOOP, _TWO_LOOP = _BASES = "a loop of all four numbers by hand", "a loop of two numbers by hand"
 _SCORE_LOOP = "a loop of `score`"
 _BOTH_CORES = ("`score_many`", "`score_many`, `pesq=False`", "`score_many` of files")
+# Numbers of `score` beside STOI, ESTOI and both of PESQ.
+_MORE = len(UNITS) - 4
 _OK, _GARBLED = "a good codec (Opus)", "garbled (reversed in pieces of 0.1 s)"
 
 
@@ -70,7 +73,7 @@ def _one_clip(sizes: Sizes) -> str:
         f"scoring: one clip of {_SECONDS} s at {RATE // 1000} kHz, warm",
         table(("", "ms", "/ four", "/ two", "CPU ms", "/ four", "/ two"), rows),
         note("four: all four numbers by hand; two: PESQ wide and STOI. CPU ms: processor time of both processes"),
-        note("`score` runs PESQ in a process of its own beside everything else, and measures eleven numbers more"),
+        note(f"`score` runs PESQ in a process of its own beside everything else, and measures {_MORE} numbers more"),
     )
 
 

@@ -1,4 +1,4 @@
-"""The way of a tensor, on one page: captured → golden → compared → diagnosed → judged → record.
+"""The way of a tensor, on one page: captured → golden → compared → judged → diagnosed → record.
 
 `check_stage` decides one stage from its two tensors, `result_of` one test from its stages. Both only return records;
 the report shows the numbers that decided, and computes none.
