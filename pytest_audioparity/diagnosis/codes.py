@@ -25,8 +25,9 @@ def find(expected: Array, actual: Array) -> Finding | None:
     wrong = e != a
     if not wrong.any():
         return None
-    shift = int(np.median((a - e)[wrong]))
-    share = 1.0 - float(np.mean(a != e + shift)) / float(np.mean(wrong))
+    steps = a - e
+    shift = int(np.median(steps[wrong]))
+    share = 1.0 - float(np.mean(steps != shift)) / float(np.mean(wrong))
     if shift and share >= _MOST:
         message = (
             f"every code is {shift:+d} from expected; check special tokens, ranges that start at 0 or 1, and offsets "

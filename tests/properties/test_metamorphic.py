@@ -128,6 +128,9 @@ def test_permuting_the_axes_of_both_sides_changes_nothing(signal, kind, data):
 @given(arrays.sides(("float64", "float32", "float16", "complex64", "int16")))
 def test_swapping_the_sides_turns_signs_and_leaves_distances(sides):
     """The level and the bias change their sign; the ratio is then against the other side's level."""
+    # What is smaller has too few digits beside what is not.
+    numbers_of = [one for side in sides for one in arrays.elements(side)]
+    assume(not any(0 < abs(part) < 1e-300 for one in numbers_of for part in (one.real, one.imag)))
     one, other = numbers(*sides), numbers(*reversed(sides))
     assert_same(one, other, ("deviation_db", "peak_db", "max_abs", "excess", "correlation"), rel=1e-6)
     assert other.bias == pytest.approx(-one.bias, rel=1e-9, abs=1e-300)
