@@ -69,7 +69,8 @@ def values(draw, dtype, shape, *, finite=True):
     bits = draw(hnp.arrays(f"u{part.itemsize}", count, elements=_bits(part)))
     array = bits.view(part) if bits.ndim else bits.reshape(1).view(part).reshape(())
     if finite and part.kind not in "biu":
-        array = np.where(np.isfinite(array), array, np.ones((), part)).astype(part)
+        with np.errstate(invalid="ignore"):  # signalling NaNs
+            array = np.where(np.isfinite(array), array, np.ones((), part)).astype(part)
     return np.ascontiguousarray(array).view(dtype).reshape(shape)
 
 

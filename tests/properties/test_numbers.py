@@ -161,7 +161,8 @@ def test_a_profile_has_the_numbers_of_each_part_alone(sides):
                 assert value == near(part.deviation_db, absolute=1e-12)
     for index, value in enumerate(found["bias_per_channel"]):
         part = Numbers(*(side[index] for side in sides))
-        assert value == near(part.bias, absolute=_ROUNDING * float(max(map(abs, (*part.e, *part.a)))))
+        if is_in_range(part, exact):
+            assert value == near(part.bias, absolute=_ROUNDING * float(max(map(abs, (*part.e, *part.a)))))
 
 
 @arrays.HALF
