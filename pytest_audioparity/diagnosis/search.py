@@ -99,7 +99,8 @@ def _rest(problem: Problem, found: Explanation, depth: int) -> list[Finding]:
     left = _after(problem, found)
     if left.error == 0:
         return []
-    share = left.error / problem.error
+    # What is left may be in the units of the other side, as where a logarithm is undone.
+    share = min(left.error / problem.error, 1.0 - explains(problem, found))
     further = [f for f in explain(left, depth + 1) if f.code not in ("unexplained", "uncorrelated", "rounding")]
     return [replace(f, explains=None if f.explains is None else f.explains * share) for f in further]
 

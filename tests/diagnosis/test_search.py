@@ -205,3 +205,11 @@ def test_unrelated_codes_may_have_been_fed_back():
     found = of_codes(expected, actual)
     assert found.code == "uncorrelated"
     assert found.message.endswith("codes that are fed back are unrelated behind the first that differs")
+
+
+def test_causes_on_top_of_each_other_share_one_error():
+    """Also where the first is undone on the other side, in whose units the rest is measured."""
+    expected = np.random.default_rng(942).standard_normal(90).cumsum() / 3
+    shares = [finding.explains for finding in compare(expected, np.flip(np.exp(expected / 2))).findings]
+    assert len(shares) == 3
+    assert sum(shares) <= 1 + 1e-9
