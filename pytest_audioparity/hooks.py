@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_audioparity.phases import annotate, settle
-from pytest_audioparity.report.properties import properties
-from pytest_audioparity.runs import REPORT_KEY
 from pytest_audioparity.trial import is_judged
 
 if TYPE_CHECKING:
@@ -32,8 +30,4 @@ def pytest_runtest_makereport(
     report = yield
     if is_judged(item):
         annotate(item, call, report)
-        account = getattr(report, REPORT_KEY, {})
-        if "test" in account:
-            # JUnit takes those of the last phase. Not into the item's list, in which those of reruns would pile up.
-            report.user_properties.extend(properties(account))
     return report

@@ -14,6 +14,7 @@ from pytest_audioparity.failures import Failure, shape
 from pytest_audioparity.golden.names import golden_name, shown_path
 from pytest_audioparity.identity import test_id
 from pytest_audioparity.options import FROM_JOB, is_job
+from pytest_audioparity.report.properties import properties
 from pytest_audioparity.runs import REPORT_KEY
 from pytest_audioparity.session import is_parity, path_of, run_of, spec_of
 from pytest_audioparity.ticker import Ticker
@@ -143,7 +144,10 @@ def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
             setattr(report, REPORT_KEY, {"expects_update": True})
     if report.when == "teardown":
         if trial is not None:
-            setattr(report, REPORT_KEY, _account(item, trial))
+            account = _account(item, trial)
+            setattr(report, REPORT_KEY, account)
+            # JUnit takes those of the last phase. Not into the item's list, in which those of reruns would pile up.
+            report.user_properties.extend(properties(account))
         _forget(item, trial)
 
 

@@ -96,12 +96,12 @@ class Proposal:
         from pytest_audioparity.golden.pending import ADDED, CHANGED, REMOVED, Change
         from pytest_audioparity.report.changes import change
 
-        changes = []
+        changes, outlines = [], {} if self.is_port else self._outlines
         for name in self.kept:
             result = self.results[name]
             assert result is not None
             known = self.golden is not None and name in self.golden
-            text = "new" if self.is_new else change(result) + self._undeclared(name)
+            text = "new" if self.is_new else change(result) + self._undeclared(name, outlines)
             changes.append(Change(name, CHANGED if known else ADDED, text, self._fingerprint(name)))
         gone = self.gone if whole else ()
         changes += [Change(name, REMOVED, "removed", self._fingerprint(name)) for name in gone]
@@ -122,10 +122,9 @@ class Proposal:
         """Names of all stages that were recorded, in data-flow order."""
         return tuple(self.results)
 
-    def _undeclared(self, name: str) -> str:
+    def _undeclared(self, name: str, outlines: Mapping[str, StageTensor]) -> str:
         """Say what the golden declares of a stage and the test no longer does, which an update takes out of it."""
-        owns = name in self._outlines and not self.is_port
-        lost = _news(self.kept[name], self._outlines[name].meta) if owns else ()
+        lost = _news(self.kept[name], outlines[name].meta) if name in outlines else ()
         return f", no longer declared: {', '.join(lost)}" if lost else ""
 
     @property

@@ -58,9 +58,10 @@ def test_what_cannot_be_explained_still_fails_and_says_so(failing, place, done, 
 
 
 @pytest.mark.parametrize("arguments", [(), ("--update-golden",), ("-n2",)])
-def test_a_fault_after_a_test_is_its_failure_and_not_the_end_of_the_run(failing, arguments):
+@pytest.mark.parametrize("place", ["_account", "properties"])
+def test_a_fault_after_a_test_is_its_failure_and_not_the_end_of_the_run(failing, place, arguments):
     """It is shown with where it was, and every other test is judged."""
-    plant(failing, "pytest_audioparity.phases._account")
+    plant(failing, f"pytest_audioparity.phases.{place}")
     result = failing.run_planted(*arguments)
     text = result.stdout.str()
     assert "INTERNALERROR" not in text
