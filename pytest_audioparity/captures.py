@@ -103,7 +103,7 @@ class Captures(Intake):
         from pytest_audioparity.adapters.onnx_graphs import run_exposed
 
         __tracebackhide__ = True
-        with self._noting_misuse():
+        with self._noting_misuse:
             capture = self._capture(**keywords)
             return run_exposed(model, feeds, capture, providers=providers, session_options=session_options)
 
@@ -116,7 +116,7 @@ class Captures(Intake):
     ) -> AbstractContextManager[None]:
         """Return what the test enters; unless it does, it has forgotten `with`, and nothing was watched."""
         __tracebackhide__ = True
-        with self._noting_misuse():
+        with self._noting_misuse:
             watched = watching(module, self._capture(**keywords))
         entered = self._announce(f"{call} was called without 'with', so it watched nothing: with {call}(model, ...):")
 
@@ -124,7 +124,7 @@ class Captures(Intake):
         def block() -> Iterator[None]:
             __tracebackhide__ = True
             entered()
-            with self._noting_misuse(), watched:
+            with self._noting_misuse, watched:
                 yield
 
         return block()

@@ -176,7 +176,7 @@ def _account(item: pytest.Item, trial: Trial) -> dict[str, Any]:
                 displaced = run.room.take(left.stat().st_size)
                 account["displaced"] = [str(shown_path(path, run.settings.root)) for path in displaced]
         elif ended and (result.passed or trial.written):
-            drop(test, settings=run.settings)
+            drop(test, run.room.folder)
     except (OSError, AudioparityError) as error:
         account["warning"] = f"what {test} obtained could not be kept for review: {_below(run.settings.root, error)}"
     return account

@@ -203,11 +203,12 @@ class Recorder:
         from pytest_audioparity.golden.provenance import commit
 
         self._has_begun = True
-        with suppress(AudioparityError):
-            begun = read_run(self._workspace.run_file)
-            if begun.id == self._record.id:  # a worker was first
-                self._record = replace(self._record, commit=begun.commit)
-                return
+        if self._is_worker or self._is_controller:
+            with suppress(AudioparityError):
+                begun = read_run(self._workspace.run_file)
+                if begun.id == self._record.id:  # another process of the run was first
+                    self._record = replace(self._record, commit=begun.commit)
+                    return
         # Before any golden is written: what changes the goldens is still a run of the commit.
         self._record = replace(self._record, commit=commit(self._settings.root))
         self._write()

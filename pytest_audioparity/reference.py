@@ -99,11 +99,13 @@ class Reference:
 
     def problem(self, root: Path) -> str | None:
         """Say what is wrong with the golden and what to do, or return None."""
+        if self.error is None:
+            return None
         shown = shown_path(self.base, root)
         if self.is_new and not self._spec.port and is_job():
             return f"golden {shown} does not exist; create it on your machine, or accept what this job obtained"
         if not (self._spec.port and self.is_new):
-            return None if self.error is None else str(self.error).replace(str(self.base), str(shown))
+            return str(self.error).replace(str(self.base), str(shown))
         reason = f"golden {shown} does not exist; write it with the test that owns it and --update-golden"
         if shown.parts[:1] == shown.parts[1:2]:
             reason += f", or leave the leading {shown.parts[0] + '/'!r} out of golden="

@@ -73,7 +73,7 @@ class Room:
     """
 
     def __init__(self, folder: Path, largest_bytes: int, suffix: str, writers: int = 1) -> None:
-        self._folder = folder
+        self.folder = folder
         self._suffix = suffix
         self._part_bytes = largest_bytes // _PART // writers
         self._kept_bytes = largest_bytes - largest_bytes // _PART
@@ -85,7 +85,7 @@ class Room:
         if self._left_bytes >= 0:
             return []
         self._left_bytes = self._part_bytes
-        return make_room(self._folder, self._kept_bytes, self._suffix)
+        return make_room(self.folder, self._kept_bytes, self._suffix)
 
 
 def _files(folder: Path, suffix: str) -> list[tuple[os.stat_result, Path]]:

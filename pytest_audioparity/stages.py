@@ -121,7 +121,7 @@ class Stages(Captures):
         """
         __tracebackhide__ = True
         if value is _OF_GOLDEN:
-            with self._noting_misuse():
+            with self._noting_misuse:
                 value = self._recording.inputs.of_golden(name, axes).array
         declared = dict(zip(DECLARED, (kind, axes, unit, sample_rate, frame_rate), strict=True))
         self._take(name, value, declared, tolerance, role=INPUT)
@@ -152,7 +152,7 @@ class Stages(Captures):
             tensor, or the name was used twice
         """
         __tracebackhide__ = True
-        with self._noting_misuse():
+        with self._noting_misuse:
             check_step(name, function)
         call = self._recording.steps.begin(function, args, kwargs)
         try:
@@ -160,7 +160,7 @@ class Stages(Captures):
         except TypeError as error:
             if (problem := misdirected(name, function, kwargs, error)) is None:
                 raise
-            with self._noting_misuse():
+            with self._noting_misuse:
                 raise StageError(problem) from None
         self._take(name, value, dict.fromkeys(DECLARED), {}, call)
         return value
@@ -181,7 +181,7 @@ class Stages(Captures):
         StageError : NaN, infinity, a value that is none of these, one name with two values
         """
         __tracebackhide__ = True
-        with self._noting_misuse():
+        with self._noting_misuse:
             self._recording.declare(merged_settings(plain_settings(values or {}), plain_settings(more)))
 
     def load(
@@ -210,7 +210,7 @@ class Stages(Captures):
         StageError : a renaming of something that is not there, a name used twice, axes that do not fit
         """
         __tracebackhide__ = True
-        with self._noting_misuse():
+        with self._noting_misuse:
             if (problem := problem_with(tolerance)) is not None:
                 raise StageError(f"load({str(path)!r}): {problem}")
             stages = load(Path(path), rename, axes, declare)
@@ -255,7 +255,7 @@ class Stages(Captures):
         TensorFileError : what it wrote cannot be read
         """
         __tracebackhide__ = True
-        with self._noting_misuse():
+        with self._noting_misuse:
             if (
                 problem := problem_with(tolerance, also=("timeout", "cwd", "env", "rename", "axes", "declare"))
             ) is not None:

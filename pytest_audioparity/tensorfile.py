@@ -37,6 +37,9 @@ _LFS_START = b"version https://git-lfs"
 # Windows does not replace a file that is mapped, and an update replaces the golden it has just read; there the file is
 # read instead.
 _MAPS_FILES = os.name != "nt"
+# Smaller files are read: to map one and to wait for its pages takes longer up to here, and each mapping holds a file
+# handle, of which a process may have as few as 256.
+_MAP_FROM_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +134,13 @@ def open_file(path: Path) -> BinaryIO:
     return file
 
 
-def contents(path: Path, *, map_from: int = 1) -> tuple[mmap.mmap | bytes, Identity]:
-    """Return what a tensor file holds, memory-mapped, and the identity of the file that was opened.
+def contents(path: Path, *, map_from: int = _MAP_FROM_BYTES) -> tuple[mmap.mmap | bytes, Identity]:
+    """Return what a tensor file holds, memory-mapped if it is large, and the identity of the file that was opened.
 
     Parameters
     ----------
     path : the file
-    map_from : files smaller than so many bytes are read instead; a mapping costs a file handle
+    map_from : the size in bytes from which files are mapped
 
     Raises
     ------
@@ -146,8 +149,8 @@ def contents(path: Path, *, map_from: int = 1) -> tuple[mmap.mmap | bytes, Ident
     with open_file(path) as file:
         try:
             status = os.fstat(file.fileno())
-            if not _MAPS_FILES or status.st_size < max(map_from, 1):  # mmap refuses an empty file
-                return _read(file), identity(status)
+            if not _MAPS_FILES or status.st_size < map_from:
+                return file.read(), identity(status)  # without a buffer, all that there is
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), identity(status)
         except OSError as error:
             raise TensorFileError(f"cannot be read: {error.strerror or error}") from None
@@ -157,11 +160,6 @@ def release_pages(data: mmap.mmap | bytes) -> None:
     """Let the system take back the pages of a mapped file that were read; views stay valid and read them again."""
     if isinstance(data, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows, where files are not mapped
         data.madvise(mmap.MADV_DONTNEED)
-
-
-def _read(file: BinaryIO) -> bytes:
-    # An unbuffered file may return less than is left, so reading goes on until nothing comes.
-    return b"".join(iter(lambda: file.read(1 << 24), b""))
 
 
 def identity(status: os.stat_result) -> Identity:
@@ -191,7 +189,7 @@ def parse_json(text: str) -> Any:
     ------
     ValueError, RecursionError : it is not
     """
-    return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+    return _STRICT_JSON.decode(text)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -203,6 +201,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON number")
+
+
+_STRICT_JSON = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse)
 
 
 def _string_map(value: Any) -> Mapping[str, str]:

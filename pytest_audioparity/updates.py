@@ -14,6 +14,17 @@ import pytest
 from pytest_audioparity.golden.names import golden_name, golden_path, name_of, shown_path
 from pytest_audioparity.identity import test_id
 from pytest_audioparity.options import refuses_updates
+from pytest_audioparity.report.attribution import settings_problem
+from pytest_audioparity.report.headline import headline
+from pytest_audioparity.report.json import (
+    compact,
+    compact_roundtrips,
+    document,
+    first_finding,
+    jump_document,
+    passing_roundtrips,
+)
+from pytest_audioparity.report.roundtrips import roundtrip_problem
 from pytest_audioparity.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -108,28 +119,18 @@ def may_xfail(item: pytest.Item) -> bool:
 
 def describe(recording: Recording, result: ParityResult, *, test: str, settings: Settings) -> dict[str, Any]:
     """Return what the record of a run says of a test, in plain types: its golden and the numbers that decided."""
-    from pytest_audioparity.report.attribution import settings_problem
-    from pytest_audioparity.report.headline import headline
-    from pytest_audioparity.report.json import (
-        compact,
-        compact_roundtrips,
-        first_finding,
-        jump_document,
-        passing_roundtrips,
-    )
-    from pytest_audioparity.report.roundtrips import roundtrip_problem
-
+    passed = result.passed
     return {
         "test": test,
         "golden": name_of(recording.reference.path, settings.golden_dir),
         "port": recording.spec.port,
         "variant": _variant(recording),
         "verdict": result.verdict,
-        "reason": result.reason or settings_problem(result) or roundtrip_problem(result),
-        "first_divergence": result.first_divergence,
-        "second_jump": None if result.passed else jump_document(result),
-        "headline": None if result.passed else headline(result),
-        "finding": first_finding(result),
+        "reason": None if passed else result.reason or settings_problem(result) or roundtrip_problem(result),
+        "first_divergence": None if passed else result.first_divergence,
+        "second_jump": None if passed else jump_document(result),
+        "headline": None if passed else headline(result),
+        "finding": None if passed else first_finding(result),
         "pending": None,
         "warning": None,
         "settings": [{"name": setting.name, "verdict": setting.verdict} for setting in result.settings],
@@ -221,7 +222,6 @@ def keep(
     GoldenError, OSError : the file system refused
     """
     from pytest_audioparity.golden.pending import Pending, write_pending
-    from pytest_audioparity.report.json import document
     from pytest_audioparity.report.terminal import render
 
     proposal = recording.proposal
@@ -245,8 +245,9 @@ def keep(
         settings=proposal.new_settings(whole=whole),
         provenance=_provenance(recording, test, settings),
     )
-    Workspace(settings.root).ensure()
-    path = _left(test, settings)
+    workspace = Workspace(settings.root)
+    workspace.ensure()
+    path = _left(test, workspace.pending)
     write_pending(path, pending, proposal.obtained())
     return path
 
@@ -259,20 +260,20 @@ def _provenance(recording: Recording, test: str, settings: Settings) -> dict[str
     return provenance(test=test, root=settings.root, reason=settings.reason, forced=forced)
 
 
-def drop(test: str, *, settings: Settings) -> None:
-    """Remove what an earlier failure of a test left for review.
+def drop(test: str, pending: Path) -> None:
+    """Remove what an earlier failure of a test left in the folder of what waits for review.
 
     Raises
     ------
     OSError : the file system refused
     """
     # Whether there is the folder is asked in a tenth of the time that the path of a golden takes.
-    if Workspace(settings.root).pending.exists() and (path := _left(test, settings)).exists():
+    if pending.exists() and (path := _left(test, pending)).exists():
         from pytest_audioparity.golden.pending import remove_pending
 
-        remove_pending(Workspace(settings.root).pending, path)
+        remove_pending(pending, path)
 
 
-def _left(test: str, settings: Settings) -> Path:
+def _left(test: str, pending: Path) -> Path:
     """Return the file of what a test left for review. Its name is that of a golden; most tests have left nothing."""
-    return golden_path(Workspace(settings.root).pending, golden_name(test))
+    return golden_path(pending, golden_name(test))

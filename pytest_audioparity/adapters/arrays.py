@@ -92,6 +92,7 @@ def declare(
     unit: str | None,
     sample_rate: float | None,
     frame_rate: float | None,
+    role: str | None = None,
 ) -> StageMeta:
     """Check what was declared of a stage against its tensor and return it as a record.
 
@@ -104,7 +105,7 @@ def declare(
     problem = declaration_problem(array, said) or rate_problem(kind, sample_rate)
     if problem is not None:
         raise StageError(f"stage {name!r}: {problem}")
-    return StageMeta(name, _text(kind), _text(axes), _text(unit), _plain(sample_rate), _plain(frame_rate))
+    return StageMeta(name, _text(kind), _text(axes), _text(unit), _plain(sample_rate), _plain(frame_rate), role)
 
 
 def rate_problem(kind: str | None, rate: float | None) -> str | None:
@@ -148,9 +149,12 @@ def first_line(error: BaseException) -> str:
 
 
 def _convert(value: Any) -> Array:
-    if isinstance(value, np.ma.MaskedArray):
-        raise StageError("a masked array has no value at masked places; fill it first")
+    if type(value) is np.ndarray:
+        return value
     if isinstance(value, np.ndarray):
+        # numpy loads masked arrays, and much with them, when one asks for the name.
+        if "numpy.ma" in sys.modules and isinstance(value, np.ma.MaskedArray):
+            raise StageError("a masked array has no value at masked places; fill it first")
         return np.asarray(value)
     for module, convert in _RUNTIMES.items():
         if is_from(value, module):

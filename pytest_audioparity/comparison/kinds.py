@@ -19,6 +19,7 @@ from pytest_audioparity.comparison.moments import Fit, cosine, moments
 from pytest_audioparity.comparison.profile import profiles
 from pytest_audioparity.comparison.values import Sums, measure
 from pytest_audioparity.records import DB_PER_UNIT, Comparison, Side, StageMeta, Tolerance, Worst
+from pytest_audioparity.tensorbytes import dtype_name
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
@@ -73,7 +74,7 @@ def describe(array: Array) -> Side:
         return _sides(array, array, sums)[0]
     with np.errstate(invalid="ignore"):  # a signalling NaN of bfloat16 or float8, which numpy warns about
         finite, nan = np.isfinite(array), int(np.count_nonzero(np.isnan(array)))
-    first = tuple(int(i) for i in np.unravel_index(int(finite.argmin()), array.shape))
+    first = _place(int(finite.argmin()), array.shape)
     good = array[finite]
     rest = describe(good) if good.size else Side((), "")
     return replace(
@@ -166,10 +167,9 @@ def _distances(sums: Sums, meta: StageMeta) -> tuple[float, float]:
 def _sides(expected: Array, actual: Array, sums: Sums) -> tuple[Side, Side, Fit]:
     """Describe both sides and the line between them, of the sums of a pass without NaN and infinities."""
     own_e, own_a, fit = moments(expected, actual, sums)
-    side_e = Side(
-        expected.shape, expected.dtype.name, sums.expected_min, sums.expected_max, mean=own_e.mean, std=own_e.std
-    )
-    side_a = Side(actual.shape, actual.dtype.name, sums.actual_min, sums.actual_max, mean=own_a.mean, std=own_a.std)
+    name_e, name_a = dtype_name(expected.dtype), dtype_name(actual.dtype)
+    side_e = Side(expected.shape, name_e, sums.expected_min, sums.expected_max, mean=own_e.mean, std=own_e.std)
+    side_a = Side(actual.shape, name_a, sums.actual_min, sums.actual_max, mean=own_a.mean, std=own_a.std)
     return side_e, side_a, fit
 
 
@@ -203,7 +203,7 @@ def _vocabulary_axis(meta: StageMeta) -> int | None:
 
 
 def _worst(flat: int, expected: Array, actual: Array, meta: StageMeta) -> Worst:
-    index = tuple(int(i) for i in np.unravel_index(flat, expected.shape))
+    index = _place(flat, expected.shape)
     letters = meta.axes if meta.axes and len(meta.axes) == len(index) else None
     if letters:
         label = " ".join(f"{letter}={i}" for letter, i in zip(letters, index, strict=True))
@@ -213,11 +213,21 @@ def _worst(flat: int, expected: Array, actual: Array, meta: StageMeta) -> Worst:
     if letters is None and meta.kind == "waveform" and len(index) == 1:
         letters = "T"  # the only axis of a mono waveform
     seconds = index[letters.index("T")] / rate if letters and "T" in letters and rate else None
-    return Worst(index, label, seconds, _number(expected[index]), _number(actual[index]))
+    return Worst(index, label, seconds, _number(expected, flat), _number(actual, flat))
 
 
-def _number(value: Any) -> float:
+def _place(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the indices of an element by its place in C order."""
+    index = []
+    for size in reversed(shape):
+        flat, here = divmod(flat, size)
+        index.append(here)
+    return tuple(reversed(index))
+
+
+def _number(array: Array, flat: int) -> float:
     """One element as a Python number: integers exactly, the modulus of complex values."""
-    if np.iscomplexobj(value):
-        return math.hypot(float(value.real), float(value.imag))
-    return int(value) if value.dtype.kind in "iub" else float(value)
+    value = array.item(flat)
+    if isinstance(value, complex):
+        return math.hypot(value.real, value.imag)
+    return int(value) if array.dtype.kind in "iub" else float(value)

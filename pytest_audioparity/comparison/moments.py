@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_audioparity.comparison.scales import power_of_two_for
 from pytest_audioparity.comparison.values import Job, Sums, measure, run
@@ -26,16 +25,14 @@ _DOMINANT_MEAN = 1e8
 _INCOMPARABLE = 1e16
 
 
-@dataclass(frozen=True, slots=True)
-class SideMoments:
+class SideMoments(NamedTuple):
     """Mean and standard deviation of one side, of complex values over both parts."""
 
     mean: float
     std: float
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
+class Fit(NamedTuple):
     """The best straight line actual ≈ gain·expected + offset; what a constant side leaves undefined is None."""
 
     gain: float | None = None

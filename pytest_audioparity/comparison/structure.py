@@ -60,9 +60,15 @@ def kind_of(meta: StageMeta, array: Array) -> str:
 
 
 def _merge(expected: StageMeta, actual: StageMeta, array: Array) -> StageMeta:
-    merged = {name: getattr(expected, name) or getattr(actual, name) for name in _IN_COMMON}
-    merged["kind"] = merged["kind"] or kind_of(expected, array)
-    return StageMeta(actual.name, axes=expected.axes or actual.axes, role=expected.role or actual.role, **merged)
+    return StageMeta(
+        actual.name,
+        expected.kind or actual.kind or kind_of(expected, array),
+        expected.axes or actual.axes,
+        expected.unit or actual.unit,
+        expected.sample_rate or actual.sample_rate,
+        expected.frame_rate or actual.frame_rate,
+        expected.role or actual.role,
+    )
 
 
 def _conflict(expected: StageMeta, actual: StageMeta) -> str | None:

@@ -9,8 +9,8 @@ were tried twice and left out: the calls take 15 to 70 µs, and to hand over the
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -30,9 +30,9 @@ _DOT = 1 << 13
 _EXACT_INTEGERS = 2.0**53
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sums:
-    """Sums over all pairs of elements.
+    """Sums over all pairs of elements, or over those of the blocks that were added so far.
 
     Attributes
     ----------
@@ -45,23 +45,23 @@ class Sums:
 
     size: int
     count: int
-    expected_min: float
-    expected_max: float
-    actual_min: float
-    actual_max: float
-    expected_sum: float
-    difference_sum: float
-    expected_squares: float
-    actual_squares: float
-    difference_squares: float
-    difference_abs: float
-    peak: float
-    difference_max: float
-    worst: int
-    excess: float
-    finite: bool
     scales: tuple[float, float] = (1.0, 1.0)
     shifts: tuple[float, float] = (0.0, 0.0)
+    expected_min: float = math.inf
+    expected_max: float = -math.inf
+    actual_min: float = math.inf
+    actual_max: float = -math.inf
+    expected_sum: float = 0.0
+    difference_sum: float = 0.0
+    expected_squares: float = 0.0
+    actual_squares: float = 0.0
+    difference_squares: float = 0.0
+    difference_abs: float = 0.0
+    peak: float = -1.0
+    difference_max: float = -1.0
+    worst: int = 0
+    excess: float = -math.inf
+    finite: bool = True
 
     @property
     def scale(self) -> float:
@@ -69,8 +69,7 @@ class Sums:
         return self.scales[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """What one pass computes: what `measure` was asked for, and what each side is shifted and scaled by."""
 
     absolute: bool = False
@@ -122,55 +121,20 @@ def run(expected: Array, actual: Array, job: Job) -> Sums:
         return _reduce(real_blocks(blocks) if parts == 2 else blocks, job, expected.size, parts)
 
 
-@dataclass(slots=True)
-class _Running:
-    """What a pass has found so far; the lists hold expected first."""
-
-    low: list[float] = field(default_factory=lambda: [math.inf, math.inf])
-    high: list[float] = field(default_factory=lambda: [-math.inf, -math.inf])
-    expected_sum: float = 0.0
-    difference_sum: float = 0.0
-    expected_squares: float = 0.0
-    actual_squares: float = 0.0
-    difference_squares: float = 0.0
-    difference_abs: float = 0.0
-    difference_max: float = -1.0
-    worst: int = 0
-    excess: float = -math.inf
-    finite: bool = True
-
-
 def _reduce(blocks: Iterable[tuple[int, Array, Array]], job: Job, size: int, parts: int) -> Sums:
-    running = _Running()
+    sums = Sums(size, size * parts, job.scales, job.shifts)
     buffers = np.empty((2, parts * min(size, cut.BLOCK)))
+    may_be_same = job.plain and job.rtol is None
     for place, block_e, block_a in blocks:
-        if job.plain and job.rtol is None and _same_bits(block_e, block_a):
-            _add_same(running, block_e, buffers[:1, : len(block_e)], place)
+        wide = buffers[:, : len(block_e)]
+        if may_be_same and _same_bits(block_e, block_a):
+            _add_same(sums, block_e, wide[:1], place)
         else:
-            _add(running, (block_e, block_a), buffers[:, : len(block_e)], place, job, parts)
-        if not running.finite:
+            _add(sums, block_e, block_a, wide, place, job, parts)
+        if not sums.finite:
             break
-    return Sums(
-        size=size,
-        count=size * parts,
-        expected_min=running.low[0],
-        expected_max=running.high[0],
-        actual_min=running.low[1],
-        actual_max=running.high[1],
-        expected_sum=running.expected_sum,
-        difference_sum=running.difference_sum,
-        expected_squares=running.expected_squares,
-        actual_squares=running.actual_squares,
-        difference_squares=running.difference_squares,
-        difference_abs=running.difference_abs,
-        peak=running.difference_max,
-        difference_max=running.difference_max,
-        worst=running.worst,
-        excess=running.excess,
-        finite=running.finite,
-        scales=job.scales,
-        shifts=job.shifts,
-    )
+    sums.peak = sums.difference_max
+    return sums
 
 
 def _same_bits(block_e: Array, block_a: Array) -> bool:
@@ -181,61 +145,64 @@ def _same_bits(block_e: Array, block_a: Array) -> bool:
     return bool((block_e.view(bits) == block_a.view(bits)).all())
 
 
-def _add_same(running: _Running, block: Array, wide: Array, place: int) -> None:
+def _add_same(sums: Sums, block: Array, wide: Array, place: int) -> None:
     """Add a block whose two sides are the same: the work of one side, and no difference."""
     np.copyto(wide[0], block)
     (squares,) = sums_of_squares(wide).tolist()
     # A sum of squares is finite unless an element is not, or squares overflow: only then is a closer look needed.
-    running.finite = math.isfinite(squares) or bool(np.isfinite(wide).all())
-    _add_extremes(running, block, wide[0], (0, 1))
-    running.expected_squares += squares
-    running.actual_squares += squares
-    running.expected_sum += _totals(wide)[0]
-    if running.difference_max < 0:
-        running.difference_max, running.worst = 0.0, place
+    sums.finite = math.isfinite(squares) or bool(np.isfinite(wide).all())
+    low, high = _extremes(block, wide[0])
+    sums.expected_min, sums.actual_min = min(sums.expected_min, low), min(sums.actual_min, low)
+    sums.expected_max, sums.actual_max = max(sums.expected_max, high), max(sums.actual_max, high)
+    sums.expected_squares += squares
+    sums.actual_squares += squares
+    sums.expected_sum += _totals(wide)[0]
+    if sums.difference_max < 0:
+        sums.difference_max, sums.worst = 0.0, place
 
 
-def _add(running: _Running, sides: tuple[Array, Array], wide: Array, place: int, job: Job, parts: int) -> None:
+def _add(sums: Sums, block_e: Array, block_a: Array, wide: Array, place: int, job: Job, parts: int) -> None:
     """Add a block. The two rows of `wide` are expected and actual first, expected and difference from half-way on."""
-    for side in (0, 1):
-        np.copyto(wide[side], sides[side])
-        _add_extremes(running, sides[side], wide[side], (side,))
+    np.copyto(wide[0], block_e)
+    np.copyto(wide[1], block_a)
+    low, high = _extremes(block_e, wide[0])
+    sums.expected_min, sums.expected_max = min(sums.expected_min, low), max(sums.expected_max, high)
+    low, high = _extremes(block_a, wide[1])
+    sums.actual_min, sums.actual_max = min(sums.actual_min, low), max(sums.actual_max, high)
     if not job.plain:
         wide *= np.reshape(job.scales, (2, 1))
         wide -= np.reshape(job.shifts, (2, 1))
     squares_e, squares_a = sums_of_squares(wide).tolist()
-    running.finite = math.isfinite(squares_e + squares_a) or bool(np.isfinite(wide).all())
-    running.expected_squares += squares_e
-    running.actual_squares += squares_a
+    sums.finite = math.isfinite(squares_e + squares_a) or bool(np.isfinite(wide).all())
+    sums.expected_squares += squares_e
+    sums.actual_squares += squares_a
     difference = np.subtract(wide[1], wide[0], out=wide[1])
-    running.difference_squares += float(sums_of_squares(difference))
+    sums.difference_squares += float(sums_of_squares(difference))
     sum_e, sum_difference = _totals(wide)
-    running.expected_sum += sum_e
-    running.difference_sum += sum_difference
-    _add_elements(running, place, wide[0], difference, job, parts)
+    sums.expected_sum += sum_e
+    sums.difference_sum += sum_difference
+    _add_elements(sums, place, wide[0], difference, job, parts)
 
 
-def _add_extremes(running: _Running, block: Array, wide: Array, sides: tuple[int, ...]) -> None:
+def _extremes(block: Array, wide: Array) -> tuple[float, float]:
     # float32 is scanned as it is, twice as fast; other types may have no vectorised comparison.
     values = block if block.dtype.char == "f" else wide
-    low, high = float(np.minimum.reduce(values)), float(np.maximum.reduce(values))
-    for side in sides:
-        running.low[side] = min(running.low[side], low)
-        running.high[side] = max(running.high[side], high)
+    return float(np.minimum.reduce(values)), float(np.maximum.reduce(values))
 
 
-def _add_elements(running: _Running, place: int, wide_e: Array, difference: Array, job: Job, parts: int) -> None:
-    """Add what concerns single elements. `difference` is overwritten by its magnitude where that is needed."""
+def _add_elements(sums: Sums, place: int, wide_e: Array, difference: Array, job: Job, parts: int) -> None:
+    """Add what concerns single elements. `difference` is overwritten by its magnitude."""
     if parts == 2:
-        difference, wide_e = (np.hypot(wide[::2], wide[1::2]) for wide in (difference, wide_e))
-    largest = max(float(np.maximum.reduce(difference)), -float(np.minimum.reduce(difference)))
-    if largest > running.difference_max:
-        running.difference_max = largest
-        running.worst = place + int(np.abs(difference, out=difference).argmax())
+        sizes, wide_e = (np.hypot(wide[::2], wide[1::2]) for wide in (difference, wide_e))
+    else:
+        sizes = np.abs(difference, out=difference)
+    worst = int(sizes.argmax())
+    if (largest := float(sizes[worst])) > sums.difference_max:
+        sums.difference_max, sums.worst = largest, place + worst
     if job.absolute:
-        running.difference_abs += _totals(np.abs(difference, out=difference)[np.newaxis])[0]
+        sums.difference_abs += _totals(sizes[np.newaxis])[0]
     if job.rtol is not None:
-        running.excess = max(running.excess, largest_excess(np.abs(difference), wide_e, job.rtol))
+        sums.excess = max(sums.excess, largest_excess(sizes, wide_e, job.rtol))
 
 
 def sums_of_squares(rows: Array) -> Array:

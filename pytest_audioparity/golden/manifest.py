@@ -37,9 +37,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# Each mapping holds a file handle, of which a process may have as few as 256 in all: smaller tensors, and those
-# after so many, are read.
-_MAP_FROM_BYTES = 1 << 20
+# Each mapping holds a file handle, of which a process may have as few as 256 in all: tensors after so many are read.
 _MOST_MAPPED = 100
 
 
@@ -146,8 +144,8 @@ class Manifest:
         assert shelf.store is not None
         try:
             file = self._files[name] = locate(blob, shelf.store, shelf.cache, offline=shelf.offline)
-            map_from = _MAP_FROM_BYTES if len(self._data) < _MOST_MAPPED else sys.maxsize
-            data, (*_, size) = contents(file, map_from=map_from)
+            many = {"map_from": sys.maxsize} if len(self._data) >= _MOST_MAPPED else {}
+            data, (*_, size) = contents(file, **many)
             if size != blob.size_bytes:  # it had that size a moment ago
                 raise BlobError("its file changes while it is read; run it again", cause="store")
         except TensorFileError as error:

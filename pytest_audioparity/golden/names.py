@@ -32,14 +32,19 @@ MAX_COMPONENT = 160
 _MAX_GIVEN = 240
 _HASH_DIGITS = 8
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
+# No part of a name may hold these on Windows, and "/" separates parts.
+_FORBIDDEN = frozenset('\\:*?"<>|')
 # How a component ends that has a hash; what stood before it is then not known.
 LIKE_HASHED = re.compile(rf"-[0-9a-f]{{{_HASH_DIGITS}}}$")
 # Windows reserves these, with any extension. https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 _DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[\d¹²³]) *(\..*)?$", re.IGNORECASE)
 
 
-# A test asks for its name in each of its phases; what comes between are its own parameters.
-@lru_cache(maxsize=64)
+# Every test asks for its name and its path when it is collected, and again in each of its phases.
+_TESTS = 1 << 14
+
+
+@lru_cache(maxsize=_TESTS)
 def golden_name(nodeid: str) -> str:
     """Return the golden's name for a test: its path below the golden directory, without suffix, with ``/``.
 
@@ -54,6 +59,7 @@ def golden_name(nodeid: str) -> str:
     return "/".join([*(_safe(part, original=part, capitals=True) for part in folders), _module(module), name])
 
 
+@lru_cache(maxsize=_TESTS)
 def golden_path(directory: Path, name: str) -> Path:
     """Return the file of a golden name, which must lie inside the directory.
 
@@ -94,7 +100,10 @@ def any_golden_path(directory: Path, name: str) -> Path:
 
 def shown_path(path: Path, root: Path) -> Path:
     """Return a path as it is shown: relative to the root directory where it lies below it."""
-    return path.relative_to(root) if path.is_relative_to(root) else path
+    try:
+        return path.relative_to(root)
+    except ValueError:
+        return path
 
 
 def file_key(path: str) -> str:
@@ -110,7 +119,7 @@ def name_of(path: Path, directory: Path) -> str:
 def _is_usable(part: str) -> bool:
     return (
         part.isprintable()  # neither control characters nor lone surrogates, which have no bytes
-        and not any(character in '\\:*?"<>|' for character in part)
+        and _FORBIDDEN.isdisjoint(part)
         and not part.endswith((".", " "))  # Windows drops them, and ends "." and ".." too
         and not _DEVICES.match(part)
         and 0 < len(part.encode()) <= _MAX_GIVEN
