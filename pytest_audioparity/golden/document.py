@@ -6,6 +6,7 @@ Problems are `TensorFileError`, which whoever opened the file turns into an erro
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,8 @@ FORMAT = 1
 # safetensors has no complex128 and few readers know its complex64, so complex stages are stored as pairs
 # (real, imaginary) in a last dimension of two, and the stage's metadata says so.
 PAIRS = {"complex64": "float32", "complex128": "float64"}
+# Far deeper than anything that a run writes, far from what Python can recurse into.
+_MAX_DEPTH = 40
 _DEPTH = 4  # settings may nest as they like; what lies deeper stands on one line
 
 
@@ -59,12 +62,22 @@ def mapping_in(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
     Raises
     ------
-    TensorFileError : it is something else than a JSON object
+    TensorFileError : it is something else than a JSON object, or could not be written as JSON again
     """
     value = document.get(key)
     if value is not None and not isinstance(value, dict):
         raise TensorFileError(f"has {key} that are not a JSON object")
+    if not is_plain(value):
+        raise TensorFileError(f"has {key} that hold an infinite number, or are nested too deeply")
     return value or {}
+
+
+def is_plain(value: object, depth: int = _MAX_DEPTH) -> bool:
+    """Whether a value that was read from JSON can be written as JSON again: it is finite and not nested too deeply."""
+    if isinstance(value, dict | list):
+        items = value.values() if isinstance(value, dict) else value
+        return depth > 0 and all(is_plain(item, depth - 1) for item in items)
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def stages_in(listed: object) -> dict[str, dict[str, Any]]:
@@ -130,9 +143,12 @@ def sorted_json(settings: Mapping[str, Any]) -> Any:
     StageError : they are no JSON
     """
     try:
-        return json.loads(json.dumps(settings, sort_keys=True, allow_nan=False))
+        plain = json.loads(json.dumps(settings, sort_keys=True, allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
         raise StageError(f"settings must be finite numbers, texts, lists and mappings of them: {error}") from None
+    if not is_plain(plain):
+        raise StageError("settings are nested too deeply to be read again")
+    return plain
 
 
 def encodable(text: str) -> str:

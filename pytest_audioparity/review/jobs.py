@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.errors import AudioparityError
+from pytest_audioparity.golden.document import is_plain
 from pytest_audioparity.golden.names import golden_name, golden_path, variant_path
 from pytest_audioparity.golden.pending import (
     find_pending,
@@ -22,7 +23,7 @@ from pytest_audioparity.golden.pending import (
 )
 from pytest_audioparity.merging import merge
 from pytest_audioparity.review.artifacts import find_leavings
-from pytest_audioparity.review.waiting import is_plain, read_checked
+from pytest_audioparity.review.waiting import read_checked
 from pytest_audioparity.runs import RunRecord, read_run, write_run
 from pytest_audioparity.workspace import FOLDER
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from pytest_audioparity.errors import AudioparityError, GoldenError
+from pytest_audioparity.golden.document import is_plain
 from pytest_audioparity.golden.names import SUFFIX, any_golden_path, name_of, shown_path
 from pytest_audioparity.golden.pending import find_pending, read_pending
 from pytest_audioparity.golden.shelf import golden_files
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from pytest_audioparity.golden.file import Golden
     from pytest_audioparity.golden.pending import Change, Pending
     from pytest_audioparity.project import Project
-
-# Far deeper than anything that a run writes, far from what Python can recurse into.
-_MAX_DEPTH = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +95,6 @@ def _problem(pending: Pending) -> str | None:
     if not all(is_plain(value) for value in (pending.result, pending.settings, pending.provenance)):
         return "it holds an infinite number, or is nested too deeply"
     return None
-
-
-def is_plain(value: object, depth: int = _MAX_DEPTH) -> bool:
-    """Whether a value that was read from JSON can be written as JSON again: it is finite and not nested too deeply."""
-    if isinstance(value, dict | list):
-        items = value.values() if isinstance(value, dict) else value
-        return depth > 0 and all(is_plain(item, depth - 1) for item in items)
-    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _waiting(path: Path, folder: Path, pending: Pending, project: Project) -> Waiting:

@@ -16,8 +16,10 @@ from pytest_audioparity.adapters.dumps import load
 from pytest_audioparity.audio.reading import read_audio
 from pytest_audioparity.errors import AudioparityError, StageError, TensorFileError, shown
 from pytest_audioparity.runs import read_run
+from pytest_audioparity.tensorfile import write_tensors
 from pytest_audioparity.weights.files import open_weights
 from tests.fuzz import seeds
+from tests.fuzz.readers import command
 from tests.fuzz.running import message_problem
 
 _GIGABYTES = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2147483647), }"
@@ -163,6 +165,18 @@ def test_a_record_of_a_run_shows_short_what_is_wrong_with_it(tmp_path):
         )
     )
     assert "'id' is" in refused(lambda: read_run(tmp_path / "run.json"), kind=AudioparityError)
+
+
+@pytest.mark.parametrize("key", ["settings", "provenance"])
+def test_settings_that_can_just_be_parsed_are_not_walked_through(tmp_path, key):
+    """What is parsed almost as deep as Python recurses is too deep for our own functions: `inspect --json` failed."""
+    depth = sys.getrecursionlimit() // 2 - 100
+    document = f'{{"format": 1, "stages": [], "{key}": {{"a": {"[" * depth}{"]" * depth}}}}}'
+    with (tmp_path / "a.safetensors").open("wb") as file:
+        write_tensors(file, [], {"audioparity": document})
+    words = ("inspect", str(tmp_path / "a.safetensors"), "--json")
+    told = refused(lambda: command(tmp_path, *words), kind=AudioparityError)
+    assert f"has {key} that hold an infinite number, or are nested too deeply" in told
 
 
 def test_no_sound_is_one_line(tmp_path):

@@ -16,7 +16,7 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_audioparity.errors import GoldenError
+from pytest_audioparity.errors import GoldenError, StageError
 from pytest_audioparity.golden.shelf import Shelf, manifest_path, open_golden, save_golden
 from pytest_audioparity.golden.statistics import statistics
 from pytest_audioparity.records import StageMeta, StageTensor
@@ -87,12 +87,14 @@ class TestContent:
         save(path, [StageTensor(StageMeta(f"stage/{i}"), np.full((1 << 20) + i, i, "float32")) for i in range(10)])
         assert manifest_path(path).stat().st_size < 5000
 
-    def test_settings_that_nest_deeply_are_written(self, path):
+    def test_settings_are_written_as_deep_as_they_are_read(self, path):
         value = []
-        for _ in range(300):
+        for _ in range(38):
             value = [value]
         shelf = save(path, deep=value)
         assert open_golden(path, shelf).settings == {"deep": value}
+        with pytest.raises(StageError, match="nested too deeply to be read again"):
+            save(path, deep=[value])
 
     def test_a_tensor_is_checked_by_its_address_where_no_faster_hash_is_stated(self, path):
         shelf = save(path)
