@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from pytest_audioparity.golden.blobs import Blob
 
+# What our extra brings; most protocols need a package of their own beside it.
+_OURS = ("fsspec", "filelock")
 INSTALL = "install what it needs: pip install 'pytest-audioparity[store]'"
 _HTTP = ("http", "https")
 # Object stores show an upload when it is complete, and rename by copying. Elsewhere a file is there while it is
@@ -96,9 +98,8 @@ class RemoteStore:
 
             self._fs, self._root = url_to_fs(url, **_options(url))
         except ImportError as error:
-            raise BlobError(
-                f"store {shown_url(url)} cannot be used: {one_line(error)}; {INSTALL}", cause="store"
-            ) from None
+            said = one_line(error) + _lacking(error)
+            raise BlobError(f"store {shown_url(url)} cannot be used: {said}", cause="store") from None
         except Exception as error:  # each file system has exceptions of its own
             raise trouble(url, error) from None
         protocol = self._fs.protocol
@@ -274,6 +275,13 @@ def one_line(error: BaseException) -> str:
     """Return an error's kind and text on one line of bounded length, without secrets of URLs."""
     text = shown_url(" ".join(str(error).split()))[:_SHOWN_CHARACTERS]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _lacking(error: ImportError) -> str:
+    """Return how to install what is missing; empty where fsspec says it in words of its own, which name no module."""
+    package = (error.name or "").partition(".")[0]
+    beside = "" if package in _OURS else f" {package}"
+    return f"; {INSTALL}{beside}" if package else ""
 
 
 def _options(url: str) -> dict[str, Any]:

@@ -434,7 +434,21 @@ class TestOther:
         for name in [name for name in sys.modules if name.partition(".")[0] == package]:
             monkeypatch.delitem(sys.modules, name)
         monkeypatch.setitem(sys.modules, package, None)
-        assert "pip install 'pytest-audioparity[store]'" in refused(path, Shelf(url, tmp_path / "cache"), "store")
+        told = refused(path, Shelf(url, tmp_path / "cache"), "store")
+        assert told.endswith("; install what it needs: pip install 'pytest-audioparity[store]'")
+
+    @pytest.mark.parametrize(
+        ("package", "url", "said"),
+        [
+            ("aiohttp", "https://localhost/x", "pip install 'pytest-audioparity[store]' aiohttp"),
+            ("s3fs", "s3://bucket/x", "cannot be used: ImportError: Install s3fs to access S3"),
+        ],
+    )
+    def test_what_only_a_protocol_needs_is_named(self, monkeypatch, package, url, said):
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(store.BlobError) as caught:
+            store.open_store(url)
+        assert str(caught.value).endswith(said)
 
     def test_nothing_is_imported_without_a_store_or_with_a_folder(self, path, tmp_path):
         program = (
