@@ -29,7 +29,8 @@ def torch(needs):
 
 
 @pytest.fixture
-def nn():
+def nn(needs):
+    needs("mlx")
     import mlx.nn
 
     return mlx.nn

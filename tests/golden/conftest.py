@@ -85,7 +85,8 @@ class Served:
 
 
 @pytest.fixture
-def served(tmp_path):
+def served(tmp_path, needs):
+    needs("aiohttp")  # which fsspec reads HTTP with, and our extra does not bring
     folder = tmp_path / "served"
     folder.mkdir()
     server = Served(folder)

@@ -379,7 +379,8 @@ class TestHttp:
         assert "cannot be used" in message
         assert "secret" not in message
 
-    def test_a_silent_server_is_given_up(self, path, tmp_path, monkeypatch):
+    def test_a_silent_server_is_given_up(self, path, tmp_path, monkeypatch, needs):
+        needs("aiohttp")
         monkeypatch.setattr(store, "_SILENCE_SECONDS", 0.2)
         with socket.socket() as silence:
             silence.bind(("127.0.0.1", 0))

@@ -94,7 +94,8 @@ def test_fresh_modules_of_torch_are_recognised(needs, seed):
     assert "never loaded" in result.notes[-1]
 
 
-def test_fresh_modules_of_mlx_are_recognised():
+def test_fresh_modules_of_mlx_are_recognised(needs):
+    needs("mlx")
     import mlx.core as mx
     import mlx.nn as nn
     from mlx.utils import tree_flatten
