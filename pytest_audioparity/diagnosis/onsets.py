@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 
+# Rounding leaves many values as they were. How seldom it must leave so many in front, for them to mean something.
+_CHANCE = 0.001
+
+
 def diverges(problem: Problem, margin: Margin) -> Iterator[Explanation]:
     """Yield the time from which on all differs, where what came before was clean and no silence."""
     wrong = np.flatnonzero(margin.wrong)
@@ -28,6 +32,9 @@ def diverges(problem: Problem, margin: Margin) -> Iterator[Explanation]:
     chosen = np.arange(n) >= start
     after = margin.signal[start:] > 0.01 * margin.signal[start:].mean()
     if margin.wrong[start:][after].mean() < 0.5 or not margin.holds(chosen):
+        return
+    kept = float((margin.error[start:][after] == 0).mean())
+    if not problem.is_codes and kept**start > _CHANCE:
         return
     if float(margin.signal[:start].sum()) < 0.003 * float(margin.signal.sum()) or _is_gradual(margin, start):
         return

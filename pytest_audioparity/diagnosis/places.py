@@ -84,6 +84,8 @@ def _spikes(problem: Problem) -> Iterator[Explanation]:
     count = int(np.searchsorted(held, SHARE * problem.error)) + 1
     if count > few or problem.error - held[count - 1] > error.size * (CLEANER**2) * error[order[0]]:
         return
+    if _is_relative(problem, error, order[:count]):
+        return
     first = np.unravel_index(int(np.sort(order[:count])[0]), problem.expected.shape)
     index = [problem.at(label, int(i)) for label, i in zip(problem.labels, first, strict=True)]
     at = " ".join(f"{label}={i}" for label, i in zip(problem.labels, index, strict=True))
@@ -101,6 +103,16 @@ def _spikes(problem: Problem) -> Iterator[Explanation]:
         {"count": count, "first": index},
         left,
     )
+
+
+def _is_relative(problem: Problem, error: Array, chosen: Array) -> bool:
+    """Whether some are about as wrong as all others beside their sizes, as the few large ones of probabilities are."""
+    if problem.meta.kind in ("log_spectrum", "codes"):
+        return False  # a value of 0 is none of silence there
+    signal = (problem.expected**2).ravel()
+    inside, loud = float(error[chosen].sum()), float(signal[chosen].sum())
+    outside, quiet = max(0.0, float(error.sum()) - inside), float(signal.sum()) - loud
+    return CLEANER**2 * inside * quiet < outside * loud
 
 
 # In the first frames alone a stream shows what the one before it has left behind.

@@ -1,4 +1,4 @@
-"""What is said of a few channels that are wrong: which, and what makes them so where one number does."""
+"""What is said of places that are wrong: which, what makes them so where one number does, and when rounding is none."""
 
 from __future__ import annotations
 
@@ -29,3 +29,34 @@ def test_the_indices_are_named_and_the_gain_that_makes_them(indices, change, sai
     assert finding.code == "channels"
     assert finding.message.startswith(said)
     assert finding.detail["indices"] == indices
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_rounding_that_leaves_the_first_values_is_no_divergence(seed):
+    """As many are left by chance anywhere; where none is left from one place on, something begins there."""
+    rng = np.random.default_rng(seed)
+    vector = rng.standard_normal(256).astype(np.float32)
+    actual = (vector * (1 + 4e-8 * rng.standard_normal(256))).astype(np.float32)
+    actual[:2] = vector[:2]
+    assert 0.5 < (actual == vector).mean() < 0.9
+    assert "diverges_from" not in [finding.code for finding in compare(vector, actual, tol_db=0).findings]
+    actual = vector.copy()
+    actual[40:] += 0.3 * np.roll(vector, 7)[40:]
+    (finding,) = compare(vector, actual).findings
+    assert finding.code == "diverges_from"
+    assert finding.detail["from"] == 40
+
+
+def test_errors_in_proportion_are_no_spikes_where_few_values_are_large():
+    """Nearly all of the squared error of probabilities is in the few that are not nearly 0."""
+    rng = np.random.default_rng(3)
+    logits = 6 * rng.standard_normal((60, 512))
+    expected = (np.exp(logits) / np.exp(logits).sum(1, keepdims=True)).astype(np.float32)
+    actual = (expected * (1 + 1e-6 * rng.standard_normal(expected.shape))).astype(np.float32)
+    squares = np.sort(((actual - expected) ** 2).ravel())
+    assert squares[-expected.size // 200 :].sum() > 0.98 * squares.sum()
+    assert "spikes" not in [finding.code for finding in compare(expected, actual, axes="TC", tol_db=0).findings]
+    actual[7, 100] += 0.01
+    (finding,) = compare(expected, actual, axes="TC", tol_db=0).findings
+    assert finding.code == "spikes"
+    assert finding.detail == {"count": 1, "first": [7, 100]}
