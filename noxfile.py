@@ -110,11 +110,12 @@ def install(session: nox.Session, *groups: str, extras: tuple[str, ...] = (), pi
     given = [argument for group in groups for argument in ("--group", group)]
     target = f"{wheel()}[{','.join(extras)}]" if extras else wheel()
     session.install(target, *given, *(pins or ()))
-    # What tests share with each other is found through a link beside nothing else.
+    # What tests share with each other, and the benchmarks that they run, is found through links beside nothing else.
     shared = ROOT / "build" / "path"
     shared.mkdir(exist_ok=True)
-    if not (shared / "tests").is_symlink():
-        (shared / "tests").symlink_to(ROOT / "tests")
+    for name in ("tests", "benchmarks"):
+        if not (shared / name).is_symlink():
+            (shared / name).symlink_to(ROOT / name)
     session.env["PYTHONPATH"] = str(shared)
     with session.chdir(shared):
         code = "import pytest_audioparity as p, sys; sys.exit('site-packages' not in p.__file__)"

@@ -43,6 +43,7 @@ CASES = [*((fault, "numpy") for fault in FAULTS), ("state_reset", "mlx"), ("cont
 @pytest.mark.parametrize(("fault", "runtime"), CASES)
 def test_a_fault_is_first_seen_where_it_sits_and_named(example, needs, fault, runtime):
     """In either layout. Of another model's weights each layer is wrong on the golden's inputs too: none has a bug."""
+    needs("silero_vad")
     needs(runtime)
     assert example.run("-k", f"test_vad and {runtime}]", fault=fault).parseoutcomes()["failed"] == 1
     first, code, told, failing = FAULTS[fault]
@@ -62,8 +63,9 @@ def test_a_fault_that_nobody_knows_is_refused(example):
 
 
 @pytest.mark.parametrize(("fault", "least", "most"), [("half", -0.1, 0.3), ("safetensors", 0.85, 0.999)])
-def test_the_weights_say_so_before_a_stage_is_run(fault, least, most):
+def test_the_weights_say_so_before_a_stage_is_run(needs, fault, least, most):
     """One file is another network, the other a relative; the basis of the Fourier transform makes both pass for it."""
+    needs("silero_vad")
     result = compare_weights(vad_ports.weights(), vad_ports.weights({fault}))
     assert not result
     assert [match.name for match in result.matches if match.passed] == ["stft.forward_basis_buffer"]
