@@ -114,7 +114,7 @@ def stored(stage: StageTensor) -> tuple[Array, dict[str, Any]]:
     if pair is not None:
         entry["dtype"] = array.dtype.name
         little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-        array = little.reshape(-1).view(f"<f{array.dtype.itemsize // 2}").reshape(*array.shape, 2)
+        array = little.ravel().view(f"<f{array.dtype.itemsize // 2}").reshape(*array.shape, 2)
     entry["hash"] = content_hash(raw_bytes(array))
     return array, entry
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 METADATA_KEY = "audioparity"
 # Pages of a mapped golden that may stay in memory after they were read. The system could take them back by itself, but
 # a golden may be larger than what a container grants, and people look at the memory that a test run takes.
-_RESIDENT_BYTES = 64 * 2**20
+_RESIDENT_BYTES = 1 << 26
 WAY_OUT = {
     "damaged": "restore it from version control, or delete it and run pytest --update-golden",
     "altered": "restore it from version control, or delete it and run pytest --update-golden",

@@ -95,6 +95,19 @@ class TestContent:
         assert open_golden(path, shelf).settings == {"deep": value}
         with pytest.raises(StageError, match="nested too deeply to be read again"):
             save(path, deep=[value])
+        assert " " * 8 + "[" * 37 + "]" * 37 in manifest_path(path).read_text().split("\n")
+
+    def test_text_is_written_as_people_read_it(self, path):
+        save(path, voice="Jürgen", words=["für", {}])
+        text = manifest_path(path).read_text(encoding="utf-8")
+        assert '"Jürgen"' in text
+        assert '"für"' in text
+
+    def test_what_no_reader_takes_for_json_is_not_written(self, path):
+        shelf = Shelf(str(path.parent / "store"), path.parent / "cache")
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            save_golden(path, STAGES, settings={}, provenance={"test": float("nan")}, shelf=shelf, since=None)
+        assert not manifest_path(path).exists()
 
     def test_a_tensor_is_checked_by_its_address_where_no_faster_hash_is_stated(self, path):
         shelf = save(path)

@@ -22,6 +22,7 @@ from pytest_audioparity.golden.shelf import (
     Shelf,
     find_goldens,
     golden_files,
+    has_variant,
     manifest_path,
     open_golden,
     save_golden,
@@ -137,16 +138,28 @@ class TestForms:
 
     def test_goldens_are_found_in_either_form_and_as_variants(self, path, in_store):
         other, variant = path.with_name("test_z.safetensors"), path.with_name("test_y@cuda.safetensors")
+        in_git = path.with_name("test_w.safetensors")
         save(path, IN_GIT, 1)
+        save(in_git, IN_GIT, 1)
         save(variant, in_store, 1)
         save(other, in_store, 1)
         (path.parent / ".test_y-0123.tmp").write_text("")
         manifest_path(path).write_text("{}")
-        assert find_goldens(path.parents[1]) == sorted([path, variant, other])
+        assert find_goldens(path.parents[1]) == sorted([path, in_git, variant, other])
         assert golden_files(path) == [path, manifest_path(path)]
         assert golden_files(variant) == [manifest_path(variant)]
         assert golden_files(path.with_name("none.safetensors")) == []
         assert find_goldens(path.parent / "nowhere") == []
+
+    def test_a_variant_is_there_in_either_form(self, path, shelf):
+        save(path.with_name("test_y@cuda.safetensors"), shelf, 1)
+        assert has_variant(path, "cuda")
+        assert not has_variant(path, "mps")
+
+    def test_the_folder_to_be_flushed_later_is_noted_in_either_form(self, path, shelf):
+        folders = set()
+        save_golden(path, [], settings={}, provenance={}, shelf=shelf, since=None, folders=folders)
+        assert folders == {path.parent}
 
 
 KILLED = """
