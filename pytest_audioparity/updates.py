@@ -111,7 +111,7 @@ def _is_of_another(item: pytest.Item, recording: Recording) -> bool:
 def may_xfail(item: pytest.Item) -> bool:
     """Whether a mark expects the test to fail. A condition that pytest has to evaluate from text counts as true."""
     for mark in item.iter_markers("xfail"):
-        conditions = mark.args or ((mark.kwargs["condition"],) if "condition" in mark.kwargs else (True,))
+        conditions = (mark.kwargs["condition"],) if "condition" in mark.kwargs else mark.args or (True,)
         if any(conditions):
             return True
     return False

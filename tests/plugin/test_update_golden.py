@@ -172,6 +172,28 @@ def test_a_test_that_does_not_pass_otherwise_updates_nothing(project, how, exist
     assert project.state() == before
 
 
+@pytest.mark.parametrize(
+    ("marks", "outcome"),
+    [
+        ("@pytest.mark.xfail(False, reason='')", "updated"),
+        ("@pytest.mark.xfail(condition=False, reason='')", "updated"),
+        ("@pytest.mark.xfail(False, False, reason='')", "updated"),
+        ("@pytest.mark.xfail(False, True, reason='')", "xfailed"),
+        ("@pytest.mark.xfail(condition=True, reason='')", "xfailed"),
+        ("@pytest.mark.xfail(True, condition=False, reason='')", "updated"),
+        ("@pytest.mark.xfail(False, condition=True, reason='')", "xfailed"),
+        ("@pytest.mark.xfail(False, reason='')\n@pytest.mark.xfail", "xfailed"),
+        ("@pytest.mark.xfail\n@pytest.mark.xfail(False, reason='')", "xfailed"),
+    ],
+)
+def test_an_xfail_counts_where_its_condition_holds(golden, marks, outcome):
+    """As pytest has it: without a condition always, otherwise where any of any mark holds; the keyword comes first."""
+    before = golden.state()
+    golden.write(marks + "\n" + ONE.format(value=2.0))
+    assert golden.run("--update-golden").parseoutcomes() == {outcome: 1}
+    assert (golden.state() == before) == (outcome == "xfailed")
+
+
 def test_a_port_updates_nothing(golden):
     """A port that differs fails and says that it never writes."""
     before = golden.state()
