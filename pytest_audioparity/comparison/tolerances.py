@@ -243,12 +243,10 @@ def smallest_tol_db(comparison: Comparison, tolerance: Tolerance) -> float | Non
 
 def _smallest_for_peak(peak_db: float) -> float:
     """Return the smallest number that 100 times it, as it is computed for the limit, covers the peak."""
-    needed = peak_db / PEAK_FACTOR
-    while PEAK_FACTOR * needed < peak_db:
-        needed = math.nextafter(needed, math.inf)
-    while needed > 0 and PEAK_FACTOR * (below := math.nextafter(needed, 0.0)) >= peak_db:
-        needed = below
-    return needed
+    near = peak_db / PEAK_FACTOR
+    # The quotient is rounded by half a step, the product by two thirds of one, so that a neighbour will do.
+    around = (math.nextafter(near, 0.0), near, math.nextafter(near, math.inf))
+    return next(needed for needed in around if PEAK_FACTOR * needed >= peak_db)
 
 
 def accepted_dtypes(expected: str, tolerance: Tolerance) -> Sequence[str]:
