@@ -68,7 +68,6 @@ class TensorFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         self._data, self.identity = contents(path)
         if len(self._data) < 8:
             raise TensorFileError(f"is truncated: {len(self._data)} bytes")
@@ -222,9 +221,11 @@ def _read_entries(header: dict[str, Any], data_start: int, size: int) -> dict[st
         if entry.start != position:
             raise TensorFileError(f"has a gap or an overlap before tensor {shown(name)}")
         position = entry.stop
-    if position != size:
-        word = "truncated" if position > size else "longer than its header says"
-        raise TensorFileError(f"is {word}: {position} bytes expected, {size} found")
+    said = f"{position} bytes expected, {size} found"
+    if position > size:
+        raise TensorFileError(f"is truncated: {said}")
+    if position < size:
+        raise TensorFileError(f"is longer than its header says: {said}")
     return dict(ordered)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import mmap
 import os
 import tracemalloc
 
@@ -130,6 +131,7 @@ class TestBothDirections:
     def test_names_in_other_scripts_survive(self, tmp_path):
         path = written(tmp_path / "x.safetensors", ("音声/メル", np.ones(1)), ('a "b" \\', np.zeros(2)))
         assert set(safetensors.numpy.load_file(path)) == set(TensorFile(path).names) == {"音声/メル", 'a "b" \\'}
+        assert "音声/メル".encode() in path.read_bytes()
 
     @pytest.mark.parametrize(("safetensors_name", "name"), {**PLAIN, **ML}.items())
     def test_names_of_dtypes_go_there_and_back(self, safetensors_name, name):
@@ -186,9 +188,11 @@ class TestLayouts:
         file = TensorFile(written(tmp_path / "x.safetensors", *tensors))
         assert all(same(file.tensor(name), array) for name, array in tensors)
 
-    def test_every_tensor_is_aligned_to_its_item_size(self, tmp_path):
+    @pytest.mark.parametrize("longer", range(8))
+    def test_every_tensor_is_aligned_to_its_item_size(self, tmp_path, longer):
         names = ["bool", "float64", "float16", "uint8", "complex64", "float32", "bfloat16"]
-        file = TensorFile(written(tmp_path / "x.safetensors", *((n, sample(n, (3,))) for n in names)))
+        tensors = [(name, sample(name, (3,))) for name in names]
+        file = TensorFile(written(tmp_path / "x.safetensors", *tensors, metadata={"a": "b" * longer}))
         assert all(file.tensor(n).ctypes.data % file.tensor(n).dtype.itemsize == 0 for n in names)
 
     def test_names_come_in_the_order_of_the_data(self, tmp_path):
@@ -207,6 +211,12 @@ class TestLayouts:
         tensors = [("b", sample("float32")), ("a", sample("int8")), ("c", sample("float32").T)]
         assert to_bytes(*tensors, metadata={"x": "1"}) == to_bytes(*tensors, metadata={"x": "1"})
         assert to_bytes(*tensors) != to_bytes(*tensors[::-1])
+
+    def test_the_bytes_of_a_file_stay_what_they_were(self):
+        """So that a golden of the same tensors is the same file, whichever version wrote it."""
+        header = b'{"__metadata__":{"\xc3\xbc":"1"},"a":{"dtype":"I8","shape":[2],"data_offsets":[0,2]}}'
+        content = to_bytes(("a", np.array([1, 2], np.int8)), metadata={"ü": "1"})
+        assert content == (80).to_bytes(8, "little") + header.ljust(80) + b"\x01\x02"
 
     def test_arguments_are_not_changed(self):
         array = np.arange(6, dtype=">f4").reshape(2, 3).T
@@ -260,9 +270,27 @@ class TestNoCopies:
         path.unlink()
         assert array.tolist() == [0, 1, 2]
 
+    def test_a_small_file_is_read_where_that_is_asked_for(self, tmp_path):
+        path = tmp_path / "x"
+        path.write_bytes(b"12345")
+        small, _ = tensorfile.contents(path, map_from=6)
+        large, _ = tensorfile.contents(path, map_from=5)
+        assert (type(small), type(large)) == (bytes, mmap.mmap)
+        assert small == large[:] == b"12345"
+        path.write_bytes(b"1")
+        assert isinstance(tensorfile.contents(path)[0], mmap.mmap)
+
+    def test_where_nothing_can_be_given_back_nothing_is(self, tmp_path, monkeypatch):
+        tensorfile.release_pages(b"was read")
+        file = TensorFile(written(tmp_path / "x.safetensors", ("a", np.arange(3.0))))
+        monkeypatch.delattr(tensorfile.mmap, "MADV_DONTNEED")
+        tensorfile.release_pages(file.data)
+        assert file.tensor("a").tolist() == [0, 1, 2]
+
     def test_where_a_mapping_would_block_replacement_the_file_is_read(self, tmp_path, monkeypatch):
         monkeypatch.setattr(tensorfile, "_MAPS_FILES", False)
         file = TensorFile(written(tmp_path / "x.safetensors", ("a", np.arange(3.0)), ("e", np.ones((0, 2)))))
+        assert isinstance(file.data, bytes)
         assert file.tensor("a").tolist() == [0, 1, 2]
         assert file.tensor("e").shape == (0, 2)
         assert not file.tensor("a").flags.writeable
@@ -313,6 +341,8 @@ DAMAGED = {
     "data truncated": (container({"a": GOOD}, bytes(3)), "is truncated"),
     "no data": (container({"a": GOOD}), "is truncated"),
     "header longer than file": ((1000).to_bytes(8, "little") + b"{}", "is truncated"),
+    "header of the largest size": ((100_000_000).to_bytes(8, "little") + b"{}", "is truncated: its header"),
+    "header larger than that": ((100_000_001).to_bytes(8, "little") + b"{}", "not a safetensors file"),
     "header huge": ((2**63).to_bytes(8, "little") + b"{}", "not a safetensors file"),
     "metadata is a list": (container({"__metadata__": []}), "not a map of strings"),
     "metadata is text": (container({"__metadata__": "x"}), "not a map of strings"),
@@ -335,7 +365,9 @@ class TestDamage:
     def test_every_truncation_is_refused(self, tmp_path):
         content = to_bytes(("a", sample("float32")), ("b", sample("int8")))
         for size in range(len(content)):
-            assert refused(tmp_path / "x.safetensors", content[:size]).cause == "damaged"
+            error = refused(tmp_path / "x.safetensors", content[:size])
+            assert error.cause == "damaged"
+            assert str(error).startswith("is truncated: ")
 
     def test_what_the_library_accepts_is_accepted(self, tmp_path):
         header = {"__metadata__": None, "a": {**GOOD, "comment": "extra"}}
@@ -394,6 +426,15 @@ class TestNotAFile:
         monkeypatch.setattr(type(path), "open", denied)
         with pytest.raises(TensorFileError, match="cannot be read: Permission denied"):
             TensorFile(path)
+
+    @pytest.mark.parametrize("error", [OSError(19, "No such device"), OSError("No such device")])
+    def test_a_file_that_cannot_be_mapped_says_so(self, tmp_path, monkeypatch, error):
+        def refuses(*args, **kwargs):
+            raise error
+
+        monkeypatch.setattr(tensorfile.mmap, "mmap", refuses)
+        with pytest.raises(TensorFileError, match=r"^cannot be read: No such device$"):
+            tensorfile.contents(written(tmp_path / "x.safetensors"))
 
     @pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
     def test_an_impossible_path_is_refused_in_one_line(self, tmp_path, name):
