@@ -66,7 +66,7 @@ def heard(result: StageResult, both: Pair) -> StageResult:
     both : the two sides, which may differ in length
     """
     is_done = result.audio is not None or result.verdict != FAIL
-    if is_done or result.meta.kind != "waveform" or result.meta.sample_rate is None or both.conflict is not None:
+    if is_done or result.meta.kind != "waveform" or both.conflict is not None:
         return result
     # Without numbers there is nothing that tells which channels differ enough.
     every = not result.criteria or bool(scores_asked(result.tolerance))
@@ -136,13 +136,13 @@ def _heard(both: Pair, result: StageResult, *, every: bool, some: bool = False) 
     ------
     StageError : they are no audio, or of an unknown rate
     """
-    from pytest_audioparity.audio.channels import hear, paired
-
     rate = result.meta.sample_rate
     if rate is None:
         raise StageError(_NO_RATE)
+    from pytest_audioparity.audio.channels import hear, paired
+
     pairs = paired(both.expected, both.actual, result.meta.axes)
-    if any(_LOUDEST < _loudest(side) < math.inf for sides in pairs.values() for side in sides):
+    if any(_LOUDEST < _loudest(side) < math.inf for sides in pairs.values() for side in sides if side.size):
         raise StageError(f"stage {result.meta.name!r}: values beyond {_LOUDEST:g} are no audio")
     chosen = pairs if every else _doubtful(pairs, result, rate)
     if not chosen and some:
@@ -153,7 +153,7 @@ def _heard(both: Pair, result: StageResult, *, every: bool, some: bool = False) 
 
 def _loudest(side: np.ndarray[Any, Any]) -> float:
     # NaN and infinity are told where they are found.
-    return max(float(side.max()), -float(side.min())) if side.size else 0.0
+    return max(float(side.max()), -float(side.min()))
 
 
 def _doubtful(pairs: Pairs, result: StageResult, rate: float) -> Pairs:

@@ -73,7 +73,7 @@ def _plain(value: Any, place: str, depth: int) -> Any:
         return {_plain(key, place, depth): _plain(item, f"{place}[{key!r}]", depth - 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item, f"{place}[{index}]", depth - 1) for index, item in enumerate(value)]
-    if not isinstance(value, str) and getattr(value, "shape", None) == () and hasattr(value, "item"):
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
         value = value.item()
     problem = _problem(value)
     if problem is not None:

@@ -165,7 +165,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
     words = sorted(known, key=len)
     begins = [word for word in words if len(name) > 2 and word.startswith(name[:3])]
-    much, little = (difflib.get_close_matches(name, words, n=1, cutoff=cutoff) for cutoff in (0.75, 0.5))
+    much, little = (difflib.get_close_matches(name, words, cutoff=cutoff) for cutoff in (0.75, 0.5))
     return next(iter([*much, *begins, *little]), None)
 
 
@@ -197,7 +197,7 @@ def _plain(value: Any) -> Any:
 
 
 def _overlay(values: dict[str, Any], layer: Mapping[str, Any]) -> None:
-    if "precision" in layer and "tol_db" not in layer:
+    if "precision" in layer:
         values.pop("tol_db", None)
     values.update(layer)
 

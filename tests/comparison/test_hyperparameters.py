@@ -66,6 +66,9 @@ def test_equal_values_pass(old, new):
         ([1, 2], [1, 2, 3], "expected [1, 2], actual [1, 2, 3]"),
         ({"a": {"b": 1}}, {"a": {"b": 2}}, "['a']['b']: expected 1, actual 2"),
         ("x" * 99, "y", f'expected "{"x" * 56}..., actual "y"'),
+        ("x" * 58, "y", f'expected "{"x" * 58}", actual "y"'),
+        ({"b": 1, "a": 1}, {"b": 2, "a": 2}, "['a']: expected 1, actual 2"),
+        ({"a": 1}, {"b": 1}, 'expected {"a": 1}, actual {"b": 1}'),
     ],
 )
 def test_other_values_fail_with_what_and_where(old, new, said):
@@ -78,6 +81,8 @@ def test_names_of_one_side_are_told_with_the_nearest():
         "temprature": "actual 1, missing in expected; did you mean 'temperature'?",
     }
     assert problems({"a": 1}, {"a": 1, "b": 2}) == {"b": "actual 2, missing in expected"}
+    # What the test has declared as well is not what it meant.
+    assert problems({"steps": 1}, {"steps": 1, "step": 2}) == {"step": "actual 2, missing in expected"}
 
 
 def test_before_the_end_of_a_test_nothing_is_missing():
@@ -121,11 +126,42 @@ def test_numbers_of_numpy_tuples_and_texts_of_enumerations_are_plain():
         ({3: 1}, "3 is no name"),
         ({"": 1}, "'' is no name"),
         ({"a\nb": 1}, "is no name"),
+        ({" ": 1}, "' ' is no name"),
+        ({"t": np.datetime64("2020")}, "is no number, text"),
+        ({"t": 1 << 4096}, "is too large"),
+        ({"t": -(1 << 4096)}, "is too large"),
     ],
 )
 def test_what_cannot_be_compared_exactly_is_refused(values, message):
     with pytest.raises(StageError, match=message):
         plain_settings(values)
+
+
+def nested(levels):
+    return 1 if levels == 0 else [nested(levels - 1)]
+
+
+def test_what_is_as_large_and_as_deep_as_allowed_is_kept():
+    values = {"a": (1 << 4096) - 1, "b": 1 - (1 << 4096), "c": nested(15), "d": {"e": nested(14)}}
+    assert plain_settings(values) == values
+    for deeper in (nested(16), {"e": nested(15)}):
+        with pytest.raises(StageError, match="nested too deeply"):
+            plain_settings({"t": deeper})
+
+
+def test_names_and_texts_of_numpy_become_plain_ones():
+    plain = plain_settings({np.str_("a"): {np.str_("b"): np.str_("c")}})
+    assert plain == {"a": {"b": "c"}}
+    ((name, value),) = plain.items()
+    assert {type(text) for text in (name, *value.keys(), *value.values())} == {str}
+
+
+def test_what_only_looks_like_a_number_of_numpy_is_refused():
+    class Odd:
+        shape = ()
+
+    with pytest.raises(StageError, match="is no number, text"):
+        plain_settings({"t": Odd()})
 
 
 def test_a_value_that_holds_itself_is_refused():
