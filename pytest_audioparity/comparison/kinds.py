@@ -37,11 +37,10 @@ def compare_values(expected: Array, actual: Array, meta: StageMeta, tolerance: T
     -------
     Comparison : without any number but the sides' when there are NaN or infinities (counted there)
     """
-    kind = meta.kind or "tensor"
-    sums = measure(expected, actual, absolute=kind == "log_spectrum", rtol=_rtol(tolerance))
+    sums = measure(expected, actual, absolute=meta.kind == "log_spectrum", rtol=_rtol(tolerance))
     if not sums.finite:
         return Comparison(describe(expected), describe(actual), expected.size)
-    if kind == "codes":
+    if meta.kind == "codes":
         return _codes(expected, actual, sums, meta)
     worst = _worst(sums.worst, expected, actual, meta) if sums.difference_max > 0 else None
     deviation, peak = _decibels(sums, meta)
@@ -61,7 +60,7 @@ def compare_values(expected: Array, actual: Array, meta: StageMeta, tolerance: T
         max_abs=sums.difference_max,
         excess=sums.excess if math.isfinite(sums.excess) else None,
         worst=worst,
-        details=_own_numbers(kind, expected, actual, sums, meta),
+        details=_own_numbers(expected, actual, sums, meta),
     )
 
 
@@ -114,9 +113,8 @@ def lag_samples(expected: Array, actual: Array, axis: int | None) -> int | None:
     rows_e, rows_a = _centered_rows(expected, axis), _centered_rows(actual, axis)
     frames = rows_e.shape[1]
     size = 1 << (2 * frames - 1).bit_length()
-    spectrum: Any = 0.0
-    for row_e, row_a in zip(rows_e, rows_a, strict=True):
-        spectrum = spectrum + np.fft.rfft(row_a, size) * np.conj(np.fft.rfft(row_e, size))
+    pairs = zip(rows_e, rows_a, strict=True)
+    spectrum = sum(np.fft.rfft(row_a, size) * np.conj(np.fft.rfft(row_e, size)) for row_e, row_a in pairs)
     correlation = np.abs(np.fft.irfft(spectrum, size))
     peak = int(correlation.argmax())
     if correlation[peak] == 0:
@@ -187,11 +185,11 @@ def _codes(expected: Array, actual: Array, sums: Sums, meta: StageMeta) -> Compa
     )
 
 
-def _own_numbers(kind: str, expected: Array, actual: Array, sums: Sums, meta: StageMeta) -> dict[str, Any]:
-    if kind == "embedding":
+def _own_numbers(expected: Array, actual: Array, sums: Sums, meta: StageMeta) -> dict[str, Any]:
+    if meta.kind == "embedding":
         norm_e, norm_a = math.sqrt(sums.expected_squares), math.sqrt(sums.actual_squares)
         return {"cosine": cosine(expected, actual, sums), "norm_ratio": norm_a / norm_e if norm_e > 0 else None}
-    if kind == "logits" and (axis := _vocabulary_axis(meta)) is not None:
+    if meta.kind == "logits" and (axis := _vocabulary_axis(meta)) is not None:
         return {"top1_agreement": float(np.mean(expected.argmax(axis) == actual.argmax(axis)))}
     return {}
 

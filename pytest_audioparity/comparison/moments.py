@@ -50,7 +50,7 @@ def moments(expected: Array, actual: Array, sums: Sums) -> tuple[SideMoments, Si
     """
     varies_e, varies_a = sums.expected_min < sums.expected_max, sums.actual_min < sums.actual_max
     about = sums
-    if _incomparable(sums) or (varies_e and _dominant(sums, 0)) or (varies_a and _dominant(sums, 1)):
+    if _incomparable(sums) or _dominant(sums, 0) or _dominant(sums, 1):
         about = _standardised(expected, actual, sums)
     mean_e, mean_a = _means(about)
     var_e = max(0.0, about.expected_squares / about.count - mean_e * mean_e) if varies_e else 0.0
@@ -87,18 +87,15 @@ def _standardised(expected: Array, actual: Array, sums: Sums) -> Sums:
         mean_e, mean_a = (side.expected_sum / side.count / side.scale for side in alone)
     else:
         mean_e, mean_a = (mean / sums.scale for mean in _means(sums))
-    scale_e = _scale_of_spread(sums.expected_max - sums.expected_min)
-    scale_a = _scale_of_spread(sums.actual_max - sums.actual_min)
+    spreads = sums.expected_max - sums.expected_min, sums.actual_max - sums.actual_min
+    # Of no spread the scale is 1; one that float64 has no number for is that of the largest.
+    scale_e, scale_a = (power_of_two_for(min(spread, sys.float_info.max)) for spread in spreads)
     return run(expected, actual, Job(scales=(scale_e, scale_a), shifts=(mean_e * scale_e, mean_a * scale_a)))
-
-
-def _scale_of_spread(spread: float) -> float:
-    return power_of_two_for(min(spread, sys.float_info.max)) if spread > 0 else 1.0
 
 
 def _incomparable(sums: Sums) -> bool:
     small, large = sorted((sums.expected_squares, sums.actual_squares))
-    return _INCOMPARABLE * small < large and min(_largest(sums)) > 0
+    return _INCOMPARABLE * small < large
 
 
 def _dominant(sums: Sums, side: int) -> bool:

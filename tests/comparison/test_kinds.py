@@ -125,7 +125,7 @@ def test_sides_of_opposite_extremes_deviate_hugely_and_crash_nothing(left, right
 
 def test_the_smallest_difference_is_never_rounded_to_none():
     result = numbers(np.array([1.0, 0.0]), np.array([1.0, 1e-17]))
-    assert result.deviation_db == pytest.approx(20 / math.log(10) * 1e-17)
+    assert result.deviation_db == pytest.approx(20 / math.log(10) * 1e-17, rel=1e-9, abs=0)
     assert result.peak_db > 0
 
 
@@ -147,6 +147,12 @@ def test_a_log_spectrum_scores_the_mean_distance_in_db_of_its_unit(unit):
     result = numbers(e, one_bin, "log_spectrum", unit=unit, axes="CT")
     assert [result.deviation_db, result.peak_db] == pytest.approx([12 / 48, 12], rel=1e-9)
     assert result.worst.label == "C=2 T=3"
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+def test_a_log_spectrum_of_any_size_has_its_distance(scale):
+    result = numbers(scale * np.array([1.0, 2.0]), scale * np.array([1.5, 2.0]), "log_spectrum", unit="db")
+    assert [result.deviation_db / scale, result.peak_db / scale] == pytest.approx([0.25, 0.5])
 
 
 def test_a_click_moves_the_peak_and_hardly_the_deviation():
@@ -206,6 +212,9 @@ def test_the_worst_element_is_named_by_axis_and_second():
     assert (spectral.worst.expected, spectral.worst.actual) == (1.0, 1.5)
     assert numbers(e, a, "waveform", axes="BCT", sample_rate=200, frame_rate=1).worst.seconds == 1.5
     assert numbers(e, a, axes="BCT", sample_rate=200).worst.seconds is None
+    assert numbers(e, a, axes="BCV", frame_rate=100).worst.seconds is None
+    assert numbers(e[0, 0], a[1, 2], frame_rate=100).worst.seconds is None
+    assert numbers(e, a, axes="CT", frame_rate=100).worst.label == "[1, 2, 300]"
     assert numbers(e, a).worst.label == "[1, 2, 300]"
     assert numbers(np.float32(1), np.float32(2)).worst.label == "the scalar"
     assert numbers(e, e).worst is None
@@ -293,12 +302,14 @@ def test_logits_tell_how_often_the_top_choice_agrees(dtype, letter):
     assert numbers(e, a, "logits", axes="T" + letter).details["top1_agreement"] == 4 / 5
     assert numbers(e.T, a.T, "logits", axes=letter + "T").details["top1_agreement"] == 4 / 5
     assert "top1_agreement" not in numbers(e, a, "logits").details
+    assert dict(numbers(e, a, "probabilities", axes="T" + letter).details) == {}
 
 
 def test_an_embedding_tells_its_angle_beside_its_length():
     e = np.array([3.0, 4.0])
     result = numbers(e, 2 * np.array([4.0, 3.0]), "embedding")
     assert dict(result.details) == pytest.approx({"cosine": 24 / 25, "norm_ratio": 2.0})
+    assert numbers(e / 10, e / 5, "embedding").details["norm_ratio"] == pytest.approx(2.0)
     assert dict(numbers(e, -e, "embedding").details) == pytest.approx({"cosine": -1.0, "norm_ratio": 1.0})
     assert dict(numbers(np.zeros(2), e, "embedding").details) == {"cosine": None, "norm_ratio": None}
 
@@ -331,12 +342,33 @@ def test_the_lag_needs_one_channel_or_a_declared_time_axis_and_two_signals():
     assert lag_samples(np.float64(1), np.float64(2), None) is None
 
 
+@pytest.mark.parametrize("size", [100, 500, 512, 513])
+def test_the_first_sample_is_found_in_the_place_of_the_last(size):
+    first, last = np.zeros(size), np.zeros(size)
+    first[0], last[-1] = 1.0, 1.0
+    assert lag_samples(first, last, None) == size - 1
+    assert lag_samples(last, first, None) == 1 - size
+
+
+def test_the_lag_of_complex_values_is_that_of_their_real_parts():
+    long = noise(600) + 1j * noise(600, seed=1)
+    assert lag_samples(long[100:500], long[95:495], None) == 5
+
+
+def test_channels_that_are_constant_have_no_lag_whatever_their_means_are_rounded_to():
+    levels = np.array([1.0, 0.1, 0.3, 0.7, 1 / 3, 0.9])[:, None] * np.ones(99)
+    assert lag_samples(levels, noise(6, 99), 1) is None
+    assert lag_samples(noise(6, 99), levels, 1) is None
+
+
 def test_the_lag_of_a_long_waveform_is_that_of_its_middle(monkeypatch):
     monkeypatch.setattr(kinds, "_LAG_SAMPLES", 300)
     long = noise(1200)
     e, a = long[100:1100].copy(), long[93:1093].copy()
-    e[:330], e[670:], a[:330], a[670:] = 0, 0, 0, 0
-    assert lag_samples(e, a, None) == 7
+    for first, last in ((330, 670), (540, 640), (360, 460)):  # the middle begins at 350
+        parts = np.zeros(1000), np.zeros(1000)
+        parts[0][first:last], parts[1][first:last] = e[first:last], a[first:last]
+        assert lag_samples(*parts, None) == 7
 
 
 def test_a_bias_is_found_in_the_channel_that_has_it():
@@ -422,6 +454,7 @@ def test_the_mean_difference_is_that_of_the_values_themselves_at_every_scale(sca
         ("waveform", (8000,), None, 0.25),
         ("waveform", (1, 8000), "CT", 0.25),
         ("waveform", (1, 8000), None, None),
+        ("waveform", (8000,), "C", None),
         ("tensor", (8000,), None, None),
     ],
 )
@@ -436,6 +469,12 @@ def test_the_worst_sample_of_a_waveform_is_told_in_seconds_where_its_time_axis_i
 def test_a_waveform_without_axes_has_its_lag_and_no_profile():
     e = noise(300)
     assert along_axes(e[20:220], e[15:215], StageMeta("x", "waveform")) == {"lag_samples": 5}
+
+
+def test_the_lag_of_several_channels_is_along_the_time_axis():
+    e = noise(300, 2)
+    assert along_axes(e[20:220], e[15:215], StageMeta("x", "waveform", "TC"))["lag_samples"] == 5
+    assert "lag_samples" not in along_axes(e[20:220], e[15:215], StageMeta("x", "tensor", "TC"))
 
 
 def test_what_is_beyond_the_relative_limit_is_measured_only_where_there_is_such_a_limit():
