@@ -44,12 +44,12 @@ def refuse_in_ci(config: pytest.Config) -> None:
     """
     _check_force(config)
     allowed = config.getoption("--update-golden-in-ci") or config.getoption("--golden-plan")
-    flag = next((flag for flag in ("--update-golden", "--update-golden-missing") if config.getoption(flag)), None)
-    if flag is not None and refuses_updates() and not allowed:
-        raise pytest.UsageError(
-            f"{flag} is refused in CI (the environment variable CI is set): a golden that changes there is "
-            f"reviewed by nobody; update on your machine and commit, or add --update-golden-in-ci"
-        )
+    for flag in ("--update-golden", "--update-golden-missing"):
+        if config.getoption(flag) and refuses_updates() and not allowed:
+            raise pytest.UsageError(
+                f"{flag} is refused in CI (the environment variable CI is set): a golden that changes there is "
+                f"reviewed by nobody; update on your machine and commit, or add --update-golden-in-ci"
+            )
 
 
 def _check_force(config: pytest.Config) -> None:

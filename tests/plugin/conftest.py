@@ -13,11 +13,14 @@ import pytest
 
 import pytest_audioparity.golden.provenance
 from pytest_audioparity.golden.file import Golden
+from pytest_audioparity.runs import read_run
 from tests.loaded import load_package
 from tests.plugin.sources import ONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from pytest_audioparity.runs import RunRecord
 
 load_package()
 
@@ -94,6 +97,10 @@ class Project:
         """Return everything that waits for review, by name."""
         folder = self.path / ".audioparity" / "pending"
         return sorted(path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.safetensors"))
+
+    def record(self) -> RunRecord:
+        """Return what the last run left of itself."""
+        return read_run(self.path / ".audioparity" / "run.json")
 
     def tensors(self, name: str = "test_model/test_model") -> Mapping[str, np.ndarray]:
         """Return the stages of a golden in data-flow order."""

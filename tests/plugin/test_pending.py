@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -63,6 +64,7 @@ def test_a_changed_golden_leaves_the_stages_that_fail(golden):
     assert pending.order == ("h", "mel")
     assert pending.result["first_divergence"] == "mel"
     assert pending.report in shown
+    assert (pending.refused, pending.forcible) == (None, False)
 
 
 def test_a_stage_that_goes_is_a_change_too(golden):
@@ -148,6 +150,13 @@ def test_a_failure_before_any_difference_leaves_what_waited(golden):
     assert golden.all_pending() == ["test_model/test_model"]
 
 
+def test_a_failure_without_any_difference_leaves_nothing(golden):
+    """There is nothing to review where every stage is what the golden has."""
+    golden.write(TWO.format(h=1.0, mel=1.0).rstrip() + "; assert 0\n")
+    golden.run().assert_outcomes(failed=1)
+    assert golden.all_pending() == []
+
+
 def test_the_last_attempt_of_a_rerun_counts(golden):
     """A flaky test that passes when it is run again leaves nothing."""
     golden.write(
@@ -200,6 +209,20 @@ def test_metadata_of_a_pending_file_is_that_of_a_golden(golden):
     assert said["stages"][0]["axes"] == "BCT"
     assert said["stages"][0]["hash"].startswith("xxh3:")
     assert said["provenance"]["packages"]["numpy"] == np.__version__
+
+
+@pytest.mark.parametrize(("end", "settings"), [("", {"k": 2}), ("; assert 0", {"j": 1, "k": 2})])
+def test_a_pending_file_says_its_settings_and_when_it_was_obtained(project, end, settings):
+    """What a test did not come to declare is not taken away."""
+    source = "def test_model(stages): stages.settings({}); stages['mel'] = np.full(9, {})"
+    project.write(source.format("k=1, j=1", 1.0))
+    project.run("--update-golden")
+    project.write(source.format("k=2", 2.0) + end)
+    project.run()
+    pending, _ = read_pending(project.pending())
+    assert pending.settings == settings
+    assert pending.provenance["test"] == "test_model.py::test_model"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", pending.obtained)
 
 
 FULL = """

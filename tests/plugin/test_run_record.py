@@ -119,6 +119,33 @@ def test_the_record_is_json_of_schema_1(model):
     assert (run_file(model).parent / ".gitignore").exists()
 
 
+def test_a_test_is_recorded_with_what_decided(project):
+    """What is wrong in a line, where it begins, where it gets much worse, and why; nothing of a test that passes."""
+    source = "def test_model(stages):\n    x = np.sin(np.arange(600.0))\n    stages.settings(k={k})\n" + "".join(
+        f"    stages['{name}'] = x * 10 ** ({{{name}}} / 20)\n" for name in "abcde"
+    )
+    project.write(source.format(k=1, a=0, b=0, c=0, d=0, e=0))
+    assert "does not exist" in record_of(project).tests[0]["reason"]
+    project.run("--update-golden")
+    good = record_of(project).tests[0]
+    nothing = ("reason", "first_divergence", "second_jump", "headline", "finding", "pending", "warning", "variant")
+    assert [good[key] for key in nothing] == [None] * len(nothing)
+    assert (good["verdict"], good["golden"], good["port"]) == ("pass", "test_model/test_model", False)
+    assert good["settings"] == [{"name": "k", "verdict": "pass"}]
+    assert [stage["name"] for stage in good["stages"]] == list("abcde")
+    project.write(source.format(k=1, a=0, b=0.02, c=0.018, d=8, e=7))
+    bad = record_of(project).tests[0]
+    assert (bad["verdict"], bad["reason"], bad["first_divergence"]) == ("fail", None, "b")
+    assert (bad["second_jump"]["stage"], bad["finding"]["code"]) == ("d", "gain")
+    assert bad["headline"].startswith("stage 'b' is off by 0.0200 dB")
+    project.write(source.format(k=2, a=0, b=0, c=0, d=0, e=0))
+    other = record_of(project).tests[0]
+    assert (other["verdict"], other["first_divergence"]) == ("fail", None)
+    assert other["settings"] == [{"name": "k", "verdict": "fail"}]
+    assert other["reason"] == other["headline"]
+    assert "k" in other["reason"]
+
+
 def test_runs_have_ids_of_their_own(model):
     """Two runs are told apart, and what waits for review names its run."""
     assert record_of(model).id != record_of(model).id

@@ -491,6 +491,8 @@ def test_subtests_of_pytest_and_unittest(project, kind, flags):
     result = project.run(*flags)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert project.goldens() == []
+    why = "not updated: this test failed otherwise as well"
+    assert (why in result.stdout.str().splitlines()) == bool(flags)
     project.write(sources[kind].format(ok=True))
     assert project.run("--update-golden").ret == 0
     assert len(project.goldens()) == 1

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from pytest_audioparity.golden.file import Golden
+from pytest_audioparity.golden.file import Golden, write_golden
+from pytest_audioparity.records import StageMeta, StageTensor
 from tests.plugin.sources import ONE
 
 
@@ -118,6 +119,41 @@ def test_only_failing_goldens_are_rewritten(project):
     result.stdout.no_fnmatch_line("  x: *")
     after = project.state()
     assert {name for name in after if after[name] != before[name]} == {"golden/test_model/test_b.safetensors"}
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_the_record_says_what_was_done_to_a_golden(project, tmp_path, stored):
+    """Of a new one its stages are counted; of another each change is listed, and its size before and after."""
+    if stored:
+        project.ini(f"audioparity_golden_store = {tmp_path / 'store'}")
+    changes = []
+    for flag, value, more in (
+        ("--update-golden", 1.0, "stages.settings(j=1); stages['x'] = np.ones(9);"),
+        ("--golden-plan", 2.0, ""),
+        ("--update-golden", 2.0, ""),
+    ):
+        project.write(f"def test_model(stages): {more} stages.settings(k={value}); stages['mel'] = np.full(9, {value})")
+        project.run(flag)
+        changes.append(project.record().tests[0]["change"])
+    first, plan, last = changes
+    assert first["size_bytes"] == plan["size_before"] == last["size_before"] > last["size_bytes"] > 72
+    changed = [
+        ["mel", "old -> new 6.02 dB"],
+        ["x", "removed"],
+        ["setting j", "removed"],
+        ["setting k", "1.0 -> 2.0"],
+    ]
+    same = {"golden": "golden/test_model/test_model.safetensors", "to_push": stored}
+    assert first == same | {
+        "created": True, "planned": False, "size_bytes": first["size_bytes"], "size_before": None,
+        "stages": [["x", "new"], ["mel", "new"]],
+    }  # fmt: skip
+    assert plan == same | {
+        "created": False, "planned": True, "size_bytes": 72, "size_before": first["size_bytes"], "stages": changed,
+    }  # fmt: skip
+    assert last == plan | {"planned": False, "size_bytes": last["size_bytes"]}
+    if not stored:
+        assert Golden(project.golden()).settings == {"k": 2.0}
 
 
 def test_paths_after_the_flag_are_paths(project):
@@ -409,6 +445,15 @@ def test_a_golden_under_the_tests_own_name_may_be_anothers(project):
     assert result.parseoutcomes() == {"failed": 1}
     result.stdout.fnmatch_lines("not updated: its golden was written by test_a.py::test_x; *")
     assert project.state() == before
+
+
+@pytest.mark.parametrize("provenance", [{}, {"test": "notes.txt"}, {"test": 5}])
+def test_a_golden_under_the_tests_own_name_that_no_test_wrote_is_its_own(project, provenance):
+    """Whatever it says of itself, such as the name of a file that is there."""
+    (project.path / "notes.txt").write_text("mine")
+    write_golden(project.golden(), [StageTensor(StageMeta("mel"), np.ones(100))], settings={}, provenance=provenance)
+    project.write(ONE.format(value=2.0))
+    assert project.run("--update-golden").parseoutcomes() == {"updated": 1}
 
 
 def test_a_golden_that_was_moved_with_its_test_is_its_own(project):

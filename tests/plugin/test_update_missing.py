@@ -88,7 +88,15 @@ def test_what_a_plan_obtained_waits_for_review(golden):
     assert golden.all_pending() == ["test_model/test_model"]
 
 
-@pytest.mark.parametrize(("flags", "status"), [(["--update-golden-missing"], 4), (["--golden-plan"], 0)])
+@pytest.mark.parametrize(
+    ("flags", "status"),
+    [
+        (["--update-golden-missing"], 4),
+        (["--golden-plan"], 0),
+        (["--update-golden-missing", "--golden-plan"], 0),
+        (["--update-golden", "--golden-plan"], 0),
+    ],
+)
 def test_in_ci_creating_is_refused_and_planning_is_not(golden, monkeypatch, flags, status):
     """A plan writes nothing."""
     monkeypatch.setenv("CI", "true")
@@ -97,3 +105,8 @@ def test_in_ci_creating_is_refused_and_planning_is_not(golden, monkeypatch, flag
     if status:
         result.stderr.fnmatch_lines("*--update-golden-missing is refused in CI*--update-golden-in-ci*")
         assert golden.run(*flags, "--update-golden-in-ci").ret == 0
+
+
+def test_a_plan_shows_what_force_would_write(golden):
+    """Force is for an update, which a plan is but for the writing."""
+    assert golden.run("--golden-plan", "--force-golden", "--golden-reason", "why").ret == 0

@@ -149,3 +149,20 @@ def test_a_wrong_ini_option_is_named_as_such(golden):
     golden.ini("audioparity_golden_variant = CUDA")
     result = golden.run()
     assert "ini option audioparity_golden_variant 'CUDA'" in result.stdout.str() + result.stderr.str()
+
+
+def test_the_record_says_which_variant_was_used_and_how_far_it_is(variant):
+    """Of the stage that is farthest from the shared golden; of no variant, nothing."""
+    variant.write(TWO.format(mel=2.0))
+    variant.run("--golden-variant", "cuda")
+    (test,) = variant.record().tests
+    assert test["variant"] == {"name": "cuda", "stage": "mel", "deviation_db": pytest.approx(6.02, abs=0.001)}
+    variant.run()
+    assert variant.record().tests[0]["variant"] is None
+
+
+def test_a_variant_that_cannot_be_told_apart_is_recorded_without_a_distance(variant):
+    """Such as where the shared golden is gone."""
+    variant.golden().unlink()
+    variant.run("--golden-variant", "cuda")
+    assert variant.record().tests[0]["variant"] == {"name": "cuda", "stage": None, "deviation_db": None}
