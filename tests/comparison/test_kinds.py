@@ -266,6 +266,7 @@ def test_arrays_with_nothing_to_describe_are_described_without_numbers():
     assert (empty.shape, empty.dtype, empty.min, empty.mean) == ((0, 3), "float32", None, None)
     hollow = describe(np.full(4, math.nan))
     assert (hollow.shape, hollow.nan, hollow.inf, hollow.first_nonfinite, hollow.min) == ((4,), 4, 0, (0,), None)
+    assert hollow.dtype == "float64"
     assert describe(np.array(math.inf)).first_nonfinite == ()
 
 
@@ -329,6 +330,10 @@ def test_the_lag_does_not_depend_on_level_or_dc_offset(scale):
     e, a = long[100:2100] * scale, (0.1 * long[60:2060] + 40) * scale
     assert lag_samples(e, a, None) == 40
     assert lag_samples(a, e, None) == -40
+    long[::10] = 0  # of which the smallest says nothing
+    assert lag_samples(long[100:2100] * scale, long[60:2060] * scale, None) == 40
+    offsets = np.array([[40.0], [-40.0]]) * scale
+    assert lag_samples(e + offsets, a + offsets, 1) == 40
 
 
 def test_the_lag_needs_one_channel_or_a_declared_time_axis_and_two_signals():

@@ -53,3 +53,26 @@ def test_values_whose_squares_leave_float64_have_the_profile_of_others(name):
     )
     parts = 2 if name == "complex128" else 1
     assert np.array(large["bias_per_channel"]) / factor * parts == pytest.approx(small["bias_per_channel"])
+
+
+@pytest.mark.parametrize("factor", [2.0**1000, 2.0**-1000])
+def test_distances_of_a_log_spectrum_are_as_large_as_its_values(factor):
+    rng = np.random.default_rng(0)
+    e, a = rng.standard_normal((2, 3, 50))
+    meta = StageMeta("x", "log_spectrum", "CT", "db")
+    small, large = profiles(e, a, meta), profiles(e * factor, a * factor, meta)
+    assert small["per_channel"] == pytest.approx(np.abs(a - e).mean(axis=1))
+    assert small["over_time"] == pytest.approx(np.abs(a - e).mean(axis=0))
+    for key in ("per_channel", "over_time"):
+        assert np.array(large[key]) / factor == pytest.approx(small[key])
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_largest_value_of_either_side_and_sign_counts(sign):
+    """Its square must not leave float64, whatever type the other side has."""
+    wide = sign * np.array([[1e160, 1e-3]])
+    meta = StageMeta("x", "tensor", "CT")
+    assert profiles(wide, 2 * wide, meta)["per_channel"] == pytest.approx([20 * np.log10(2)])
+    narrow = np.full((1, 2), 1e30, np.float32)
+    for sides in ((narrow, wide), (wide, narrow)):
+        assert profiles(*sides, meta)["per_channel"] == pytest.approx([20 * (130 - np.log10(np.sqrt(2)))])
