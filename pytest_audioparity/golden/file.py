@@ -20,7 +20,6 @@ from pytest_audioparity.golden.document import (
 )
 from pytest_audioparity.golden.hashes import content_hash, hash_matches
 from pytest_audioparity.records import DECLARED, StageMeta, StageTensor
-from pytest_audioparity.tensorbytes import dtype_name
 from pytest_audioparity.tensorfile import Identity, TensorFile, name_from_dtype, release_pages, write_tensors
 
 if TYPE_CHECKING:
@@ -125,6 +124,7 @@ class Golden:
     ----------
     path : the file that was read
     settings, provenance : as stored
+    stages : what the golden declares of its stages, in data-flow order
 
     Raises
     ------
@@ -143,7 +143,7 @@ class Golden:
             self.provenance: Mapping[str, Any] = mapping_in(document, "provenance")
             self._described = _describe(document, self._source.names)
             self._outlines = {name: self._outline(name) for name in self._described}
-            self._metas = tuple(outline.meta for outline in self._outlines.values())
+            self.stages = tuple(outline.meta for outline in self._outlines.values())
         except TensorFileError as error:
             raise self._error(str(error), error.cause) from None
         self._stages: dict[str, StageTensor] = {}
@@ -153,11 +153,6 @@ class Golden:
     def metadata(self) -> Mapping[str, str]:
         """All text entries of the file's metadata, ours among them."""
         return self._source.metadata
-
-    @property
-    def stages(self) -> tuple[StageMeta, ...]:
-        """What the golden declares of its stages, in data-flow order."""
-        return self._metas
 
     @property
     def outlines(self) -> tuple[StageTensor, ...]:
@@ -245,7 +240,7 @@ def _describe(document: Mapping[str, Any], names: Sequence[str]) -> dict[str, di
 
 def _as_stated(array: Array, stated: Any) -> Array:
     """Return a tensor of the file as the one that its stage describes: pairs become complex numbers."""
-    if stated is None or stated in (dtype_name(array.dtype), name_from_dtype(array.dtype)):
+    if stated is None or stated in (array.dtype.name, name_from_dtype(array.dtype)):
         return array
     pair = PAIRS.get(stated) if isinstance(stated, str) else None
     if array.dtype.name != pair or array.shape[-1:] != (2,):
