@@ -232,5 +232,7 @@ def test_transcripts_differ_at_their_first_line():
     assert first_difference("a", "a\nb") == Difference(1, "'b'")
     assert first_difference("a ... c", "a b c") is None
     assert first_difference("", "") is None
+    assert first_difference("off   2.3e-6 ok", "off  1.05e-6 ok") is None  # what rounding leaves
+    assert first_difference("off 2.3e-5 ok", "off 2.8e-5 ok") is not None
     assert first_unprinted("a\nc\n", "a\nb\nc\n") is None
     assert first_unprinted("c\na\n", "a\nb\nc\n") == Difference(1, "no such line after the one before")

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 # Lines in which pytest describes the machine; a page may show them or leave them out.
 _HEADER = re.compile(r"(platform |rootdir: |configfile: |plugins: |cachedir: |hypothesis profile |\d+ workers \[)")
 _DURATION = re.compile(r"\b(in|\+) ?\d+(\.\d+)? ?s\b( \(\d+:\d\d:\d\d\))?")
+# Below 1e-5 is what rounding leaves, and a processor with other instructions rounds elsewhere.
+_TINY = re.compile(r"\s*\b\d(\.\d+)?e-(0?[6-9]|[1-9]\d)\b")
 # pytest fills the line with them, so that their number follows from the duration.
 _RULE = re.compile(r"={3,}")
 
@@ -29,7 +31,7 @@ def lines_of(text: str) -> list[tuple[int, str]]:
             continue
         if _DURATION.search(line):
             line = _RULE.sub("===", _DURATION.sub("in 0s", line))
-        lines.append((number, line.rstrip()))
+        lines.append((number, _TINY.sub(" tiny", line).rstrip()))
     while lines and not lines[-1][1]:
         lines.pop()
     return lines
