@@ -51,7 +51,7 @@ class _Entry:
 
 
 class TensorFile:
-    """A safetensors file, memory-mapped. Tensors are read-only views in the order of their data.
+    """A safetensors file, memory-mapped unless it is small. Tensors are read-only views in the order of their data.
 
     Parameters
     ----------

@@ -112,7 +112,7 @@ class _InFile(TensorFile):
 
 
 class Golden:
-    """A golden, memory-mapped. Each tensor is fetched, and its hash checked, when it is first read.
+    """A golden, memory-mapped unless it is small. Each tensor is fetched, and its hash checked, when it is first read.
 
     Parameters
     ----------
