@@ -79,7 +79,8 @@ function hear(sound, side, second, end) {
   sidesOf(sound).forEach((other) => { if (other !== side) other.pause(); });
   if (second !== undefined) side.currentTime = Math.min(second, side.duration || second);
   ends.set(side, end);
-  side.play();
+  // Who switches at once pauses a side before it begins: that is no error.
+  side.play().catch((error) => { if (error.name !== "AbortError") throw error; });
 }
 function hearOther(sound) {
   const sides = sound ? sidesOf(sound) : [];
