@@ -39,7 +39,7 @@ _LFS_START = b"version https://git-lfs"
 _MAPS_FILES = os.name != "nt"
 # Smaller files are read: to map one and to wait for its pages takes longer up to here, and each mapping holds a file
 # handle, of which a process may have as few as 256.
-_MAP_FROM_BYTES = 1 << 20
+MAP_FROM_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def open_file(path: Path) -> BinaryIO:
     return file
 
 
-def contents(path: Path, *, map_from: int = _MAP_FROM_BYTES) -> tuple[mmap.mmap | bytes, Identity]:
+def contents(path: Path, *, map_from: int = MAP_FROM_BYTES) -> tuple[mmap.mmap | bytes, Identity]:
     """Return what a tensor file holds, memory-mapped if it is large, and the identity of the file that was opened.
 
     Parameters

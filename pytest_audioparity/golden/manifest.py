@@ -24,7 +24,7 @@ from pytest_audioparity.tensorbytes import (
     name_from_dtype,
     raw_bytes,
 )
-from pytest_audioparity.tensorfile import MAX_HEADER_BYTES, contents, release_pages
+from pytest_audioparity.tensorfile import MAP_FROM_BYTES, MAX_HEADER_BYTES, contents, release_pages
 
 if TYPE_CHECKING:
     import mmap
@@ -144,8 +144,8 @@ class Manifest:
         assert shelf.store is not None
         try:
             file = self._files[name] = locate(blob, shelf.store, shelf.cache, offline=shelf.offline)
-            many = {"map_from": sys.maxsize} if len(self._data) >= _MOST_MAPPED else {}
-            data, (*_, size) = contents(file, **many)
+            map_from = MAP_FROM_BYTES if len(self._data) < _MOST_MAPPED else sys.maxsize
+            data, (*_, size) = contents(file, map_from=map_from)
             if size != blob.size_bytes:  # it had that size a moment ago
                 raise BlobError("its file changes while it is read; run it again", cause="store")
         except TensorFileError as error:
