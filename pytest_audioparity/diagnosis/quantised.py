@@ -110,9 +110,9 @@ def _own_step(a: Array, e: Array) -> float:
         numbers = np.round(near / step)
         if np.any(numbers):
             step = float(near @ numbers) / float(numbers @ numbers)
-    farthest = float(np.quantile(np.abs(a - e), 0.9))
-    rows = a.reshape(1, -1), e.reshape(1, -1), np.full((1, 1), step), np.zeros((1, 1))
-    return step if farthest <= _HALF * step and bool(_fits(*rows)[0]) else math.nan
+    rows_a, rows_e = a.reshape(1, -1), e.reshape(1, -1)
+    fits = _fits(rows_a, rows_e, _farthest(rows_a, rows_e), np.array([step]), np.zeros(1))
+    return step if fits[0] else math.nan
 
 
 def _steps(rows_a: Array, rows_e: Array) -> Array:
@@ -127,24 +127,36 @@ def _steps(rows_a: Array, rows_e: Array) -> Array:
         return steps
     low, high = rows_a.min(axis=1), rows_a.max(axis=1)
     largest, span = np.maximum(np.abs(low), np.abs(high)), high - low
-    farthest = np.quantile(np.abs(rows_a - rows_e), 0.9, axis=1)
+    farthest = _farthest(rows_a, rows_e)
     tried = [(largest / count, np.zeros_like(low)) for count in _COUNTS] + [(span / count, low) for count in _RANGES]
     for step, start in tried:
         # Where the first of them fits, the others are not asked.
-        open_ = np.flatnonzero(np.isnan(steps) & (span > 0) & (farthest <= _HALF * step))
-        if open_.size:
-            fits = _fits(rows_a[open_], rows_e[open_], step[open_, np.newaxis], start[open_, np.newaxis])
-            steps[open_[fits]] = step[open_[fits]]
+        open_ = np.flatnonzero(np.isnan(steps) & (span > 0))
+        fits = open_[_fits(rows_a[open_], rows_e[open_], farthest[open_], step[open_], start[open_])]
+        steps[fits] = step[fits]
     return steps
 
 
-def _fits(rows_a: Array, rows_e: Array, step: Array, start: Array) -> Array:
-    """Return per row whether actual is on one grid and expected off it, by the values beyond the first level."""
-    beyond = np.abs(rows_a - start) > step / 2
+def _farthest(rows_a: Array, rows_e: Array) -> Array:
+    """Return per row how far off most of its values are."""
+    farthest: Array = np.quantile(np.abs(rows_a - rows_e), 0.9, axis=1)
+    return farthest
+
+
+def _fits(rows_a: Array, rows_e: Array, farthest: Array, step: Array, start: Array) -> Array:
+    """Return per row whether most differences are within a step, actual is on the grid, and expected off it."""
+    fits: Array = farthest <= _HALF * step
+    near = np.flatnonzero(fits)
+    if not near.size:
+        return fits
+    rows_a, rows_e, step, start = rows_a[near], rows_e[near], step[near, np.newaxis], start[near, np.newaxis]
+    beyond = np.abs(rows_a - start) > step / 2  # values at the first level are on any grid
     counts = np.count_nonzero(beyond, axis=1)
-    occupied = counts >= _OCCUPIED * rows_a.shape[1]
-    fits: Array = occupied & (_off_grid((rows_a - start) / step, beyond, counts) < _ON)
-    return fits & (_off_grid((rows_e - start) / step, beyond, counts) > _OFF) if fits.any() else fits
+    fits[near] = counts >= _OCCUPIED * rows_a.shape[1]
+    fits[near] &= _off_grid((rows_a - start) / step, beyond, counts) < _ON
+    if fits.any():
+        fits[near] &= _off_grid((rows_e - start) / step, beyond, counts) > _OFF
+    return fits
 
 
 def _off_grid(places: Array, beyond: Array, counts: Array) -> Array:
