@@ -12,9 +12,9 @@ _LARGEST_EXPONENT = 1000
 
 def scale_for(largest: float) -> float:
     """Return what to multiply values of this magnitude with so that squares neither overflow nor vanish; mostly 1."""
-    return 1.0 if largest == 0 or _SMALLEST < largest < _LARGEST else power_of_two_for(largest)
+    return 1.0 if _SMALLEST < largest < _LARGEST else power_of_two_for(largest)
 
 
 def power_of_two_for(largest: float) -> float:
-    """Return the power of two that brings a positive number into [0.5, 1), or as near as float64 allows."""
+    """Return the power of two that brings a positive number into [0.5, 1), or as near as float64 allows; 1 for 0."""
     return math.ldexp(1.0, min(_LARGEST_EXPONENT, -math.frexp(largest)[1]))
