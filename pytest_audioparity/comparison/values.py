@@ -45,8 +45,8 @@ class Sums:
 
     size: int
     count: int
-    scales: tuple[float, float] = (1.0, 1.0)
-    shifts: tuple[float, float] = (0.0, 0.0)
+    scales: tuple[float, float]
+    shifts: tuple[float, float]
     expected_min: float = math.inf
     expected_max: float = -math.inf
     actual_min: float = math.inf
@@ -70,17 +70,12 @@ class Sums:
 
 
 class Job(NamedTuple):
-    """What one pass computes: what `measure` was asked for, and what each side is shifted and scaled by."""
+    """What one pass computes: what `measure` was asked for, and what each side is scaled and then shifted by, if at all."""
 
     absolute: bool = False
     rtol: float | None = None
-    scales: tuple[float, float] = (1.0, 1.0)
+    scales: tuple[float, float] | None = None
     shifts: tuple[float, float] = (0.0, 0.0)
-
-    @property
-    def plain(self) -> bool:
-        """Whether values are summed as they are."""
-        return self.scales == (1.0, 1.0) and self.shifts == (0.0, 0.0)
 
 
 def measure(expected: Array, actual: Array, *, absolute: bool = False, rtol: float | None = None) -> Sums:
@@ -122,9 +117,9 @@ def run(expected: Array, actual: Array, job: Job) -> Sums:
 
 
 def _reduce(blocks: Iterable[tuple[int, Array, Array]], job: Job, size: int, parts: int) -> Sums:
-    sums = Sums(size, size * parts, job.scales, job.shifts)
+    sums = Sums(size, size * parts, job.scales or (1.0, 1.0), job.shifts)
     buffers = np.empty((2, parts * min(size, cut.BLOCK)))
-    may_be_same = job.plain and job.rtol is None
+    may_be_same = job.scales is None and job.rtol is None
     for place, block_e, block_a in blocks:
         wide = buffers[:, : len(block_e)]
         if may_be_same and _same_bits(block_e, block_a):
@@ -169,7 +164,7 @@ def _add(sums: Sums, block_e: Array, block_a: Array, wide: Array, place: int, jo
     sums.expected_min, sums.expected_max = min(sums.expected_min, low), max(sums.expected_max, high)
     low, high = _extremes(block_a, wide[1])
     sums.actual_min, sums.actual_max = min(sums.actual_min, low), max(sums.actual_max, high)
-    if not job.plain:
+    if job.scales is not None:
         wide *= np.reshape(job.scales, (2, 1))
         wide -= np.reshape(job.shifts, (2, 1))
     squares_e, squares_a = sums_of_squares(wide).tolist()

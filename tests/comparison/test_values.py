@@ -165,6 +165,8 @@ def test_of_equally_bad_elements_the_first_is_the_worst(monkeypatch):
         a[[11, 12, 40]] = [-2.0, 2.0, 2.0]
         assert measure(np.zeros(50), a).worst == 11
         assert measure(np.zeros((50, 1))[::-1], a[:, None]).worst == 11
+        exact = measure(np.full(50, 2**60), 2**60 + a.astype(np.int64))
+        assert (exact.worst, exact.difference_max) == (11, 2.0)
 
 
 def test_blocks_that_are_equal_bit_by_bit_sum_as_others_do(monkeypatch):
@@ -173,6 +175,7 @@ def test_blocks_that_are_equal_bit_by_bit_sum_as_others_do(monkeypatch):
     for a in (e.copy(), np.where(np.arange(100) == 57, e + 1, e), np.where(np.arange(100) < 16, e + 1, e)):
         sums = as_dict(measure(e, a.astype(np.float32), absolute=True))
         assert sums == pytest.approx(obvious(e, a.astype(np.float32)) | {"excess": -math.inf}, rel=1e-12)
+    assert measure(e, e.copy(), rtol=0.25).excess == pytest.approx(-0.25 * float(np.abs(e).min()))
 
 
 def test_equal_values_of_different_bits_are_equal():
@@ -219,6 +222,25 @@ def test_integers_that_float64_cannot_tell_apart_still_differ():
     sums = measure(e, a, rtol=0.0)
     assert (sums.difference_max, sums.worst, sums.excess) == (3.0, 2, 3.0)
     assert measure(e, e.copy()).difference_max == 0
+
+
+@pytest.mark.parametrize(("large", "difference"), [(2**53, 1), (2**60, 200), (2**60, 2**40 + 1)])
+def test_the_smallest_difference_of_large_integers_is_exact(large, difference):
+    sums = measure(np.array([large]), np.array([large + difference]), absolute=True)
+    assert (sums.difference_max, sums.difference_abs, sums.difference_sum) == (difference,) * 3
+    assert sums.difference_squares == float(difference) ** 2
+    assert measure(np.array([large + difference]), np.array([large])).difference_sum == -difference
+
+
+def test_signed_and_unsigned_integers_of_64_bits_are_compared_by_value():
+    e, a = np.array([-(2**62), 2**60]), np.array([2**64 - 1, 2**60 + 1], np.uint64)
+    assert measure(e, a).difference_max == 2.0**64 + 2.0**62
+    assert measure(e[1:], a[1:]).difference_max == measure(a[1:], e[1:]).difference_max == 1.0
+
+
+def test_magnitudes_are_summed_where_that_is_asked_for():
+    assert measure(np.zeros(2), np.array([1.0, -3.0])).difference_abs == 0.0
+    assert measure(np.zeros(2), np.array([1.0, -3.0]), absolute=True).difference_abs == 4.0
 
 
 @given(
