@@ -25,7 +25,7 @@ def flat_blocks(expected: Array, actual: Array) -> Blocks:
 
 
 def strided_blocks(expected: Array, actual: Array) -> Blocks:
-    """Yield blocks in C order of arrays with any strides and byte order; the iterator copies a block at a time."""
+    """Yield blocks in C order of arrays with any strides; the iterator copies a block at a time."""
     place = 0
     iterator = np.nditer([expected, actual], flags=["external_loop", "buffered"], order="C", buffersize=BLOCK)
     for block_e, block_a in iterator:

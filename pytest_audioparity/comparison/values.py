@@ -70,7 +70,7 @@ class Sums:
 
 
 class Job(NamedTuple):
-    """What one pass computes: what `measure` was asked for, and what each side is scaled and then shifted by, if at all."""
+    """What one pass computes: what `measure` was asked for, of sides that may be scaled and then shifted first."""
 
     absolute: bool = False
     rtol: float | None = None
@@ -109,8 +109,8 @@ def measure(expected: Array, actual: Array, *, absolute: bool = False, rtol: flo
 
 def run(expected: Array, actual: Array, job: Job) -> Sums:
     """Make one pass over two arrays."""
-    aligned = all(side.flags.c_contiguous and side.dtype.isnative for side in (expected, actual))
-    blocks = flat_blocks(expected, actual) if aligned else strided_blocks(expected, actual)
+    contiguous = expected.flags.c_contiguous and actual.flags.c_contiguous
+    blocks = flat_blocks(expected, actual) if contiguous else strided_blocks(expected, actual)
     parts = 2 if "c" in (expected.dtype.kind, actual.dtype.kind) else 1
     with np.errstate(all="ignore"):
         return _reduce(real_blocks(blocks) if parts == 2 else blocks, job, expected.size, parts)

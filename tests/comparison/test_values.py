@@ -48,6 +48,7 @@ def obvious(expected, actual, rtol=0.25):
         "difference_squares": ((a - e) ** 2).sum(),
         "difference_abs": absolute,
         "difference_max": largest,
+        "peak": largest,
         "worst": worst,
         "excess": excess,
         "finite": True,
@@ -206,9 +207,11 @@ def test_values_whose_squares_leave_float64_are_summed_as_all_others(scale):
     sums = measure(e, a, absolute=True, rtol=0.0)
     unit = np.float64(scale) * sums.scale
     assert (sums.difference_max, sums.excess, sums.worst) == (scale, scale, 2)
+    assert sums.peak == unit
     assert sums.difference_squares == pytest.approx(unit**2, rel=1e-12)
     assert sums.expected_squares == pytest.approx(sum((x * sums.scale) ** 2 for x in e), rel=1e-12)
     assert 1e-100 < sums.expected_squares < 1e100
+    assert measure(e, e.copy()).expected_squares == sums.expected_squares
 
 
 def test_a_tiny_difference_beside_huge_values_stays_a_difference():
