@@ -230,7 +230,7 @@ def test_integers_that_float64_cannot_tell_apart_still_differ():
 @pytest.mark.parametrize(("large", "difference"), [(2**53, 1), (2**60, 200), (2**60, 2**40 + 1)])
 def test_the_smallest_difference_of_large_integers_is_exact(large, difference):
     sums = measure(np.array([large]), np.array([large + difference]), absolute=True)
-    assert (sums.difference_max, sums.difference_abs, sums.difference_sum) == (difference,) * 3
+    assert (sums.difference_max, sums.peak, sums.difference_abs, sums.difference_sum) == (difference,) * 4
     assert sums.difference_squares == float(difference) ** 2
     assert measure(np.array([large + difference]), np.array([large])).difference_sum == -difference
 
@@ -239,6 +239,11 @@ def test_signed_and_unsigned_integers_of_64_bits_are_compared_by_value():
     e, a = np.array([-(2**62), 2**60]), np.array([2**64 - 1, 2**60 + 1], np.uint64)
     assert measure(e, a).difference_max == 2.0**64 + 2.0**62
     assert measure(e[1:], a[1:]).difference_max == measure(a[1:], e[1:]).difference_max == 1.0
+
+
+def test_large_integers_beside_floats_are_compared_as_floats():
+    e, a = np.array([2**60, 0, -(2**60)]), np.array([2.0**60, 0.5, -(2.0**60)])
+    assert measure(e, a).difference_max == measure(a, e).difference_max == 0.5
 
 
 def test_magnitudes_are_summed_where_that_is_asked_for():
@@ -339,7 +344,7 @@ def test_cosine_with_a_zero_vector_does_not_exist():
     assert cosine(np.zeros(3), np.ones(3), measure(np.zeros(3), np.ones(3))) is None
 
 
-@pytest.mark.parametrize("layout", ["contiguous", "transposed"])
+@pytest.mark.parametrize("layout", ["contiguous", "transposed", "one transposed"])
 @pytest.mark.parametrize("same", [False, True])
 def test_comparing_40_mb_with_40_mb_allocates_less_than_16_mb(layout, same):
     e = np.ones((2000, 5000), np.float32)
@@ -349,6 +354,8 @@ def test_comparing_40_mb_with_40_mb_allocates_less_than_16_mb(layout, same):
         a[0, 0] = 1.5
     if layout == "transposed":
         e, a = e.T, a.T
+    if layout == "one transposed":
+        a = np.asfortranarray(a)
     tracemalloc.start()
     sums = measure(e, a, absolute=True)
     peak = tracemalloc.get_traced_memory()[1]
