@@ -42,7 +42,7 @@ def _tests(gallery: Gallery, progress: Callable[[str, int, int], None]) -> Itera
     for place, test in enumerate(gallery.tests):
         progress(str(test.account["test"]), place, len(gallery.tests))
         is_open = test.state in BAD and failing == 1
-        drawn = section(test, f"t{place}", is_open=is_open, illustrated=size < _ENOUGH)
+        drawn = section(gallery.opened(test), f"t{place}", is_open=is_open, illustrated=size < _ENOUGH)
         size += len(drawn)
         yield drawn
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_audioparity.errors import AudioparityError
@@ -11,9 +12,6 @@ from pytest_audioparity.page.records import BAD, STATES, Gallery, Shown
 from pytest_audioparity.review.waiting import list_waiting, read_checked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
     from pytest_audioparity.project import Project
     from pytest_audioparity.review.waiting import Waiting
     from pytest_audioparity.runs import RunRecord
@@ -34,21 +32,24 @@ def gather(project: Project, record: RunRecord) -> Gallery:
     runs = {record.id, *(job.id for job in record.jobs)}
     by_test = {entry.pending.test: entry for entry in waiting if entry.pending.run in runs}
     shelf = Shelf(project.store, project.cache)
-    tests = [_shown(account, by_test.get(str(account["test"])), shelf, record) for account in record.tests]
-    tests.sort(key=lambda shown: tuple(STATES).index(shown.state))
-    return Gallery(project.root.name, record, tuple(tests), tuple(damaged))
+    tests = sorted(map(Shown, record.tests), key=lambda shown: tuple(STATES).index(shown.state))
+
+    def opened(shown: Shown) -> Shown:
+        return _shown(shown, by_test.get(shown.test), shelf, _again(shown.test, record))
+
+    return Gallery(project.root.name, record, tuple(tests), opened, tuple(damaged))
 
 
-def _shown(account: Mapping[str, Any], entry: Waiting | None, shelf: Shelf, record: RunRecord) -> Shown:
-    again = _again(str(account["test"]), record)
+def _shown(plain: Shown, entry: Waiting | None, shelf: Shelf, again: str) -> Shown:
+    """Return a test with what was kept of it, and with the golden that it was compared with."""
+    account = plain.account
     if entry is None:
         gone = _GONE if account.get("pending") else _REMOVED if account.get("removed") else None
-        plain = Shown(account, problem=gone)
-        return Shown(account, commands=(again,), problem=plain.problem) if plain.state in BAD else plain
+        return replace(plain, commands=(again,) if plain.state in BAD else (), problem=gone)
     try:
         pending, obtained = read_checked(entry.path)
     except (AudioparityError, OSError) as error:
-        return Shown(account, commands=(again,), problem=str(error))
+        return replace(plain, commands=(again,), problem=str(error))
     problem = expected = None
     try:
         expected = None if entry.base is None else open_golden(entry.base, shelf)

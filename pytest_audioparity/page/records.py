@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_audioparity.records import FAIL, NOT_MEASURED, PASS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pytest_audioparity.golden.file import Golden
     from pytest_audioparity.runs import RunRecord
@@ -68,9 +68,19 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """A run and its tests, those that fail first; `problems` are what could not be read."""
+    """A run and its tests.
+
+    Attributes
+    ----------
+    title, record : of the run
+    tests : what the record says of each, those that fail first
+    opened : returns one of them with all else that is known of it. Its tensors are open as long as that is there: those
+        of all tests may be larger than the memory
+    problems : what could not be read
+    """
 
     title: str
     record: RunRecord
-    tests: tuple[Shown, ...] = ()
+    tests: tuple[Shown, ...]
+    opened: Callable[[Shown], Shown]
     problems: tuple[str, ...] = ()

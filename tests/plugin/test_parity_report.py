@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -419,3 +420,30 @@ def test_a_fault_of_the_page_costs_no_summary(failing):
     (failing.path / "conftest.py").write_text(fault)
     result = failing.run_apart("--parity-report")
     result.stdout.fnmatch_lines(["warning: the page of the run could not be written*ZeroDivisionError*", "FAILED *"])
+
+
+# Below 1 MB goldens are read into memory as a whole.
+_EACH_MB, _TESTS = 0.96, 16
+
+
+def test_the_page_holds_the_tensors_of_one_test_at_a_time(project, monkeypatch):
+    """All of them may be larger than the memory: what waits for review takes up to 2 GB, and the goldens as much."""
+    source = f"""
+    @pytest.mark.parametrize('number', range({_TESTS}))
+    def test_model(stages, number):
+        stages['mel'] = np.full((80, {int(_EACH_MB * 1e6 / 4 / 80)}), {{value}}, np.float32)
+    """
+    project.write(source.format(value=1.0))
+    assert project.run("--update-golden").ret == 0
+    project.write(source.format(value=2.0))
+    assert project.run().parseoutcomes() == {"failed": _TESTS}
+    monkeypatch.chdir(project.path)
+    assert main(["run", "report"]) == 0  # its imports are not measured
+    tracemalloc.start()
+    try:
+        main(["run", "report"])
+        peak_mb = tracemalloc.get_traced_memory()[1] / 1e6
+    finally:
+        tracemalloc.stop()
+    assert len(page_of(project).maps) == 3 * _TESTS
+    assert peak_mb < _TESTS * _EACH_MB
