@@ -118,8 +118,6 @@ class Reference:
         import difflib
 
         asked = (self._spec.golden or "").removesuffix(SUFFIX)
-        if not asked:
-            return None
         directory = self.path.parents[asked.count("/")]
         known = [name for path in find_goldens(directory) if VARIANT_SIGN not in (name := name_of(path, directory))]
         return next(iter(difflib.get_close_matches(asked, known, n=1, cutoff=_ALIKE)), None)

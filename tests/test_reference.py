@@ -102,7 +102,8 @@ def test_a_port_is_told_the_golden_that_was_meant(folder):
 
     assert said("test_y/test_decode").endswith("; did you mean golden='test_y/test_decoder'?")
     assert said("test_y/test_decode.safetensors").endswith("; did you mean golden='test_y/test_decoder'?")
-    assert said("quite/different").endswith("with the test that owns it and --update-golden")
+    for other in ("quite/different", "tests/encoder"):
+        assert said(other).endswith("with the test that owns it and --update-golden")
     assert said("golden/test_x/test_x").endswith(", or leave the leading 'golden/' out of golden=")
     # Without a name of its own a port asks for the golden of its own test, of which there is no other spelling.
     assert said("test_y/test_decode") != reference(folder, "test_y/test_decode", Spec(port=True)).problem(folder)
@@ -124,13 +125,22 @@ def test_the_first_variant_that_there_is_counts(folder):
 
 
 def test_a_variant_says_how_far_it_is_from_the_shared_golden(folder):
-    write(folder / "golden/test_x/test_x@cuda.safetensors", h=[1.0, 2.0], mel=[6.0], extra=[1.0])
+    mel = np.random.default_rng(0).standard_normal(200)
+    write(folder / "golden/test_x/test_x.safetensors", h=[1.0, 2.0], mel=mel)
+    write(folder / "golden/test_x/test_x@cuda.safetensors", h=[1.0, 2.0], mel=2 * mel, extra=[1.0])
     known = reference(folder, variants=("cuda",))
     farthest, said = known.distance
     assert (farthest.name, said) == ("mel", "up to 6.02 dB from it ('mel')")
     assert farthest.findings == ()
     assert known.distance[0] is farthest
     assert list(known.notes(folder)) == [("variant", f"'cuda' of golden/test_x/test_x.safetensors, {said}")]
+
+
+def test_a_variant_that_is_damaged_has_no_distance(folder):
+    (folder / "golden/test_x/test_x@cuda.safetensors").write_bytes(b"no golden")
+    farthest, said = reference(folder, variants=("cuda",)).distance
+    assert farthest is None
+    assert said.startswith("which cannot be read: golden ")
 
 
 def test_a_variant_that_is_the_same_is_at_no_distance(folder):
