@@ -121,10 +121,11 @@ def _tests(records: Mapping[str, RunRecord]) -> tuple[Mapping[str, Any], ...]:
 
 
 def _rank(test: Mapping[str, Any]) -> tuple[int, int]:
+    # What became of a test goes before its verdict: stages of one that was skipped are not what they would have been.
     verdict, outcome = test.get("verdict"), test.get("outcome")
     return (
-        _VERDICTS.index(verdict) if verdict in _VERDICTS else -1,
         _OUTCOMES.index(outcome) if outcome in _OUTCOMES else -1,
+        _VERDICTS.index(verdict) if verdict in _VERDICTS else -1,
     )
 
 

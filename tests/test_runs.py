@@ -476,6 +476,19 @@ def test_the_worst_result_of_a_matrix_counts(tmp_path, order):
     assert (test["verdict"], test["job"]) == ("fail", "mac")
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_job_that_skips_a_test_does_not_hide_that_another_fails_it(tmp_path, order):
+    """The stages of a skipped test may be worse than those of one whose teardown fails."""
+    project(tmp_path)
+    ends = [("linux", "fail", "skipped"), ("mac", "pass", "failed")]
+    records = {
+        name: shard("test_a.py", tests=({"test": "test_a.py::test_x", "verdict": verdict, "outcome": outcome},))
+        for name, verdict, outcome in (ends[i] for i in order)
+    }
+    (test,) = merge(records, tmp_path).tests
+    assert (test["outcome"], test["job"]) == ("failed", "mac")
+
+
 def test_a_module_that_one_platform_lacks_was_collected_by_the_other(tmp_path):
     """What is skipped at collection in every job may own goldens still; what any job collected is known."""
     project(tmp_path)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _SCHEMA = 1
 # Of reasons and tests on the terminal; --json has all.
 _SHOWN = 10
+# What becomes of a test that a run passes with, whatever its stages were: xfail is skipped, an update was written.
+_GREEN = ("passed", "created", "updated", "skipped")
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
@@ -106,10 +108,13 @@ def _report(parsed: argparse.Namespace) -> int:
 
 
 def _failed(merged: Merged) -> list[str]:
-    """Return the tests that failed; one whose outcome is unknown counts."""
+    """Return the tests that failed; of one whose outcome is unknown the verdict counts."""
     tests = merged.record.tests
     return [
-        test["test"] for test in tests if test.get("verdict") not in ("pass", None) or test.get("outcome") == "failed"
+        test["test"]
+        for test in tests
+        if test.get("outcome") == "failed"
+        or (test.get("outcome") not in _GREEN and test.get("verdict") not in ("pass", None))
     ]
 
 

@@ -52,7 +52,7 @@ class RejudgedTest:
 
 
 def recheck(record: RunRecord, tol_db: float) -> list[RejudgedTest]:
-    """Judge every test of a record that compared anything with another `tol_db`.
+    """Judge every test of a record that compared anything, and was not skipped, with another `tol_db`.
 
     Limits that a stage has of its own for single elements, for codes and of other kinds stay as they were.
 
@@ -65,7 +65,8 @@ def recheck(record: RunRecord, tol_db: float) -> list[RejudgedTest]:
     -------
     list of RejudgedTest : a test that failed for a reason beside its stages still fails, with that `reason`
     """
-    return [_test(test, tol_db) for test in record.tests if isinstance(test.get("verdict"), str)]
+    judged = (test for test in record.tests if isinstance(test.get("verdict"), str))
+    return [_test(test, tol_db) for test in judged if test.get("outcome") != "skipped"]
 
 
 def _test(test: Mapping[str, Any], tol_db: float) -> RejudgedTest:

@@ -111,6 +111,15 @@ def test_a_test_that_failed_in_any_job_is_status_1_and_waits_for_review(review, 
     assert review.values("tests/test_b/test_b") == {"b": 2}
 
 
+@pytest.mark.parametrize("outcome", ["skipped", "created", "updated"])
+def test_a_test_that_a_job_passed_with_is_no_failure_whatever_its_stages_were(review, jobs, outcome):
+    """One that is skipped or expected to fail has stages that do not pass, and so has one that was updated."""
+    two = jobs("two", result(B, "fail", outcome=outcome), exit_status=0)
+    status, out, _ = review.run("run", "merge", jobs("one", result(A)), two)
+    assert status == 0
+    assert "2 tests, 0 failed, 0 pending\n" in out
+
+
 def test_what_was_there_is_replaced_and_a_repetition_ends_the_same(review, jobs):
     review.obtain("tests/test_old.py::test_x", s_a=1)
     one, two = jobs("one", result(A)), jobs("two", result(B, "fail"))
@@ -251,6 +260,7 @@ def test_recheck_says_what_changes(review):
         result(B, "pass", stages=[row("b", 0.005), row("c", 0.001)], reason=None),
         result("tests/test_c.py::test_c", "fail", stages=[row("x", None, findings=["shape"])], reason=None),
         {"test": "tests/test_d.py::test_d", "outcome": "skipped"},
+        result("tests/test_e.py::test_e", "fail", outcome="skipped", stages=[], reason="no stage was compared"),
     )
     write_run(review.root / ".audioparity" / "run.json", replace(PART, complete=True, tests=tests))
     status, out, _ = review.run("run", "recheck", "--tol-db", "0.1")
