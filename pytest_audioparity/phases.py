@@ -19,7 +19,7 @@ from pytest_audioparity.runs import REPORT_KEY
 from pytest_audioparity.session import is_parity, path_of, run_of, spec_of
 from pytest_audioparity.ticker import Ticker
 from pytest_audioparity.trial import TRIAL
-from pytest_audioparity.updates import describe, drop, keep, owner_of, planned, refusal, write
+from pytest_audioparity.updates import EXPECTED_TO_FAIL, describe, drop, keep, owner_of, planned, refusal, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +60,7 @@ def conclude(item: pytest.Item) -> None:
             trial.update = planned(recording, settings)
         return
     # Only now: reading the stages that were not recorded may have shown that the golden is damaged.
-    trial.refused = refusal(item, recording, failed=trial.failed)
+    trial.refused = refusal(item, recording, failed=trial.failed, skipped=trial.skipped)
     asked = settings.update or (settings.create and recording.reference.is_new)
     if asked and trial.refused is None:
         trial.update = planned(recording, settings)
@@ -88,7 +88,7 @@ def _declares_more(item: pytest.Item, trial: Trial) -> bool:
     is_there = recording.reference.golden is not None and recording.reference.target == recording.reference.base
     if not is_there or not recording.proposal.newly_declared:
         return False
-    return refusal(item, recording, failed=trial.failed) is None
+    return refusal(item, recording, failed=trial.failed, skipped=trial.skipped) is None
 
 
 def settle(item: pytest.Item) -> None:
@@ -138,6 +138,8 @@ def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
             _add_stages_so_far(trial.recording, report)
         trial.failed |= report.failed
         trial.failed_otherwise |= otherwise
+        if report.when == "call" and report.skipped:
+            _note_skipped(trial, report)
         if not report.passed:
             trial.update = None
         if trial.update is not None and report.when == "call":
@@ -149,6 +151,13 @@ def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
             # JUnit takes those of the last phase. Not into the item's list, in which those of reruns would pile up.
             report.user_properties.extend(properties(account))
         _forget(item, trial)
+
+
+def _note_skipped(trial: Trial, report: pytest.TestReport) -> None:
+    """Note that a subtest did not come to its end, after which the test goes on; of a whole test it does not matter."""
+    trial.skipped = True
+    if hasattr(report, "wasxfail"):
+        trial.recording.doubts.refuse(EXPECTED_TO_FAIL, forcible=False)
 
 
 def _account(item: pytest.Item, trial: Trial) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class Trial:
     result : what they were judged to be, once the test function has returned
     failed : whether any phase or subtest failed
     failed_otherwise : whether one failed for another reason than its stages
+    skipped : whether a subtest was skipped
     refused : why its golden may not be written
     update : what the summary will say of the golden that is to be written
     written : whether that was done
@@ -47,6 +48,7 @@ class Trial:
     result: ParityResult | None = None
     failed: bool = False
     failed_otherwise: bool = False
+    skipped: bool = False
     refused: str | None = None
     update: dict[str, Any] | None = None
     written: bool = False

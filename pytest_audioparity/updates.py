@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from pytest_audioparity.settings import Settings
 
 
+EXPECTED_TO_FAIL = "this test is expected to fail (xfail), so its output is no reference"
+
+
 def refuse_in_ci(config: pytest.Config) -> None:
     """Refuse to update goldens where nobody looks at them. A plan writes nothing, so it is fine there.
 
@@ -69,7 +72,7 @@ def owner_of(recording: Recording) -> str | None:
     return clean_line(owner) if isinstance(owner, str) else None
 
 
-def refusal(item: pytest.Item, recording: Recording, *, failed: bool) -> str | None:
+def refusal(item: pytest.Item, recording: Recording, *, failed: bool, skipped: bool) -> str | None:
     """Say why the golden of a test may not be written although that was asked for, or return None.
 
     Parameters
@@ -77,15 +80,18 @@ def refusal(item: pytest.Item, recording: Recording, *, failed: bool) -> str | N
     item : the test
     recording : its stages, which do not pass
     failed : whether a part of the test has failed otherwise, a subtest for example
+    skipped : whether a part was skipped, in which missing stages may have been to come
     """
     if recording.spec.port:
         from pytest_audioparity.golden.pending import IS_PORT
 
         return IS_PORT
     if may_xfail(item):
-        return "this test is expected to fail (xfail), so its output is no reference"
+        return EXPECTED_TO_FAIL
     if failed:
         return "this test failed otherwise as well"
+    if skipped and (gone := recording.proposal.gone):
+        return f"a part of this test was skipped, and stage {gone[0]!r} is missing"
     if recording.reference.golden is not None and _is_of_another(item, recording):
         return (
             f"its golden was written by {owner_of(recording) or 'something else than a test'}; if this test only "

@@ -499,6 +499,43 @@ def test_subtests_of_pytest_and_unittest(project, kind, flags):
     assert len(project.goldens()) == 1
 
 
+@pytest.mark.parametrize("kind", ["subtests", "subTest"] if hasattr(pytest, "Subtests") else ["subTest"])
+def test_a_skipped_subtest_takes_no_stage_out_of_the_golden(project, kind):
+    """What it would have recorded is not there, which says nothing of the model; all else is updated."""
+    sources = {
+        "subtests": "def test_model(stages, subtests):\n    skip = pytest.skip\n    stages['x'] = {x}\n"
+        "    with subtests.test('part'):\n        {skip}\n        stages['y'] = 1.0",
+        "subTest": "class TestA(unittest.TestCase):\n    @pytest.fixture(autouse=True)\n"
+        "    def _s(self, stages): self.s = stages\n    def test_model(self):\n        skip = self.skipTest\n"
+        "        self.s['x'] = {x}\n        with self.subTest('part'):\n            {skip}\n"
+        "            self.s['y'] = 1.0",
+    }
+    project.write(sources[kind].format(x=1.0, skip="skip('no device')"))
+    assert project.run("--update-golden").ret == 0
+    golden = project.goldens()[0].removeprefix("golden/").removesuffix(".safetensors")
+    assert list(project.tensors(golden)) == ["x"]
+    project.write(sources[kind].format(x=1.0, skip=""))
+    assert project.run("--update-golden").ret == 0
+    project.write(sources[kind].format(x=2.0, skip="skip('no device')"))
+    result = project.run("--update-golden")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines("*: a part of this test was skipped, and stage 'y' is missing")
+    assert project.tensors(golden) == {"x": 1.0, "y": 1.0}
+
+
+@pytest.mark.skipif(not hasattr(pytest, "Subtests"), reason="pytest has subtests of its own since version 9")
+def test_a_subtest_that_is_expected_to_fail_updates_nothing(project):
+    """As a test that is expected to, whose output is no reference."""
+    source = "def test_model(stages, subtests):\n    with subtests.test('part'):\n        stages['x'] = {}\n        {}"
+    project.write(source.format(1.0, ""))
+    assert project.run("--update-golden").ret == 0
+    project.write(source.format(2.0, "pytest.xfail('known')"))
+    result = project.run("--update-golden")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines("*: this test is expected to fail (xfail), so its output is no reference")
+    assert project.tensors() == {"x": 1.0}
+
+
 def test_a_log_spectrum_without_a_unit_is_refused_before_it_can_become_a_golden(project):
     """The unit is missed when the stage is recorded, also in a plain run without a golden; a golden can supply it."""
     project.write("def test_model(stages): stages.record('mel', np.ones(3), kind='log_spectrum')")
