@@ -96,6 +96,8 @@ def settle(item: pytest.Item) -> None:
     trial = item.stash.get(TRIAL, None)
     run = run_of(item.config)
     settings = run.settings
+    if trial is not None and (late := _unjudged(trial)) is not None:
+        raise Failure(late)
     if trial is not None and trial.update is not None and not trial.failed and not settings.plan:
         from pytest_audioparity.golden.atomic import sync_folders
 
@@ -108,6 +110,12 @@ def settle(item: pytest.Item) -> None:
             item.config.add_cleanup(partial(sync_folders, run.folders))
         trial.update.update(planned=False, size_bytes=size)
         trial.written = True
+
+
+def _unjudged(trial: Trial) -> str | None:
+    """Say what came after a test was judged that would have failed it, where a teardown swallowed the exception."""
+    judged_well = trial.update is not None or (trial.result is not None and trial.result.passed)
+    return trial.recording.doubts.failure if judged_well and not trial.failed else None
 
 
 def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:

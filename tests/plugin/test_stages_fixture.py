@@ -425,6 +425,28 @@ def test_what_is_recorded_after_the_judgement_is_refused(project, place):
     assert project.goldens() == (["golden/test_model/test_model.safetensors"] if place == "other test" else [])
 
 
+def test_a_stage_after_the_judgement_fails_a_test_whose_teardown_swallows_that(project):
+    """What the model's own code catches on its way out was compared by nobody."""
+    project.write("""
+        @pytest.fixture
+        def model(stages):
+            yield stages
+            try:
+                stages["late"] = 1.0
+            except Exception:
+                pass
+        def test_model(model):
+            model["x"] = 1.0
+        @pytest.mark.xfail(strict=True)
+        def test_xfail(model):
+            model["x"] = np.nan
+    """)
+    result = project.run("--update-golden")
+    result.assert_outcomes(errors=1, xfailed=1)
+    result.stdout.fnmatch_lines("stage 'late' comes after its test was judged*")
+    assert project.goldens() == []
+
+
 @pytest.mark.parametrize("disturbance", [
     "monkeypatch.chdir(tmp_path)", "np.seterr(all='raise')", "monkeypatch.setenv('HOME', '/nowhere')",
     "monkeypatch.setattr('os.getcwd', lambda: '/nowhere')",
