@@ -167,8 +167,8 @@ class Recording:
         )
 
     def _problem(self, root: Path) -> str | None:
-        if self.reference.is_new and self.trips.results and not self._recorded:
-            return None  # the scores were held to thresholds alone, which needs no golden
+        if self.reference.is_new and not self._recorded:
+            return None  # there were round trips, whose scores were held to thresholds alone, which needs no golden
         return self.reference.problem(root)
 
     def _notes(self, root: Path) -> tuple[tuple[str, str], ...]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 
 from pytest_audioparity.errors import StageError
 from pytest_audioparity.golden.file import write_golden
@@ -13,7 +15,9 @@ from pytest_audioparity.recording import Recording
 from pytest_audioparity.records import FAIL, INPUT, NOT_MEASURED, PASS, StageMeta, StageTensor
 from pytest_audioparity.spec import Spec
 
+SPEECH = Path(__file__).parent / "data" / "speech" / "pocketsphinx_cards_002.wav"
 H, MEL = np.array([1.0, 2.0]), np.arange(200.0)
+TRIP = SimpleNamespace(name=None, failed=(), passed=True)
 
 
 def stage(name, array, kind=None, **declared):
@@ -72,10 +76,13 @@ def test_what_was_not_recorded_is_missing(path):
 
 
 def test_a_test_that_ends_early_misses_nothing(path):
-    result = recorded(path, h=H * 2, settings={}).so_far()
+    made = recorded(path, h=H * 2, settings={})
+    made.trips.take(TRIP)
+    result = made.so_far()
     assert [one.name for one in result.stages] == ["h"]
     assert result.stages[0].findings != ()
-    assert result.settings == ()
+    assert (result.settings, result.roundtrips) == ((), (TRIP,))
+    assert [setting.passed for setting in recorded(path, settings={"seed": 2}).so_far().settings] == [False]
 
 
 def test_an_input_that_a_program_was_given_counts_as_recorded(path):
@@ -112,18 +119,18 @@ def test_a_failing_step_is_kept_to_run_again(path):
     made.take(stage("h", H * 2), {}, "another call")
     ((call, actual),) = kept
     assert (call, actual.meta.name) == ("another call", "h")
+    made.declare({"seed": 1})
     made.steps.is_replaying = True
     made.take(stage("h", H), {})
     made.declare({"seed": 2})
     assert len(kept) == 1
-    assert made.finish(root=path.parent).settings[0].verdict != PASS
 
 
 def test_a_stage_comes_once_and_in_time(path):
     made = recorded(path, h=H)
     with pytest.raises(StageError, match="'h' was recorded twice; number repeated steps"):
         made.take(stage("h", H), {})
-    made.close()
+    made.finish(root=path.parent)
     with pytest.raises(StageError, match="'mel' comes after its test was judged"):
         made.take(stage("mel", MEL), {})
     with pytest.raises(StageError, match="settings come after their test was judged"):
@@ -179,6 +186,10 @@ def test_a_comparison_that_was_interrupted_is_told(path):
     made = interrupted(path, Spec())
     said = "stage 'h' was not compared: an exception interrupted its comparison"
     assert made.finish(root=path.parent).reason == made.refusal() == said
+    made = recording(path)
+    with pytest.raises(TypeError):
+        made.take(stage("h", H), {"tol_db": "none that the fixture lets through"})
+    assert made.finish(root=path.parent).reason == said
     # Which stages are waveforms is not known then, so nothing is said of limits that concern those alone.
     assert interrupted(path, Spec(must_hear=(("*", "min_stoi"),))).finish(root=path.parent).reason == said
 
@@ -223,7 +234,7 @@ def test_a_mistake_that_the_test_swallowed_counts(path):
 
 @pytest.mark.parametrize("force", [False, True])
 def test_objections_keep_a_golden_back_unless_they_are_overridden(path, force):
-    made = recording(path, force=force)
+    made = recording(path, force=True) if force else recording(path)
     made.take(stage("mel", MEL * 2), {})
     made.doubts.refuse("it sounds odd")
     assert made.refusal() == (None if force else "it sounds odd")
@@ -239,13 +250,19 @@ def test_a_round_trip_has_to_be_made_and_to_pass(path):
 
 def test_a_round_trip_alone_needs_no_golden(path):
     """Scores are held to thresholds; but stages beside it are compared with something."""
-    trip = SimpleNamespace(name=None, failed=(), passed=True)
     made = recording(path.with_name("no_golden.safetensors"))
-    made.trips.take(trip)
+    made.trips.take(TRIP)
     assert made.finish(root=path.parent).reason is None
     made = recorded(path.with_name("no_golden.safetensors"), h=H)
-    made.trips.take(trip)
+    made.trips.take(TRIP)
     assert "does not exist" in made.finish(root=path.parent).reason
+    misspelt = recorded(path, Spec(must_match=("hh",)), h=H)
+    misspelt.trips.take(TRIP)
+    assert misspelt.finish(root=path.parent).reason.startswith("'hh' matches no stage")
+    path.write_bytes(b"no golden")
+    made = recording(path)
+    made.trips.take(TRIP)
+    assert made.finish(root=path.parent).reason.startswith("golden test_x.safetensors ")
 
 
 def test_a_port_need_not_know_the_settings(path):
@@ -254,7 +271,7 @@ def test_a_port_need_not_know_the_settings(path):
     result = made.finish(root=path.parent)
     assert result.settings == ()
     assert ("settings", "seed: not compared, this port declares none") in result.notes
-    assert made.proposal.settings is None
+    assert (made.proposal.settings, made.proposal.is_port) == (None, True)
     assert recorded(path, Spec(port=True), settings={}, h=H, mel=MEL).finish(root=path.parent).notes == ()
     told = recorded(path, Spec(port=True), settings={"seed": 2}, h=H, mel=MEL).finish(root=path.parent)
     assert not told.passed
@@ -262,7 +279,12 @@ def test_a_port_need_not_know_the_settings(path):
     assert not any(label == "settings" for label, _ in told.notes)
     owner = recorded(path, settings={}, h=H, mel=MEL)
     assert not owner.finish(root=path.parent).passed
-    assert owner.proposal.settings == {}
+    assert (owner.proposal.settings, owner.proposal.is_port) == ({}, False)
+    write_golden(path, [stage("h", H)], settings={}, provenance={"packages": {"numpy": "1.0"}})
+    port = recorded(path, Spec(port=True), settings={}, h=H * 2).finish(root=path.parent)
+    assert [label for label, _ in port.notes] == ["golden made with"]
+    assert recorded(path, settings={}, h=H).finish(root=path.parent).notes == ()
+    assert recorded(path, settings={"seed": 1}, h=H).finish(root=path.parent).notes != ()
 
 
 def test_a_passing_test_says_which_variant_it_used(path):
@@ -282,3 +304,30 @@ def test_a_stage_is_of_the_kind_that_the_golden_declares(path):
     assert made.kind(StageMeta("ids", "tensor")) == "tensor"
     assert made.kind(StageMeta("mel")) is None
     assert made.kind(StageMeta("new")) is None
+
+
+def said_of(path, *stages, spec=None, **more):
+    """Record arrays with the golden's settings, and say why they cannot become the golden."""
+    made = recording(path, spec, **more)
+    for one in stages:
+        made.take(one, {})
+    return made.refusal()
+
+
+def test_audio_that_has_lost_its_words_becomes_no_golden_unasked(path):
+    """Of all stages that fail, and only where nobody said that it need not be speech."""
+    speech, rate = soundfile.read(SPEECH, dtype="float32")
+    frames = speech[: speech.size // 1280 * 1280].reshape(-1, 1280)
+    garbled = np.random.default_rng(1).permutation(frames).reshape(-1)
+    old, lost, quiet = (
+        stage("wave", audio, "waveform", axes="T", sample_rate=rate)
+        for audio in (speech[: garbled.size], garbled, speech[: garbled.size] * 0.9)
+    )
+    write_golden(path, [stage("h", H), old], settings={}, provenance={})
+    changed = stage("h", H * 2)
+    said = said_of(path, changed, lost)
+    assert said.startswith("stage 'wave': ")
+    assert said.endswith("; if it need not be speech: words='any' in the mark or record")
+    assert said_of(path, changed, lost, force=True) is None
+    assert said_of(path, changed, lost, spec=Spec(layers=({"words": "any"},))) is None
+    assert said_of(path, changed, quiet) is None
