@@ -333,3 +333,5 @@ def test_audio_that_has_lost_its_words_becomes_no_golden_unasked(path):
     assert said_of(path, changed, quiet) is None
     write_golden(path, [stage("wave", H, "waveform")], settings={}, provenance={})
     assert said_of(path, stage("wave", H * 2, "waveform")) is None  # without its rate it cannot be listened to
+    new = stage("new", garbled, "waveform", axes="T", sample_rate=rate)
+    assert said_of(path, new) is None  # there is nothing whose words it could have lost
