@@ -187,7 +187,24 @@ def _judged(result: StageResult) -> StageResult:
     result = replace(result, criteria=tuple(criteria), reason=result.reason or problem)
     if result.verdict == FAIL or any(not one.passed and one.value is not None for one in criteria):
         return replace(result, verdict=FAIL)
-    return replace(result, verdict=NOT_MEASURED) if problem is not None else result
+    if problem is not None:
+        return replace(result, verdict=NOT_MEASURED)
+    why = _unknown_words(result, audio)
+    return result if why is None else _unmeasured(result, None, why)
+
+
+def _unknown_words(result: StageResult, audio: Heard) -> str | None:
+    """Say why nobody knows whether a waveform that passes has its words, None where it is known or it has none."""
+    from pytest_audioparity.comparison.windows import WINDOW_SECONDS
+
+    numbers, rate = result.comparison, result.meta.sample_rate
+    if result.tolerance.words != "kept" or audio.unjudged is None or numbers is None or rate is None:
+        return None
+    # What is silent as a whole, or shorter than a word, says nothing.
+    if not (numbers.expected.std or numbers.expected.mean) or numbers.size < WINDOW_SECONDS * rate * audio.channels:
+        return None
+    label, found = audio.unjudged
+    return f"{label}: {found.not_measured['estoi']}" if label else found.not_measured["estoi"]
 
 
 def _unmeasured(result: StageResult, keyword: str | None, reason: str) -> StageResult:

@@ -102,6 +102,29 @@ class TestPassing:
         assert "words" not in dict(criteria(result))
 
     @pytest.mark.parametrize(
+        ("expected", "axes", "verdict"),
+        [
+            (NOISE[:4000], None, NOT_MEASURED),
+            (NOISE[:3999], None, PASS),  # shorter than a word
+            (NOISE[:7998].reshape(2, -1), "CT", PASS),
+            (NOISE[:8000].reshape(2, -1), "CT", NOT_MEASURED),
+        ],
+        ids=["a word", "less", "less, in two channels", "a word in two channels"],
+    )
+    def test_where_nobody_knows_whether_words_are_kept_no_tolerance_accepts_it(self, ears, expected, axes, verdict):
+        ears.verdict, ears.values["estoi"] = "not_measured", None
+        result = check(expected, -expected, axes=axes, **LOOSE)
+        assert result.verdict == verdict
+        if verdict == NOT_MEASURED:
+            where = "C=0: " if axes else ""
+            assert result.reason.startswith(f"words: the error is large enough to lose some; {where}too short; if it")
+        assert check(expected, -expected, axes=axes, words="any", **LOOSE).verdict == PASS
+
+    def test_where_nothing_was_to_be_heard_no_words_are_missed(self, ears):
+        ears.verdict, ears.values["estoi"] = "not_measured", None
+        assert check(NOISE * 0, NOISE * 1e-4, tol_db=None, tol_peak_db=None, atol=1e-3).verdict == PASS
+
+    @pytest.mark.parametrize(
         ("asked", "pesq"), [("min_stoi", False), ("min_estoi", False), ("min_pesq_wb", True), ("min_pesq_nb", True)]
     )
     def test_pesq_is_computed_where_it_is_asked_for(self, ears, asked, pesq):

@@ -11,7 +11,7 @@ from pytest_audioparity.audio.records import LOST, OK, severity
 from pytest_audioparity.audio.scoring import score
 from pytest_audioparity.errors import StageError
 from pytest_audioparity.golden.provenance import our_own
-from pytest_audioparity.records import shape_text
+from pytest_audioparity.records import NOT_MEASURED, shape_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +44,11 @@ class Heard:
     def lost(self) -> int:
         """How many channels lost words, or have others."""
         return sum(result.verdict in LOST for result in self.scores.values())
+
+    @property
+    def unjudged(self) -> tuple[str, Score] | None:
+        """The first channel of which nobody knows whether it has its words, and its score; None where there is none."""
+        return next(((label, one) for label, one in self.scores.items() if one.verdict == NOT_MEASURED), None)
 
     def lowest(self, name: str) -> tuple[str, Measure]:
         """Return the channel where a number is lowest, one where it could not be measured before all others."""

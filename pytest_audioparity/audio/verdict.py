@@ -87,8 +87,11 @@ def judge(evidence: Evidence) -> tuple[AudioVerdict, tuple[Finding, ...]]:
     """Return the verdict and the findings, what decided first."""
     findings = tuple(_findings(evidence))
     kept = evidence.si_sdr is not None and evidence.si_sdr >= KEPT_SI_SDR_DB
-    # What can stand first among the findings has a verdict's name.
-    verdict = findings[0].code if findings else OK if evidence.estoi is not None or kept else NOT_MEASURED
+    # What can stand first among the findings has a verdict's name. All but silence are named of audio that has its
+    # words: where nobody knows whether it does, a finding of its sound must not stand for them.
+    verdict = findings[0].code if findings else OK
+    if verdict != SILENT and evidence.estoi is None and not kept:
+        verdict = NOT_MEASURED
     return cast("AudioVerdict", verdict), findings
 
 

@@ -189,6 +189,17 @@ def test_what_is_too_short_is_not_measured_with_its_reason(speech, samples):
     assert result.pesq_wb is None or samples > 4000
 
 
+@pytest.mark.parametrize("change", [lambda y: y, lambda y: y * 0.5, lambda y: np.clip(y, -0.02, 0.02)])
+def test_the_sound_of_what_is_too_short_for_estoi_does_not_stand_for_its_words(speech, change):
+    """A third of a second of other speech is not merely degraded, clipped or softer: its words are unknown."""
+    word, other = speech[8000:13_300], speech[30_000:35_300]
+    result = score(word, change(other), sample_rate=16_000, pesq=False)
+    assert result.estoi is None
+    assert result.findings
+    assert result.verdict == "not_measured"
+    assert score(word, word / 2, sample_rate=16_000, pesq=False).verdict == "level_changed"
+
+
 def test_a_silent_reference_says_nothing_about_words(speech):
     result = score(np.zeros(16_000), speech[:16_000], sample_rate=16_000)
     assert result.verdict == "not_measured"
@@ -238,7 +249,7 @@ def test_a_crash_of_the_c_code_is_a_missing_number_and_the_next_clip_is_scored(s
     process.kill()
     process.wait()
     broken = score(speech, speech, sample_rate=16_000)
-    assert "ended its process" in broken.not_measured["pesq_wb"] or broken.pesq_wb is not None
+    assert broken.pesq_wb is not None or "ended its process" in broken.not_measured["pesq_wb"]
     assert broken.verdict == "ok"
     assert score(speech, speech, sample_rate=16_000).pesq_wb == pytest.approx(4.64, abs=0.01)
 
