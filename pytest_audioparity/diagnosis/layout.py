@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_audioparity.diagnosis.channels import are_mixed
 from pytest_audioparity.diagnosis.explanation import Explanation
 from pytest_audioparity.diagnosis.problem import Problem, rows_of
 from pytest_audioparity.golden.provenance import our_own
@@ -175,7 +176,7 @@ def _permuted(problem: Problem, axis: int) -> Iterator[Explanation]:
         return
     order = _partners(rows_e, rows_a) if rows_e.shape[1] >= 4 else _ranks(problem, axis)
     moved = 0 if order is None else int((order != np.arange(n)).sum())
-    if order is None or moved == 0:
+    if order is None or moved == 0 or are_mixed(rows_e, rows_a, order):
         return
     label = problem.labels[axis]
     blocks = _as_blocks(order)
