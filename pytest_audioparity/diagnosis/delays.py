@@ -9,7 +9,8 @@ import numpy as np
 
 from pytest_audioparity.diagnosis.explanation import COVERED, PARTIAL, Explanation
 from pytest_audioparity.diagnosis.problem import Problem, product, rows_of
-from pytest_audioparity.diagnosis.timing import HALF, best_lag, overlap, sinc, spoken
+from pytest_audioparity.diagnosis.stretches import HALF, sinc
+from pytest_audioparity.diagnosis.timing import best_lag, overlap, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

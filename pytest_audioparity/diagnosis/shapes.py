@@ -10,7 +10,8 @@ import numpy as np
 
 from pytest_audioparity.diagnosis.layout import permuted_axes, reshaped
 from pytest_audioparity.diagnosis.problem import Problem, restate, rows_of, squared
-from pytest_audioparity.diagnosis.timing import best_lag, follow, near, overlap, stretched
+from pytest_audioparity.diagnosis.stretches import stretched
+from pytest_audioparity.diagnosis.timing import best_lag, follow, near, overlap
 from pytest_audioparity.records import Finding, StageMeta
 
 if TYPE_CHECKING:

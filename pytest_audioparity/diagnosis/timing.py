@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.diagnosis.explanation import Explanation
-from pytest_audioparity.diagnosis.problem import Problem, product, rows_of
+from pytest_audioparity.diagnosis.problem import Problem, rows_of
+from pytest_audioparity.diagnosis.stretches import stretched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     Array = np.ndarray[Any, Any]
 
-RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 # Values that have to agree before a new lag is believed, fewer in a short stage, and how much more than the distance
 # that counts as none they have to vary: silence agrees with all silence.
 _RUN_VALUES, _FEWEST_VALUES = 64, 16
@@ -26,15 +26,6 @@ _VARIED = 8.0
 _RELATIVE = 2e-3
 _MOST_PIECES = 64
 _START = 0.03
-# The part of a signal on which stretches are tried, in frames; over it a stretch of 1 % moves by tens of frames.
-_STRETCHED = 6000
-_COLUMNS = 32
-# Frames that tell a stretch by a few percent from a shift.
-_FRAMES = 48
-# Linear interpolation of the right stretch leaves less of the signal than this.
-_MISFIT = 0.5
-# Samples on either side that a place between two of them is read from.
-HALF = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,67 +221,3 @@ def _found(window: Array, wanted: Array, near: float) -> Array:
             break
         places = places[((window[places + frame] - wanted[frame]) ** 2).mean(axis=1) <= within]
     return places
-
-
-def stretched(problem: Problem, e: Array, a: Array, axis: int) -> Iterator[Explanation]:
-    """Yield sample_rate: actual is expected, played at the ratio of two familiar rates."""
-    if len(e) < _FRAMES:
-        return
-    columns = slice(None, None, max(1, e.shape[1] // _COLUMNS))
-    short_e, short_a = e[: 2 * _STRETCHED, columns], a[:_STRETCHED, columns]
-    ratios = {x / y: (x, y) for x in RATES for y in RATES if x != y and 0.3 < x / y < 3.4}
-    scored = sorted((_misfit(short_e, short_a, ratio), ratio) for ratio in ratios)
-    for misfit, ratio in scored[:2]:
-        if misfit > _MISFIT:
-            break
-        rates = ratios[ratio]
-        n = min(len(a), int((len(e) - 1) / ratio))
-        if n < _FRAMES // 2:
-            continue
-        predicted = _resampled(e, ratio, n)
-        label = problem.labels[axis]
-        message = (
-            f"actual is expected with time along {label} run {ratio:.6g} times as fast, the ratio of {rates[0]} to "
-            f"{rates[1]} Hz; check the sample rate that the input or a resampler is told"
-        )
-        detail = {"axis": label, "ratio": ratio, "rates": list(rates)}
-        yield Explanation("sample_rate", message, 1, predicted, a[:n], detail)
-
-
-def _misfit(e: Array, a: Array, ratio: float) -> float:
-    """Return the share of actual's energy that expected, stretched, does not explain; linear interpolation will do."""
-    n = min(len(a), int((len(e) - 1) / ratio))
-    if n < _FRAMES // 2:
-        return 1.0
-    predicted = _linear(e, np.arange(n) * ratio)
-    p, q = predicted - predicted.mean(axis=0), a[:n] - a[:n].mean(axis=0)
-    power = product(p, p) * product(q, q)
-    return 1.0 - abs(product(p, q)) / math.sqrt(power) if power > 0 else 1.0
-
-
-def _resampled(e: Array, ratio: float, n: int) -> Array:
-    """Return expected read at every ratio-th place, with a windowed sinc that keeps what both rates can carry."""
-    at = np.arange(n) * ratio
-    first = np.floor(at).astype(int) - HALF + 1
-    places = first[:, None] + np.arange(2 * HALF)
-    weights = sinc(at[:, None] - places, min(1.0, 1.0 / ratio))
-    padded = np.clip(places, 0, len(e) - 1)
-    if e.shape[1] == 1:
-        single: Array = (weights * e[padded, 0]).sum(axis=1, keepdims=True)
-        return single
-    result: Array = np.einsum("nk,nkd->nd", weights, e[padded]) if n * e.shape[1] * 48 < 5e7 else _linear(e, at)
-    return result
-
-
-def sinc(distance: Array, band: float = 1.0) -> Array:
-    """Return the weights of samples at a distance from where a signal is read: a sinc of that band, windowed."""
-    window = 0.5 * (1 + np.cos(np.clip(np.pi * distance / HALF, -np.pi, np.pi)))
-    weights: Array = band * np.sinc(band * distance) * window
-    return weights
-
-
-def _linear(e: Array, at: Array) -> Array:
-    left = at.astype(int)
-    part = (at - left)[:, None]
-    between: Array = e[left] * (1 - part) + e[np.minimum(left + 1, len(e) - 1)] * part
-    return between
