@@ -8,6 +8,7 @@ import numpy as np
 
 from pytest_audioparity.diagnosis.explanation import Explanation
 from pytest_audioparity.diagnosis.margins import held_by
+from pytest_audioparity.diagnosis.problem import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,9 @@ def diverges(problem: Problem, margin: Margin) -> Iterator[Explanation]:
         return
     if float(margin.signal[:start].sum()) < 0.003 * float(margin.signal.sum()) or _is_gradual(margin, start):
         return
+    before = rows_of(problem.expected, problem.labels.index(margin.label))[:start]
+    if not problem.is_codes and np.ptp(before) == 0:
+        return  # one value throughout, as the floor of a log-mel: silence agrees with all silence
     rate = problem.meta.sample_rate if problem.meta.kind == "waveform" else problem.meta.frame_rate
     at = problem.at(margin.label, start)
     seconds = f" ({at / rate:.3f} s)" if rate and margin.label == "T" else ""

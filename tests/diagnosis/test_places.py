@@ -47,6 +47,25 @@ def test_rounding_that_leaves_the_first_values_is_no_divergence(seed):
     assert finding.detail["from"] == 40
 
 
+@pytest.mark.parametrize("quiet", [1, 30])
+def test_silence_in_front_is_no_time_from_which_on_it_differs(quiet):
+    """Both are at the floor of a log-mel, and agree whatever is wrong; where there is a sound, it means something."""
+    rng = np.random.default_rng(0)
+    mel = rng.standard_normal((80, 200)) - 4.0
+    wrong = np.where(np.arange(200) < quiet, mel, rng.standard_normal((80, 200)) - 4.0)
+    mel[:, :quiet] = wrong[:, :quiet] = -11.5
+    spoken = np.where(np.arange(200) < 30, mel + rng.standard_normal((80, 200)), wrong)
+    meta = {"kind": "log_spectrum", "unit": "ln", "axes": "CT"}
+
+    def codes(e, a):
+        return [finding.code for finding in compare(e, a, tol_db=0.01, **meta).findings]
+
+    assert "diverges_from" not in codes(mel, wrong)
+    mel[:, :30] = spoken[:, :30]
+    assert "diverges_from" in codes(mel, spoken)
+
+
+
 def test_errors_in_proportion_are_no_spikes_where_few_values_are_large():
     """Nearly all of the squared error of probabilities is in the few that are not nearly 0."""
     rng = np.random.default_rng(3)
