@@ -65,7 +65,6 @@ def test_silence_in_front_is_no_time_from_which_on_it_differs(quiet):
     assert "diverges_from" in codes(mel, spoken)
 
 
-
 def test_errors_in_proportion_are_no_spikes_where_few_values_are_large():
     """Nearly all of the squared error of probabilities is in the few that are not nearly 0."""
     rng = np.random.default_rng(3)
