@@ -521,7 +521,8 @@ def test_subtests_of_pytest_and_unittest(project, kind, flags):
     assert len(project.goldens()) == 1
 
 
-@pytest.mark.parametrize("kind", ["subtests", "subTest"] if hasattr(pytest, "Subtests") else ["subTest"])
+@pytest.mark.skipif(not hasattr(pytest, "Subtests"), reason="before version 9 a skipped subTest skips the whole test")
+@pytest.mark.parametrize("kind", ["subtests", "subTest"])
 def test_a_skipped_subtest_takes_no_stage_out_of_the_golden(project, kind):
     """What it would have recorded is not there, which says nothing of the model; all else is updated."""
     sources = {
