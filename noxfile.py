@@ -131,7 +131,9 @@ def run_pytest(session: nox.Session, *tests: str) -> None:
 def tests(session: nox.Session) -> None:
     """Run all tests but those that need torch or a browser, with the newest packages."""
     install(session, "test", "docs", extras=("pesq",))
-    run_pytest(session, *PARALLEL, "--ignore-glob=*/test_browser*.py", "tests")
+    # Pages are built, and print the digits, of packages whose newest versions are not made for Python 3.10.
+    left_out = ("--ignore=tests/docs",) if session.python == "3.10" else ()
+    run_pytest(session, *PARALLEL, "--ignore-glob=*/test_browser*.py", *left_out, "tests")
 
 
 # The oldest numpy that we take has no wheels for newer Pythons.
