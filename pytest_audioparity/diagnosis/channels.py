@@ -194,10 +194,13 @@ def are_mixed(rows_e: Array, rows_a: Array, order: Array) -> bool:
     rows_e, rows_a = (rows - rows.mean(axis=1, keepdims=True) for rows in (rows_e, rows_a))
     for at in moved[:: max(1, moved.size // _ROWS)].tolist():
         row, partner = rows_a[at], order[at]
-        for rows in (rows_e[partner : partner + 1], rows_e[max(0, partner - 1) : partner + 2]):
-            left = row - np.linalg.lstsq(rows.T, row, rcond=None)[0] @ rows
-            # Every number that is fitted takes one of the values that are free.
-            power = float(np.sum(np.abs(left) ** 2)) / (columns - 1 - len(rows))
-            single, mixed = (single + power, mixed) if len(rows) == 1 else (single, mixed + power)
+        single += _left_by(rows_e[partner : partner + 1], row)
+        mixed += _left_by(rows_e[max(0, partner - 1) : partner + 2], row)
         total += float(np.sum(np.abs(row) ** 2)) / columns
     return single > _EXACT * total and mixed < _MIXED * single
+
+
+def _left_by(rows: Array, row: Array) -> float:
+    """Return the variance that other rows leave of one; every number that is fitted takes one of its free values."""
+    left = row - np.linalg.lstsq(rows.T, row, rcond=None)[0] @ rows
+    return float(np.sum(np.abs(left) ** 2)) / (row.size - 1 - len(rows))

@@ -111,7 +111,7 @@ def _own_step(a: Array, e: Array) -> float:
         if np.any(numbers):
             step = float(near @ numbers) / float(numbers @ numbers)
     rows_a, rows_e = a.reshape(1, -1), e.reshape(1, -1)
-    fits = _fits(rows_a, rows_e, _farthest(rows_a, rows_e), np.array([step]), np.zeros(1))
+    fits = _fits(rows_a, rows_e, np.ones(1, bool), _farthest(rows_a, rows_e), np.array([step]), np.zeros(1))
     return step if fits[0] else math.nan
 
 
@@ -131,8 +131,7 @@ def _steps(rows_a: Array, rows_e: Array) -> Array:
     tried = [(largest / count, np.zeros_like(low)) for count in _COUNTS] + [(span / count, low) for count in _RANGES]
     for step, start in tried:
         # Where the first of them fits, the others are not asked.
-        open_ = np.flatnonzero(np.isnan(steps) & (span > 0))
-        fits = open_[_fits(rows_a[open_], rows_e[open_], farthest[open_], step[open_], start[open_])]
+        fits = _fits(rows_a, rows_e, np.isnan(steps) & (span > 0), farthest, step, start)
         steps[fits] = step[fits]
     return steps
 
@@ -143,9 +142,9 @@ def _farthest(rows_a: Array, rows_e: Array) -> Array:
     return farthest
 
 
-def _fits(rows_a: Array, rows_e: Array, farthest: Array, step: Array, start: Array) -> Array:
-    """Return per row whether most differences are within a step, actual is on the grid, and expected off it."""
-    fits: Array = farthest <= _HALF * step
+def _fits(rows_a: Array, rows_e: Array, asked: Array, farthest: Array, step: Array, start: Array) -> Array:
+    """Return which rows asked for are mostly off by a step at most, with actual on the grid and expected off it."""
+    fits: Array = asked & (farthest <= _HALF * step)
     near = np.flatnonzero(fits)
     if not near.size:
         return fits
