@@ -61,15 +61,16 @@ def _fits(problem: Problem, rows_e: Array, rows_a: Array, side: int) -> Iterator
         yield Explanation("filtered", message, h.size, predicted.T, target.T, detail, left)
 
 
-def _filter(source: Array, target: Array, side: int) -> Array | None:
-    """Return the least-squares filter h[-side..side] from one signal to another, by their correlations."""
-    taps = 2 * side + 1
+def _filter(source: Array, target: Array, reach: int) -> Array | None:
+    """Return the least-squares filter h[-reach..reach] from one signal to another, by their correlations."""
+    taps = 2 * reach + 1
     frames = source.shape[1]
     size = 1 << (frames + taps).bit_length()
-    spectrum_s, spectrum_t = np.fft.rfft(source, size), np.fft.rfft(target, size)
+    # Around the means, since beyond the ends stand zeros.
+    spectrum_s, spectrum_t = (np.fft.rfft(side - side.mean(axis=1, keepdims=True), size) for side in (source, target))
     auto = np.fft.irfft((np.abs(spectrum_s) ** 2).sum(axis=0), size)[:taps]
     cross = np.fft.irfft((spectrum_t * np.conj(spectrum_s)).sum(axis=0), size)
-    right = np.concatenate([cross[-side:], cross[: side + 1]])
+    right = np.concatenate([cross[-reach:], cross[: reach + 1]])
     if not auto[0] > 0:
         return None
     gram = auto[np.abs(np.subtract.outer(np.arange(taps), np.arange(taps)))]
