@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_audioparity.diagnosis.explanation import Explanation
-from pytest_audioparity.diagnosis.problem import rows_of
+from pytest_audioparity.diagnosis.problem import SAMPLE, hashed, rows_of
 
 if TYPE_CHECKING:
     from pytest_audioparity.diagnosis.problem import Problem
@@ -23,6 +24,8 @@ CLEANER = 0.05
 # normal noise, one square in ten thousand is 15 times their mean, and that twentieth may be half of it.
 _VALUES = 32
 _ABOVE = 50.0
+# Beyond this length, an axis is looked at where the sample is, and not from end to end.
+_LONGEST = 1 << 19
 # Rounding of values near zero is that of the sums they came from, about as large as for this share of the mean power.
 _QUIET = 0.1
 
@@ -34,14 +37,24 @@ class Margin:
     Attributes
     ----------
     label : the axis
+    expected : its values at each index in a row, or some of them
     error, signal : of each index: the sum of squares
     wrong : which indices differ by more than is allowed, and than rounding
+    start : the index in the whole stage of the first
+    length : of the axis in the whole stage
     """
 
     label: str
+    expected: Array
     error: Array
     signal: Array
     wrong: Array
+    start: int
+    length: int
+
+    def at(self, index: int) -> int:
+        """Return the index in the whole stage."""
+        return self.start + int(index)
 
     @property
     def total(self) -> float:
@@ -58,22 +71,45 @@ class Margin:
 
 
 def margin_of(problem: Problem, axis: int) -> Margin:
-    """Return the sums along an axis.
-
-    Parameters
-    ----------
-    problem : the two sides
-    axis : of more than two elements
-    """
+    """Return the sums along an axis of more than two elements, in what is looked at."""
     e, a = (rows_of(side, axis) for side in (problem.expected, problem.actual))
-    error = ((a - e) ** 2).sum(axis=1)
-    if problem.meta.kind in ("log_spectrum", "codes"):
-        signal = np.ones(len(e))
-    else:
-        signal = ((e**2).sum(axis=1) + (a**2).sum(axis=1)) / 2
+    label = problem.labels[axis]
+    return _margin(problem, label, e, a, problem.at(label, 0), problem.length(label, len(e)))
+
+
+def margin_from_end_to_end(problem: Problem, axis: int) -> Margin:
+    """Return the sums along the whole of an axis of which the sample is a part, of some indices of the others."""
+    if problem.whole is None or problem.shape[axis] > _LONGEST or problem.labels[axis] not in problem.origin:
+        return margin_of(problem, axis)
+    excess = math.prod(problem.shape) / max(SAMPLE, problem.shape[axis])
+    steps = [slice(None)] * len(problem.shape)
+    for other in sorted(set(range(len(steps))) - {axis}, key=lambda i: -problem.shape[i]):
+        step = min(problem.shape[other], max(1, math.ceil(excess)))
+        steps[other] = slice(None, None, step)
+        excess /= step
+    sides = (side[tuple(steps)] for side in (problem.whole.expected, problem.whole.actual))
+    wide = (hashed(side) if problem.is_codes else np.asarray(side, np.float64) for side in sides)
+    e, a = (rows_of(side, axis) for side in wide)
+    margin = _margin(problem, problem.labels[axis], e, a, 0, len(e))
+    if margin.total == 0:  # single elements, which are not among these
+        return margin_of(problem, axis)
+    # As much error as the sample has, so that shares of it are those of its problem.
+    return replace(margin, error=margin.error * (problem.error / margin.total))
+
+
+def _margin(problem: Problem, label: str, e: Array, a: Array, start: int, length: int) -> Margin:
+    error = _energies(a - e)
+    is_loud = problem.meta.kind not in ("log_spectrum", "codes")
+    signal = (_energies(e) + _energies(a)) / 2 if is_loud else np.ones(len(e))
     allowed = problem.allowed if not problem.is_codes else 1e-6
-    limit = min(allowed**2, problem.error / problem.size / 4) * e.shape[1]
-    return Margin(problem.labels[axis], error, signal, _wrong(error, signal, limit, e.shape[1]))
+    limit = min(allowed**2, float(error.sum()) / e.size / 4) * e.shape[1]
+    return Margin(label, e, error, signal, _wrong(error, signal, limit, e.shape[1]), start, length)
+
+
+def _energies(rows: Array) -> Array:
+    """Return the sum of squares of each row, without a copy of them."""
+    sums: Array = np.einsum("ij,ij->i", rows, rows)
+    return sums
 
 
 def _wrong(error: Array, signal: Array, limit: float, values: int) -> Array:
@@ -129,5 +165,5 @@ def held_by(
 ) -> Explanation:
     """Return the explanation that chosen indices of an axis hold the error; it costs as many numbers as they are."""
     left = float(margin.error[~chosen].sum())
-    count = int(chosen.sum()) * (problem.size // chosen.size)
+    count = round(float(chosen.mean()) * problem.size)
     return Explanation(code, message, count, problem.expected, problem.actual, {"axis": margin.label, **detail}, left)

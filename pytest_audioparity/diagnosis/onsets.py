@@ -8,7 +8,6 @@ import numpy as np
 
 from pytest_audioparity.diagnosis.explanation import Explanation
 from pytest_audioparity.diagnosis.margins import held_by
-from pytest_audioparity.diagnosis.problem import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,8 +18,13 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 
-# Rounding leaves many values as they were. How seldom it must leave so many in front, for them to mean something.
+# Rounding leaves many values as they were, and so does what is wrong at times. How seldom it must leave so many in
+# front, for them to mean something.
 _CHANCE = 0.001
+# Of codes, which may agree for a while by chance, what came before must be no less of all.
+_FEW_CODES = 0.003
+# 10 dB below the rest, a distortion that grows with the cube of the signal is 20 dB less of it: not clean.
+_LOUD = 0.1
 
 
 def diverges(problem: Problem, margin: Margin) -> Iterator[Explanation]:
@@ -34,16 +38,13 @@ def diverges(problem: Problem, margin: Margin) -> Iterator[Explanation]:
     after = margin.signal[start:] > 0.01 * margin.signal[start:].mean()
     if margin.wrong[start:][after].mean() < 0.5 or not margin.holds(chosen):
         return
-    kept = float((margin.error[start:][after] == 0).mean())
+    kept = float((margin.error[start:][after] <= margin.error[:start].max()).mean())
     if not problem.is_codes and kept**start > _CHANCE:
         return
-    if float(margin.signal[:start].sum()) < 0.003 * float(margin.signal.sum()) or _is_gradual(margin, start):
+    if _is_silent(problem, margin, start) or _is_gradual(margin, start) or _ends_clean(margin, start):
         return
-    before = rows_of(problem.expected, problem.labels.index(margin.label))[:start]
-    if not problem.is_codes and np.ptp(before) == 0:
-        return  # one value throughout, as the floor of a log-mel: silence agrees with all silence
     rate = problem.meta.sample_rate if problem.meta.kind == "waveform" else problem.meta.frame_rate
-    at = problem.at(margin.label, start)
+    at = margin.at(start)
     seconds = f" ({at / rate:.3f} s)" if rate and margin.label == "T" else ""
     message = (
         f"actual equals expected up to {margin.label}={at}{seconds} and differs from there on; check state that is "
@@ -52,13 +53,50 @@ def diverges(problem: Problem, margin: Margin) -> Iterator[Explanation]:
     yield held_by(problem, "diverges_from", message, {"from": at}, margin, chosen)
 
 
+def _is_silent(problem: Problem, margin: Margin, start: int) -> bool:
+    """Whether what came before is so quiet that it is right whatever is wrong with louder signals.
+
+    It is not where later places that are no louder are wrong.
+    """
+    if problem.is_codes:
+        return start < _FEW_CODES * margin.wrong.size
+    if np.ptp(margin.expected[:start]) == 0:
+        return True  # one value throughout, as the floor of a log-mel: silence agrees with all silence
+    if problem.meta.kind == "log_spectrum":
+        return False
+    power = (margin.expected**2).mean(axis=1)
+    width = min(start, power.size - start)
+    loudness, wrong = (_over(side, width) for side in (power[start:], margin.wrong[start:]))
+    before = float(power[:start].mean())
+    quiet = loudness <= before
+    if not quiet.any():
+        return before < _LOUD * float(power[start:].mean())
+    return float(wrong[quiet].mean()) < 0.5
+
+
+def _over(side: Array, width: int) -> Array:
+    """Return the mean over every stretch of a width."""
+    sums = np.cumsum(np.r_[0.0, side])
+    means: Array = (sums[width:] - sums[:-width]) / width
+    return means
+
+
+def _ends_clean(margin: Margin, start: int) -> bool:
+    """Whether as much is right at the end as at the start, as where the ends are left out of a filter."""
+    end = slice(-min(start, margin.wrong.size - start), None)
+    is_loud = bool(margin.signal[end].mean() >= margin.signal[:start].mean())
+    return is_loud and not margin.wrong[end].any()
+
+
 def _is_gradual(margin: Margin, start: int) -> bool:
-    """Whether the error starts far below what it is on average from there on."""
-    rest = margin.error.size - start
-    soon = slice(start, start + max(1, rest // 16))
-    error, signal = float(margin.error[soon].sum()), float(margin.signal[soon].sum())
-    later = float(margin.error[start:].sum()) / max(float(margin.signal[start:].sum()), 1e-300)
-    return rest >= 32 and signal > 0 and error / signal < 0.02 * later
+    """Whether the error starts far below what it is on average from there on, as it is or beside the signal."""
+    error, signal = margin.error[start:], margin.signal[start:]
+    soon = slice(0, max(1, error.size // 16))
+    first, loud = float(error[soon].sum()), float(signal[soon].sum())
+    if error.size < 32 or loud <= 0:
+        return False
+    beside = first / loud < 0.02 * float(error.sum()) / max(float(signal.sum()), 1e-300)
+    return beside or float(error[soon].mean()) < 0.02 * float(error.mean())
 
 
 def drift(problem: Problem, margin: Margin) -> Iterator[Explanation]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.diagnosis.explanation import COMPLETE, Explanation
-from pytest_audioparity.diagnosis.margins import CLEANER, SHARE, held_by, margin_of
+from pytest_audioparity.diagnosis.margins import CLEANER, SHARE, held_by, margin_from_end_to_end, margin_of
 from pytest_audioparity.diagnosis.onsets import diverges, drift
 from pytest_audioparity.diagnosis.problem import Problem, energy, product, rows_of
 
@@ -33,19 +33,19 @@ _DENSE = 0.2
 def find(problem: Problem) -> Iterator[Explanation]:
     """Yield the places that hold the error: those that say most first."""
     margins = {axis: margin_of(problem, axis) for axis, n in enumerate(problem.expected.shape) if n > 2}
-    time = [axis for axis in problem.time_axes if axis in margins]
-    for axis in time:
-        yield from _edges(problem, margins[axis])
+    time = {axis: margin_from_end_to_end(problem, axis) for axis in problem.time_axes if axis in margins}
+    for margin in time.values():
+        yield from _edges(problem, margin)
     for axis, margin in margins.items():
         if problem.labels[axis] != "T":
             yield from _channels(problem, margin)
     for axis in time:
         yield from _seams(problem, margins[axis])
         yield from _frozen(problem, axis, margins[axis])
-        yield from diverges(problem, margins[axis])
+        yield from diverges(problem, time[axis])
     yield from _spikes(problem)
-    for axis in time:
-        yield from drift(problem, margins[axis])
+    for margin in time.values():
+        yield from drift(problem, margin)
 
 
 def best(problem: Problem) -> Explanation | None:
@@ -132,8 +132,7 @@ def _edges(problem: Problem, margin: Margin) -> Iterator[Explanation]:
     # A wrong end is an edge only if it is short; a long one is where things went wrong and stayed so.
     if first + last == 0 or first > max(_EDGE * n, min(4, n // 3)) or last > max(_LAST * n, min(4, n // 3)):
         return
-    start, whole = problem.at(margin.label, 0), problem.whole(margin.label, n)
-    if (first and start) or (last and start + n < whole):
+    if (first and margin.start) or (last and margin.start + n < margin.length):
         return  # the ends of a part are not those of the stage
     chosen = np.ones(n, bool)
     chosen[first : n - last] = False
@@ -141,8 +140,8 @@ def _edges(problem: Problem, margin: Margin) -> Iterator[Explanation]:
         return
     parts = [f"the {word} {count}" for word, count in (("first", first), ("last", last)) if count]
     message = (
-        f"only {' and '.join(parts)} of {whole} along {margin.label} differ; check padding (zero, reflect, replicate), "
-        f"centring, and causal against symmetric convolution{_BEFORE if not last else ''}"
+        f"only {' and '.join(parts)} of {margin.length} along {margin.label} differ; check padding (zero, reflect, "
+        f"replicate), centring, and causal against symmetric convolution{_BEFORE if not last else ''}"
     )
     yield held_by(problem, "edges", message, {"first": first, "last": last}, margin, chosen)
 
@@ -154,9 +153,9 @@ def _channels(problem: Problem, margin: Margin) -> Iterator[Explanation]:
         return
     if n == problem.size and margin.label != "C":
         return  # of a vector without channels these are single elements
-    indices = [problem.at(margin.label, i) for i in wrong[:256]]
+    indices = [margin.at(i) for i in wrong[:256]]
     shown = ", ".join(map(str, indices[:8])) + (" ..." if wrong.size > 8 else "")
-    whole = f"{problem.whole(margin.label, n)} along {margin.label}"
+    whole = f"{margin.length} along {margin.label}"
     place = (
         f"index {shown} of {whole} differs" if wrong.size == 1 else f"{wrong.size} of {whole} differ (indices {shown})"
     )
@@ -192,7 +191,7 @@ def _seams(problem: Problem, margin: Margin) -> Iterator[Explanation]:
     chosen = ((np.arange(n) - phase) % period) < width
     if not margin.holds(chosen):
         return
-    at = problem.at(margin.label, phase)
+    at = margin.at(phase)
     message = (
         f"errors repeat every {period} frames along {margin.label}, {width} wide, from {margin.label}={at} on; "
         "check chunk boundaries: overlap, context that is too short, and state that is not carried over"
@@ -243,7 +242,7 @@ def _frozen(problem: Problem, axis: int, margin: Margin) -> Iterator[Explanation
         missed += float(((a[first : first + count] - e[first : first + count]) ** 2).sum())
     if held > 0.02 * missed:
         return
-    at = [problem.at(margin.label, run[0]) for run in runs[:256]]
+    at = [margin.at(run[0]) for run in runs[:256]]
     frames = f"{runs[0].size} frame{'s' if runs[0].size > 1 else ''}"
     message = (
         f"actual repeats what it had before for {frames} from {margin.label}={at[0]} on"

@@ -1,4 +1,4 @@
-"""What a diagnosis works on: a bounded float64 sample of both sides, and sums over arrays of it."""
+"""What a diagnosis works on: a bounded float64 sample of both sides (see `sample`), and sums over arrays of it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,18 @@ SAMPLE = 1 << 18
 _FRAMES_FOR_A_MEAN = 8
 # Neighbouring frames of speech have more in common than neighbouring channels of a hidden layer, by more than this.
 _AS_SMOOTH = 0.15
-# Indices per axis among which the largest difference is looked for.
-_LOOKED_AT = 64
-# No axis is cut below this while another one is longer, so that channels stay together and lags have room.
-_KEEP = 512
 # A residual at this share of the tolerance, or of the error itself where that is smaller, is as good as none.
 _FLOOR_OF_TOLERANCE = 0.5
 _FLOOR_OF_ERROR = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A stage of which only a part is looked at: both sides as they are, and which part that is."""
+
+    expected: Array
+    actual: Array
+    where: tuple[slice, ...]
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class Problem:
         the other says nothing
     allowed : residual (rms) that the tolerance allows
     origin : of axes of which only a part is looked at, by label, the index where it begins and the length of all
+    whole : the stage, where only a part is looked at and its elements may be moved
     """
 
     expected: Array
@@ -57,12 +63,31 @@ class Problem:
     error: float
     variances: tuple[float, float] = (0.0, 0.0)
     origin: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    whole: Whole | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the whole stage."""
+        shape: tuple[int, ...] = (self.expected if self.whole is None else self.whole.expected).shape
+        return shape
+
+    @cached_property
+    def places(self) -> Array:
+        """The place of each element of the sample in the whole stage, counted in the order of its axes; flat."""
+        return np.arange(self.size) if self.whole is None else places_in(self.shape, self.whole.where)
+
+    def read(self, places: Array, *, actual: bool = False) -> Array:
+        """Return what expected, or actual, has at some places of the whole stage; flat."""
+        if self.whole is None:
+            return (self.actual if actual else self.expected).reshape(-1)[places]
+        taken = elements(self.whole.actual if actual else self.whole.expected, places)
+        return hashed(taken) if self.is_codes else np.asarray(taken, np.float64)
 
     def at(self, label: str, index: int) -> int:
         """Return the index in the whole stage of one in the part that is looked at."""
         return int(index) + self.origin.get(label, (0, 0))[0]
 
-    def whole(self, label: str, size: int) -> int:
+    def length(self, label: str, size: int) -> int:
         """Return the length of an axis in the whole stage."""
         return self.origin.get(label, (0, size))[1]
 
@@ -106,6 +131,21 @@ def _in_common(side: Array, axis: int) -> float:
     return product(rows[1:], rows[:-1]) / power if power > 0 else 0.0
 
 
+def places_in(shape: tuple[int, ...], where: Sequence[slice]) -> Array:
+    """Return the places of a block in an array of a shape, counted in the order of its axes; flat.
+
+    Flat, because numpy's `unravel_index` (2.4.6) is wrong for some arrays of several axes whose last one has length 1.
+    """
+    grid = np.ix_(*(np.arange(part.start, part.stop) for part in where))
+    return np.asarray(np.ravel_multi_index(grid, shape)).reshape(-1)
+
+
+def elements(side: Array, places: Array) -> Array:
+    """Return what an array has at some places, without a copy of it."""
+    taken: Array = side[np.unravel_index(places, side.shape)]
+    return taken
+
+
 def rows_of(side: Array, axis: int) -> Array:
     """Return the elements at each index of an axis as one row of a matrix."""
     return np.moveaxis(side, axis, 0).reshape(side.shape[axis], -1)
@@ -136,33 +176,6 @@ def centered(side: Array, labels: Sequence[str]) -> Array:
     return kept
 
 
-def pose(
-    expected: Array, actual: Array, meta: StageMeta, allowed: float, worst: Sequence[int] | None = None
-) -> Problem:
-    """Take a bounded sample of two arrays of one shape.
-
-    Parameters
-    ----------
-    expected, actual : finite, of one shape
-    meta : what is declared; axes that are not declared are numbered
-    allowed : residual (rms) that the tolerance allows
-    worst : the index of the largest difference, around which the sample is taken
-    """
-    labels = tuple(meta.axes) if meta.axes else tuple(f"axis {i}" for i in range(expected.ndim))
-    where = _window(expected, labels, worst or _busiest(expected, actual))
-    origin = {
-        label: (part.start, n)
-        for label, part, n in zip(labels, where, expected.shape, strict=False)
-        if part.start is not None and part.stop - part.start < n
-    }
-    e, a = _wide(expected[where], actual[where])
-    if meta.kind == "codes":
-        e, a = _hashed(e), _hashed(a)
-    if e.ndim > len(labels):
-        labels = (*labels, "part")
-    return restate(e, a, labels, meta, allowed, origin)
-
-
 def restate(
     e: Array,
     a: Array,
@@ -180,42 +193,7 @@ def restate(
     return Problem(e, a, labels, meta, floor, allowed, error, variances, origin or {})
 
 
-def _window(expected: Array, labels: Sequence[str], worst: Sequence[int]) -> tuple[slice, ...]:
-    """Return the part to work on: all of it, or the neighbourhood of the largest difference, long axes cut first."""
-    sizes = list(expected.shape)
-    while math.prod(sizes) > SAMPLE:
-        order = sorted(range(len(sizes)), key=lambda i: (sizes[i] > _KEEP, labels[i] == "T", sizes[i]))
-        longest = order[-1]
-        others = math.prod(sizes) // sizes[longest]
-        sizes[longest] = max(SAMPLE // max(others, 1), min(_KEEP, sizes[longest] // 2), 1)
-    if sizes == list(expected.shape):
-        return (slice(None),) * expected.ndim
-    return tuple(_around(n, size, at) for n, size, at in zip(expected.shape, sizes, worst, strict=True))
-
-
-def _busiest(expected: Array, actual: Array) -> list[int]:
-    """Return the place of the largest difference among evenly spread elements."""
-    step = tuple(slice(None, None, max(1, n // _LOOKED_AT)) for n in expected.shape)
-    e, a = _wide(expected[step], actual[step])
-    difference = np.abs(e - a)
-    place = np.unravel_index(int(difference.argmax()), difference.shape)[: expected.ndim]
-    return [int(i) * max(1, n // _LOOKED_AT) for i, n in zip(place, expected.shape, strict=True)]
-
-
-def _around(n: int, size: int, at: int) -> slice:
-    start = min(max(0, at - size // 2), n - size)
-    return slice(start, start + size)
-
-
-def _wide(*sides: Array) -> list[Array]:
-    """Return float64; where one side is complex, both become pairs in a last axis."""
-    if not any(side.dtype.kind == "c" for side in sides):
-        return [np.asarray(side, np.float64) for side in sides]
-    whole = [np.ascontiguousarray(side, np.complex128) for side in sides]
-    return [wide.view(np.float64).reshape(*side.shape, 2) for wide, side in zip(whole, sides, strict=True)]
-
-
-def _hashed(codes: Array) -> Array:
+def hashed(codes: Array) -> Array:
     """Map each code to a number of its own, normally distributed, so that unequal codes are unrelated."""
     bits = codes.astype(np.int64).view(np.uint64)
     bits = (bits + np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xBF58476D1CE4E5B9)

@@ -17,6 +17,7 @@ from pytest_audioparity.diagnosis import (
     filters,
     layout,
     noise,
+    orders,
     places,
     quantised,
     scale,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 # Modules with a function find(problem) that yields explanations. Movers keep values and change places, so that a gain
 # may come on top; the others change values.
-MOVERS = (layout, timing, delays)
+MOVERS = (layout, orders, timing, delays)
 CHANGERS = (scale, channels, values, quantised, filters)
 # Causes on top of each other that are searched for.
 _DEPTH = 3

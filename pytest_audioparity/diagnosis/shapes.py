@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.diagnosis.layout import permuted_axes, reshaped
-from pytest_audioparity.diagnosis.problem import Problem, restate, rows_of, squared
+from pytest_audioparity.diagnosis.moves import few_of, turned
+from pytest_audioparity.diagnosis.problem import SAMPLE, Problem, elements, places_in, restate, rows_of, squared
+from pytest_audioparity.diagnosis.sample import sizes
 from pytest_audioparity.diagnosis.stretches import stretched
 from pytest_audioparity.diagnosis.timing import best_lag, follow, near, overlap
 from pytest_audioparity.records import Finding, StageMeta
@@ -22,18 +24,24 @@ if TYPE_CHECKING:
 _MOST_AXES = 5
 # Two arrays are one in another order when the line between them leaves this little of the variance.
 _LEFT = 0.05
+# Of a few elements, a line may leave so much more by chance.
+_MAYBE = 0.1
 # Frames of which a line leaves more than this are others.
 _UNLIKE = 0.5
-# Larger stages are not compared with every order of their axes.
-MOST_ELEMENTS = 1 << 22
+# Beyond this many channels, the table of all pairs takes more memory than the stage.
+_MOST_CHANNELS = 2048
+# Frames of each side that are looked at, from the start.
+_LONGEST = 1 << 20
+# Frames that tell whether what was found for the beginning holds to the end.
+_TAIL = 1 << 12
 
 
 def explain_shapes(expected: Array, actual: Array, meta: StageMeta, allowed: float) -> list[Finding]:
-    """Return findings for two float64 arrays of different shapes; empty when nothing fits.
+    """Return findings for two arrays of different shapes; empty when nothing fits.
 
     Parameters
     ----------
-    expected, actual : finite, at most `MOST_ELEMENTS` and at least one element
+    expected, actual : finite and real, of at least one element; of large ones a part is looked at
     meta : what is declared
     allowed : residual (rms) that the tolerance allows
     """
@@ -47,14 +55,26 @@ def explain_shapes(expected: Array, actual: Array, meta: StageMeta, allowed: flo
     if len(differ) != 1:
         return []
     axis = differ[0]
+    e, a = _rows(axis, expected, actual)
     if _is_time(labels, axis, expected.ndim):
-        return _length(expected, actual, labels, meta, allowed, axis)
-    return _channels(expected, actual, labels, axis)
+        return _length(e, a, labels[axis], meta, allowed)
+    return _channels(np.asarray(e, np.float64), np.asarray(a, np.float64), labels[axis])
+
+
+def _rows(axis: int, *sides: Array) -> list[Array]:
+    """Return what stands at each index of the axis along which sides differ in a row, a part of it if there is much."""
+    others = [slice(0, n) for n in sides[0].shape]
+    others[axis] = slice(None)
+    most = max(1, _LONGEST // max(side.shape[axis] for side in sides))
+    while math.prod(part.stop for part in others if part.stop is not None) > most:
+        longest = max((i for i in range(len(others)) if i != axis), key=lambda i: others[i].stop)
+        others[longest] = slice(0, others[longest].stop // 2)
+    return [rows_of(side[tuple(others)], axis) for side in sides]
 
 
 def _is_time(labels: tuple[str, ...], axis: int, ndim: int) -> bool:
     """Whether an axis is time: by its letter, or, undeclared, by being the last one of a few or the only one."""
-    return labels[axis] == "T" or (labels[axis].startswith("axis") and (axis == ndim - 1 or ndim == 1))
+    return labels[axis] == "T" or (labels[axis].startswith("axis") and axis == ndim - 1)
 
 
 def _reordered(
@@ -67,25 +87,39 @@ def _reordered(
         return
     if expected.ndim != actual.ndim and long_e == long_a:
         return
-    tried = []
     same = sorted(expected.shape) == sorted(actual.shape) and expected.ndim == actual.ndim
+    # A block from the beginning of a large stage: an order of axes is the same everywhere.
+    block = sizes(actual.shape, labels if same else ())
+    places = places_in(actual.shape, [slice(0, n) for n in block])
+    few = places[few_of(places.size)]
+    tried = []
     for order in itertools.permutations(range(expected.ndim)) if expected.ndim > 1 else [(0,)]:
-        moved = expected.transpose(order)
-        kind = "axes_permuted" if same and moved.shape == actual.shape else "reshaped"
-        tried.append((_left(moved.reshape(actual.shape), actual), kind != "axes_permuted", order, moved, kind))
-    left, _, order, moved, kind = min(tried, key=lambda item: item[:2])
+        kind = "axes_permuted" if same and tuple(expected.shape[i] for i in order) == actual.shape else "reshaped"
+        for at in (few, places):
+            moved, there = _wide(expected, turned(at, expected.shape, order)), _wide(actual, at)
+            left = _left(moved, there)
+            if left > _MAYBE:
+                break
+        tried.append((left, kind != "axes_permuted", order, kind))
+    left, _, order, kind = min(tried)
     if left > _LEFT:
         return
-    problem = Problem(expected, expected, labels, meta, 0.0, allowed, 1.0)
+    moved = _wide(expected, turned(places, expected.shape, order)).reshape(block)
+    there = _wide(actual, places).reshape(block)
+    problem = Problem(there, there, labels, meta, 0.0, allowed, 1.0)
     describe = permuted_axes if kind == "axes_permuted" else reshaped
-    found = describe(problem, moved.reshape(actual.shape), actual, order)
+    found = describe(problem, moved, there, order)
     yield Finding(kind, found.message, explains=1.0 - left, detail=found.detail)
     names = (
         tuple(labels[i] for i in order) if kind == "axes_permuted" else tuple(f"axis {i}" for i in range(actual.ndim))
     )
-    rest = restate(found.expected, actual, names, meta, allowed)
+    rest = restate(moved, there, names, meta, allowed)
     if math.sqrt(rest.error / rest.size) > allowed:
         yield from _of_values(rest)
+
+
+def _wide(side: Array, places: Array) -> Array:
+    return np.asarray(elements(side, places), np.float64)
 
 
 def _left(e: Array, a: Array) -> float:
@@ -97,27 +131,25 @@ def _left(e: Array, a: Array) -> float:
     return max(0.0, 1.0 - float(p @ q) ** 2 / power)
 
 
-def _length(
-    expected: Array, actual: Array, labels: tuple[str, ...], meta: StageMeta, allowed: float, axis: int
-) -> list[Finding]:
-    e, a = (rows_of(side, axis) for side in (expected, actual))
-    label, more = labels[axis], len(a) - len(e)
+def _length(whole_e: Array, whole_a: Array, label: str, meta: StageMeta, allowed: float) -> list[Finding]:
+    more = len(whole_a) - len(whole_e)
     unit = ("sample" if meta.kind == "waveform" else "frame") + ("" if abs(more) == 1 else "s")
     said = f"actual is {abs(more)} {unit} {'longer' if more > 0 else 'shorter'} along {label}"
+    e, a = (np.asarray(side[:_LONGEST], np.float64) for side in (whole_e, whole_a))
     n = min(len(e), len(a))
     part = Problem(e[:n], a[:n], (label, "rest"), meta, 0.0, allowed, max(squared(e[:n], a[:n]), 1e-300))
-    if (rate := _rate(part, e, a)) is not None:
+    if (rate := _rate(part, e, a, len(whole_a) / len(whole_e))) is not None:
         return [rate, Finding("length", said, detail={"axis": label, "difference": more})]
-    lag = _lag(e, a, allowed)
+    lag = _lag(e, a, more, allowed)
     pieces = follow(e, a, near=near(part, e))
     covered = sum(piece.stop - piece.start for piece in pieces) / n
     if len(pieces) > 1 and covered > 0.8 and len({piece.lag for piece in pieces}) > 1:
         at = pieces[1].start
         where, word = "inside", f", inside: from {label}={at} on it is {abs(pieces[1].lag - pieces[0].lag)} off"
-    elif lag is None:
-        where, word, at = "unknown", "", None
+    elif lag is None or (n < min(len(whole_e), len(whole_a)) and _ends_otherwise(whole_e, whole_a, lag, allowed)):
+        where, word, at, lag = "unknown", "", None, None
     elif lag == 0:
-        where, word, at = "end", ", at the end", n
+        where, word, at = "end", ", at the end", min(len(whole_e), len(whole_a))
     else:
         where, at = "start", 0
         word = f", {abs(lag)} of them {'added' if lag > 0 else 'cut'} at the start"
@@ -140,9 +172,15 @@ def _of_values(problem: Problem) -> list[Finding]:
     return [found for found in explain(problem) if found.code not in ("unexplained", "uncorrelated", "rounding")]
 
 
-def _lag(e: Array, a: Array, allowed: float) -> int | None:
+def _ends_otherwise(e: Array, a: Array, lag: int, allowed: float) -> bool:
+    """Whether the last frames are not alike at the lag of the first ones."""
+    part_e, part_a = (np.asarray(side[-_TAIL:], np.float64) for side in overlap(e, a, lag))
+    return squared(part_e, part_a) > allowed**2 * part_e.size and _left(part_e, part_a) > _UNLIKE
+
+
+def _lag(e: Array, a: Array, more: int, allowed: float) -> int | None:
     """Return the lag at which the common frames are most alike, up to a gain; 0 if they are there, None if nowhere."""
-    lags = dict.fromkeys((0, len(a) - len(e), best_lag(e, a)))
+    lags = dict.fromkeys((0, more, best_lag(e, a)))
     scored = []
     for lag in lags:
         part_e, part_a = overlap(e, a, lag)
@@ -153,28 +191,34 @@ def _lag(e: Array, a: Array, allowed: float) -> int | None:
     return lag if left <= _UNLIKE else None
 
 
-def _rate(part: Problem, e: Array, a: Array) -> Finding | None:
-    for found in stretched(part, e, a, 0):
+def _rate(part: Problem, e: Array, a: Array, lengths: float) -> Finding | None:
+    """Return sample_rate where that is also the ratio of the lengths, of actual to expected."""
+    for found in stretched(part, e[:SAMPLE], a[:SAMPLE], 0):
         spread = float(((found.actual - found.actual.mean()) ** 2).sum())
         ratio = found.detail["ratio"]
-        if found.left < _LEFT * spread and abs(len(a) * ratio / len(e) - 1) < 0.02:
+        if found.left < _LEFT * spread and abs(lengths * ratio - 1) < 0.02:
             return Finding("sample_rate", found.message, explains=1.0 - found.left / spread, detail=found.detail)
     return None
 
 
-def _channels(expected: Array, actual: Array, labels: tuple[str, ...], axis: int) -> list[Finding]:
-    rows_e, rows_a = (rows_of(side, axis) for side in (expected, actual))
-    label, more = labels[axis], len(rows_a) - len(rows_e)
+def _channels(rows_e: Array, rows_a: Array, label: str) -> list[Finding]:
+    more = len(rows_a) - len(rows_e)
     few, many = (rows_a, rows_e) if more < 0 else (rows_e, rows_a)
-    distance = ((few**2).sum(axis=1)[:, None] + (many**2).sum(axis=1)[None, :] - 2 * few @ many.T).clip(0)
-    chosen = distance.argmin(axis=1)
-    close = distance[np.arange(len(few)), chosen] <= 1e-4 * np.maximum((few**2).sum(axis=1), 1e-300)
-    absent = sorted(set(range(len(many))) - set(chosen.tolist()))
+    absent = _absent(few, many) if len(many) <= _MOST_CHANNELS else None
     word = "missing" if more < 0 else "too many"
     message = f"actual has {abs(more)} indices of {label} {'less' if more < 0 else 'more'} than expected"
-    if close.mean() > 0.9 and len(absent) == abs(more):
+    if absent is not None and len(absent) == abs(more):
         shown = ", ".join(map(str, absent[:8])) + (" ..." if len(absent) > 8 else "")
         message += f"; {word}: {shown}"
     message += "; check the count of channels, codebooks or mel bins, and slices"
-    detail = {"axis": label, "difference": more, "indices": absent[:256] if close.mean() > 0.9 else None}
+    detail = {"axis": label, "difference": more, "indices": None if absent is None else absent[:256]}
     return [Finding("missing_channels", message, detail=detail)]
+
+
+def _absent(few: Array, many: Array) -> list[int] | None:
+    """Return which of many rows none of few is, None where those have no partners."""
+    sizes = (few**2).sum(axis=1)
+    distance = (sizes[:, None] + (many**2).sum(axis=1)[None, :] - 2 * few @ many.T).clip(0)
+    chosen = distance.argmin(axis=1)
+    close = distance[np.arange(len(few)), chosen] <= 1e-4 * np.maximum(sizes, 1e-300)
+    return sorted(set(range(len(many))) - set(chosen.tolist())) if close.mean() > 0.9 else None

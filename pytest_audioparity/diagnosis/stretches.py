@@ -25,6 +25,8 @@ _FRAMES = 48
 _MISFIT = 0.5
 # Samples on either side that a place between two of them is read from.
 HALF = 24
+# Beyond so many products, more than those of a sample of one channel, values between frames lie on straight lines.
+_MOST_READ, _AT_ONCE = 5e7, 1 << 12
 # How far from the ratio of two rates the one that fits is followed, and in which steps: by how many frames the last one
 # is read earlier or later. It refutes the two rates where it leaves less than this share of what they leave.
 _NEAR, _STEPS, _REFUTED = 0.03, (1.0, 0.25), 0.5
@@ -89,16 +91,17 @@ def _misfit(e: Array, a: Array, ratio: float) -> float:
 
 def _resampled(e: Array, ratio: float, n: int) -> Array:
     """Return expected read at every ratio-th place, with a windowed sinc that keeps what both rates can carry."""
-    at = np.arange(n) * ratio
-    first = np.floor(at).astype(int) - HALF + 1
-    places = first[:, None] + np.arange(2 * HALF)
+    if n * e.shape[1] * 2 * HALF >= _MOST_READ:
+        return _linear(e, np.arange(n) * ratio)
+    return np.concatenate([_read(e, np.arange(n)[i : i + _AT_ONCE] * ratio, ratio) for i in range(0, n, _AT_ONCE)])
+
+
+def _read(e: Array, at: Array, ratio: float) -> Array:
+    """Return expected at places between its frames."""
+    places = np.floor(at).astype(int)[:, None] + np.arange(1 - HALF, HALF + 1)
     weights = sinc(at[:, None] - places, min(1.0, 1.0 / ratio))
-    padded = np.clip(places, 0, len(e) - 1)
-    if e.shape[1] == 1:
-        single: Array = (weights * e[padded, 0]).sum(axis=1, keepdims=True)
-        return single
-    result: Array = np.einsum("nk,nkd->nd", weights, e[padded]) if n * e.shape[1] * 48 < 5e7 else _linear(e, at)
-    return result
+    between: Array = np.einsum("nk,nkd->nd", weights, e[np.clip(places, 0, len(e) - 1)])
+    return between
 
 
 def sinc(distance: Array, band: float = 1.0) -> Array:

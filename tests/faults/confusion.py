@@ -22,7 +22,7 @@ from pytest_audioparity.comparison.tolerances import layered
 from pytest_audioparity.faults import VOCABULARY, Compound, Fault, compounds_of, faults_of
 from pytest_audioparity.records import KINDS, StageTensor, Tolerance
 from pytest_audioparity.results import StageResult
-from tests.faults import corpus
+from tests.faults import corpus, large
 from tests.faults.ports import port_faults
 
 # With --fast, this many faults per code and stage.
@@ -86,9 +86,14 @@ def tightened(tolerance: Tolerance, tol_db: float) -> Tolerance:
     return replace(tolerance, tol_db=tol_db, tol_peak_db=100 * tol_db)
 
 
+def stages_of(options: Options) -> tuple[StageTensor, ...]:
+    """Return the stages that are judged."""
+    return large.stages() if options.mode == "large" else corpus.stages()
+
+
 def cases_of(position: int, options: Options) -> list[Case]:
     """Judge all that is asked for of one stage of the corpus."""
-    stage = corpus.stages()[position]
+    stage = stages_of(options)[position]
     counts: Counter[tuple[str, ...]] = Counter()
     cases = []
     for fault in _faults(stage, options):
@@ -122,15 +127,15 @@ def _faults(stage: StageTensor, options: Options) -> Iterator[Fault | Compound]:
 
 
 def reproduce(stage: str, code: str, index: int, seed: int = 0) -> tuple[StageTensor, Fault]:
-    """Return a stage of the corpus and one fault of it, as a line of the misses names them."""
-    healthy = next(s for s in corpus.stages() if s.meta.name == stage)
-    options = Options(seed=seed, codes=(code,))
+    """Return a stage and one fault of it, as a line of the misses names them."""
+    options = Options(seed=seed, codes=(code,), mode="large" if stage.startswith("large/") else "faults")
+    healthy = next(s for s in stages_of(options) if s.meta.name == stage)
     return healthy, next(f for i, f in enumerate(_faults(healthy, options)) if i == index and isinstance(f, Fault))
 
 
 def measure(options: Options, processes: int = 2) -> list[Case]:
     """Judge the corpus in a pool of processes; the order of the result is that of the corpus."""
-    positions = [i for i, stage in enumerate(corpus.stages()) if _wanted(stage, options)]
+    positions = [i for i, stage in enumerate(stages_of(options)) if _wanted(stage, options)]
     jobs = [(position, options) for position in positions]
     if processes == 1:
         found = [cases_of(*job) for job in jobs]
@@ -231,6 +236,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument("--fast", action="store_true", help="one fault per cause and stage")
     parser.add_argument("--compounds", action="store_true", help="two faults at a time")
     parser.add_argument("--healthy", action="store_true", help="healthy variants, judged as if their rounding mattered")
+    parser.add_argument("--large", action="store_true", help="faults of stages too large to be looked at whole")
     parser.add_argument("--ports", action="store_true", help="faults made by computing wrongly, about 35")
     parser.add_argument("--matrix", action="store_true", help="the whole confusion matrix too")
     parser.add_argument("--misses", type=int, default=60, help="how many misses to list")
@@ -243,10 +249,10 @@ def main(arguments: Iterable[str] | None = None) -> None:
         stages=given.stage,
         limit=given.limit,
         fast=given.fast,
-        mode="compounds" if given.compounds else "healthy" if given.healthy else "faults",
+        mode=next((mode for mode in ("compounds", "healthy", "large") if getattr(given, mode)), "faults"),
     )
-    if not given.ports and not any(_wanted(stage, options) for stage in corpus.stages()):
-        begin = ", ".join(dict.fromkeys(stage.meta.name.partition("/")[0] for stage in corpus.stages()))
+    if not given.ports and not any(_wanted(stage, options) for stage in stages_of(options)):
+        begin = ", ".join(dict.fromkeys(stage.meta.name.partition("/")[0] for stage in stages_of(options)))
         parser.error(f"no stage of such a kind has {given.stage!r} in its name; names begin with {begin}")
     cases = measure_ports() if given.ports else measure(options, given.processes)
     for line in report(cases, options, matrix=given.matrix, misses=given.misses):

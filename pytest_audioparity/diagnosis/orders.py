@@ -1,0 +1,180 @@
+"""The right channels in another order: halves against pairs, permuted, each a frame later than the one before."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_audioparity.diagnosis.channels import are_mixed
+from pytest_audioparity.diagnosis.explanation import Explanation
+from pytest_audioparity.diagnosis.moves import along, moved_by
+from pytest_audioparity.diagnosis.problem import Problem, rows_of
+from pytest_audioparity.golden.provenance import our_own
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Array = np.ndarray[Any, Any]
+
+# Beyond this many channels the table of all pairs costs more than a second; beyond so many, the best assignment.
+_MOST_CHANNELS, _MOST_ASSIGNED = 4096, 1024
+_AT_ONCE = 256
+# Elements of a channel that take part in finding its partner.
+_PER_CHANNEL = 512
+_BLOCKS = (2, 3, 4)
+# By how much more alike another channel has to be than the own one, so that silent and equal channels stay.
+_STAYS = 1e-7
+
+
+def find(problem: Problem) -> Iterator[Explanation]:
+    """Yield explanations that put channels in another order and change no value."""
+    for axis in problem.channel_axes():
+        if problem.expected.shape[axis] >= 2:
+            yield from _interleaved(problem, axis)
+            yield from _permuted(problem, axis)
+            yield from _delayed(problem, axis)
+
+
+def _interleaved(problem: Problem, axis: int) -> Iterator[Explanation]:
+    """Halves against pairs: 0 1 2 3 4 5 becomes 0 3 1 4 2 5 or 0 2 4 1 3 5."""
+    n = problem.shape[axis]
+    for parts in _BLOCKS:
+        # With four, the two in the middle change places, which is a permutation like any other.
+        if n % parts or n == parts or n <= 4 or (parts > 2 and n // parts == 2):
+            continue
+        for rows, word in ((parts, "blocks where pairs are expected"), (n // parts, "pairs where blocks are expected")):
+            order = partial(_by_columns, rows=rows, columns=n // rows)
+            moved = moved_by(problem, partial(along, shape=problem.shape, axis=axis, order=order))
+            if moved is None:
+                continue
+            label = problem.labels[axis]
+            kind = "halves" if parts == 2 else f"{parts} blocks"
+            text = word.replace("blocks", kind).replace("pairs", "interleaved values")
+            message = f"along {label} one side has {text}; check rotary embeddings, complex pairs and packed gates"
+            detail = {"axis": label, "parts": parts, "order": order(np.arange(n)).tolist() if n <= 64 else None}
+            yield Explanation("interleaved", message, 0.5, moved, problem.actual, detail)
+
+
+def _by_columns(index: Array, rows: int, columns: int) -> Array:
+    """Return where in a table, written in rows, the elements stand that are read in columns."""
+    places: Array = index % rows * columns + index // rows
+    return places
+
+
+def _permuted(problem: Problem, axis: int) -> Iterator[Explanation]:
+    """Every channel of actual is another channel of expected."""
+    n = problem.expected.shape[axis]
+    rows_e, rows_a = (_rows(side, axis) for side in (problem.expected, problem.actual))
+    if not 2 <= n <= _MOST_CHANNELS:
+        return
+    order = _partners(rows_e, rows_a) if rows_e.shape[1] >= 4 else _ranks(problem, axis)
+    moved = 0 if order is None else int((order != np.arange(n)).sum())
+    if order is None or moved == 0 or are_mixed(rows_e, rows_a, order):
+        return
+    label = problem.labels[axis]
+    blocks = _as_blocks(order)
+    said = f"in the order {order.tolist()}" if n <= 16 else f"in another order ({moved} of {n} moved)"
+    if blocks is not None and n > 4:
+        said = f"with its {len(blocks)} blocks in the order {blocks}"
+    message = f"actual has expected's indices of {label} {said}; check channel order, and the order of QKV or gates"
+    detail = {"axis": label, "moved": moved, "blocks": blocks, "order": order.tolist() if n <= 256 else None}
+    # Two channels that were exchanged take two numbers to say, a permutation of all as many as there are.
+    yield Explanation(
+        "channel_permutation",
+        message,
+        (len(blocks) if blocks else moved) / 2,
+        problem.expected.take(order, axis),
+        problem.actual,
+        detail,
+    )
+
+
+def _rows(side: Array, axis: int) -> Array:
+    rows = rows_of(side, axis)
+    step = max(1, rows.shape[1] // _PER_CHANNEL)
+    taken: Array = rows[:, ::step]
+    return taken
+
+
+def _partners(rows_e: Array, rows_a: Array) -> Array:
+    """Return for each row of actual the row of expected that it is, so that all rows together are most alike.
+
+    A gain or another sign may come on top, so likeness is by angle; of rows that are alike by it, each stays.
+    """
+    size_e, size_a = (np.linalg.norm(rows, axis=1) for rows in (rows_e, rows_a))
+    unit_e, unit_a = _unit(rows_e), _unit(rows_a)
+
+    def likeness(some: Array) -> Array:
+        """Return the likeness of some rows of actual to all of expected."""
+        table = np.abs(unit_a[some] @ unit_e.T)
+        table -= 1e-6 * np.abs(size_a[some, None] - size_e[None, :]) / max(float(size_e.max()), 1e-300)
+        table[np.arange(some.size), some] += _STAYS
+        return np.asarray(table)
+
+    every = np.arange(len(rows_a))
+    nearest = np.concatenate([likeness(every[i : i + _AT_ONCE]).argmax(axis=1) for i in range(0, every.size, _AT_ONCE)])
+    if np.unique(nearest).size == nearest.size or nearest.size > _MOST_ASSIGNED:
+        return nearest  # each has another, so that no assignment does better
+    our_own("scipy")
+    from scipy.optimize import linear_sum_assignment
+
+    partners: Array = linear_sum_assignment(likeness(every), maximize=True)[1]
+    return partners
+
+
+def _ranks(problem: Problem, axis: int) -> Array | None:
+    """Return the permutation between two vectors that have the same values, by sorting both."""
+    e, a = (rows_of(side, axis)[:, 0] for side in (problem.expected, problem.actual))
+    from_e, from_a = np.argsort(e, kind="stable"), np.argsort(a, kind="stable")
+    if problem.expected.size != e.size or float(np.abs(e[from_e] - a[from_a]).max()) > max(
+        problem.allowed, problem.floor
+    ):
+        return None
+    order = np.empty(e.size, int)
+    order[from_a] = from_e
+    same = np.abs(e - a) <= max(problem.allowed, problem.floor)
+    order[same] = np.flatnonzero(same)
+    return order if np.unique(order).size == e.size else None
+
+
+def _unit(rows: Array) -> Array:
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: Array = rows / np.where(norms > 0, norms, 1)
+    return unit
+
+
+def _as_blocks(order: Array) -> list[int] | None:
+    """Return the order of equal blocks, such as [0, 2, 1] of thirds, if the permutation only exchanges those."""
+    n = order.size
+    for count in (2, 3, 4, 6, 8):
+        if n % count == 0 and n > count:
+            table = order.reshape(count, -1)
+            starts = table[:, 0]
+            whole = (table == starts[:, None] + np.arange(n // count)).all() and (starts % (n // count) == 0).all()
+            if whole:
+                return [int(start) // (n // count) for start in starts]
+    return None
+
+
+def _delayed(problem: Problem, axis: int) -> Iterator[Explanation]:
+    """Row k is shifted by k frames, as codec language models lay out their codebooks."""
+    for time in problem.time_axes:
+        n, frames = problem.expected.shape[axis], problem.expected.shape[time]
+        if time == axis or not 2 <= n <= 64 or frames <= 2 * n:
+            continue
+        e, a = (np.moveaxis(side, (axis, time), (-2, -1)) for side in (problem.expected, problem.actual))
+        # Undone twice, a row comes early, and may be trimmed so that the last one is in its place.
+        for direction, first in ((1, 0), (-1, 0), (-1, n - 1)):
+            shifts = [first + direction * k for k in range(n)]
+            start, stop = max(0, *shifts), frames + min(0, *shifts)
+            # Row k of actual at t + shift is row k of expected at t.
+            taken_e = np.stack([e[..., k, start - shift : stop - shift] for k, shift in enumerate(shifts)], -2)
+            taken_a = a[..., start:stop]
+            label = problem.labels[axis]
+            word = "is delayed by k frames" if direction > 0 else "comes k frames early"
+            message = f"index k of {label} {word}; check the delay pattern of the codebooks, and where it is undone"
+            yield Explanation(
+                "delay_pattern", message, 0.5, taken_e, taken_a, {"axis": label, "frames_per_index": direction}
+            )

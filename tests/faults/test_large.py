@@ -1,0 +1,90 @@
+"""Causes in stages of which a part is looked at: what is far from it, or begins far from the largest difference."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pytest_audioparity import compare
+from pytest_audioparity.diagnosis.problem import SAMPLE
+from tests.faults import confusion, large
+
+# What needs the whole stage: values from the other end, what holds up to a time, and what differs at both ends.
+_FAR = (
+    "axes_permuted",
+    "channel_permutation",
+    "channels",
+    "diverges_from",
+    "drift",
+    "dropped_frames",
+    "edges",
+    "interleaved",
+    "length",
+    "missing_channels",
+    "reshaped",
+    "reversed",
+    "sample_rate",
+    "time_shift",
+)
+
+
+@pytest.mark.parametrize(
+    "name", ["waveform", "waveform-undeclared", "spectrum", "mel", "relu", "relu-undeclared", "logits", "attention"]
+)
+def test_what_is_far_from_the_sample_is_named(name):
+    position = [stage.meta.name for stage in large.stages()].index(f"large/{name}")
+    assert large.stages()[position].array.size > SAMPLE
+    cases = confusion.cases_of(position, confusion.Options(codes=_FAR, fast=True, mode="large"))
+    wrong = [(case.name, case.first) for case in cases if not case.right]
+    assert len(cases) >= 6
+    assert len(wrong) <= 1, wrong
+
+
+RNG = np.random.default_rng(0)
+# Axes that are long enough for one of length 1 to be left of the batch, behind time.
+LATE_BATCH = np.cumsum(RNG.standard_normal((311, 1897, 5), np.float32), axis=1)
+
+
+def test_a_batch_of_which_one_is_looked_at_is_reversed():
+    (finding,) = compare(LATE_BATCH, np.flip(LATE_BATCH, 2), axes="TCB").findings
+    assert (finding.code, finding.detail["axis"]) == ("reversed", "B")
+
+
+@pytest.mark.parametrize("start", [100, 3000, 5500])
+def test_where_it_begins_is_told_of_any_place(start):
+    """Where the largest difference is does not matter."""
+    hidden = RNG.standard_normal((1, 6000, 256), np.float32)
+    actual = hidden.copy()
+    actual[:, start:] += np.float32(0.3) * RNG.standard_normal((1, 6000 - start, 256), np.float32)
+    (finding,) = compare(hidden, actual, axes="BTC").findings
+    assert (finding.code, finding.detail["from"]) == ("diverges_from", start)
+
+
+def test_both_ends_are_looked_at():
+    hidden = RNG.standard_normal((1, 64, 9000), np.float32)
+    actual = hidden.copy()
+    actual[..., :3] = actual[..., -2:] = 0
+    (finding,) = compare(hidden, actual, axes="BCT").findings
+    assert (finding.code, finding.detail["first"], finding.detail["last"]) == ("edges", 3, 2)
+    assert "of 9000 along T" in finding.message
+
+
+@pytest.mark.parametrize("shape", [(3_000_000, 2), (2, 3_000_000), (6_000_001,)])
+def test_one_frame_less_of_millions_costs_no_table_of_all_pairs(shape):
+    """Undeclared, so that the axis may be taken for channels."""
+    expected = RNG.standard_normal(shape, np.float32)
+    axis = int(np.argmax(shape))
+    finding = compare(expected, expected.take(range(shape[axis] - 1), axis)).findings[0]
+    assert finding.code == ("missing_channels" if axis == 0 and len(shape) > 1 else "length")
+    assert finding.detail["difference"] == -1
+
+
+def test_a_long_signal_that_is_longer_at_its_start_is_told_by_both_ends():
+    expected = RNG.standard_normal(2_500_000).astype(np.float32)
+    for actual, where, shift in (
+        (np.r_[np.zeros(7, np.float32), expected], "start", 7),
+        (np.r_[expected, np.zeros(7, np.float32)], "end", 0),
+        (np.insert(expected, 2_000_000, np.zeros(7, np.float32)), "unknown", None),
+    ):
+        finding = compare(expected, actual, kind="waveform", axes="T", sample_rate=16_000).findings[0]
+        assert (finding.code, finding.detail["where"], finding.detail["shift"]) == ("length", where, shift)
