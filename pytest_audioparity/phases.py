@@ -63,7 +63,7 @@ def conclude(item: pytest.Item) -> None:
     trial.refused = refusal(item, recording, failed=trial.failed, skipped=trial.skipped)
     asked = settings.update or (settings.create and recording.reference.is_new)
     if asked and trial.refused is None:
-        trial.update = planned(recording, settings)
+        trial.update, trial.unexplained = planned(recording, settings), True
         return
     keeps = not recording.proposal.is_empty
     # Not before it is known that the golden stays: nobody reads what a planned update would have been to blame for.
@@ -175,7 +175,7 @@ def _account(item: pytest.Item, trial: Trial) -> dict[str, Any]:
     result = recording.so_far() if trial.result is None else trial.result
     if trial.failed_otherwise:
         trial.refused = "this test failed otherwise as well" if ended else "this test failed otherwise, before its end"
-    if trial.update is not None and not trial.written:  # what is only planned is reviewed with its causes
+    if trial.unexplained and not trial.written:  # what was only planned, or failed in its teardown, is reviewed
         result = recording.causes.explained(result)
     if run.settings.calibrate and not ended:
         from pytest_audioparity.auditing import unfinished

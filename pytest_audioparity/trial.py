@@ -40,6 +40,7 @@ class Trial:
     skipped : whether a subtest was skipped
     refused : why its golden may not be written
     update : what the summary will say of the golden that is to be written
+    unexplained : whether no cause was looked for, since the golden was to be written
     written : whether that was done
     audits : what the audits found that were asked for
     """
@@ -51,6 +52,7 @@ class Trial:
     skipped: bool = False
     refused: str | None = None
     update: dict[str, Any] | None = None
+    unexplained: bool = False
     written: bool = False
     audits: dict[str, Any] = field(default_factory=dict)
 
