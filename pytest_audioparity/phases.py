@@ -148,7 +148,7 @@ def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
         trial.failed_otherwise |= otherwise
         if report.when == "call" and report.skipped:
             _note_skipped(trial, report)
-        if not report.passed:
+        if not report.passed and not trial.written:  # another plugin may fail a test after its teardown
             trial.update = None
         if trial.update is not None and report.when == "call":
             setattr(report, REPORT_KEY, {"expects_update": True})
@@ -173,7 +173,7 @@ def _account(item: pytest.Item, trial: Trial) -> dict[str, Any]:
     run, recording, test = run_of(item.config), trial.recording, test_id(item)
     ended = trial.result is not None
     result = recording.so_far() if trial.result is None else trial.result
-    if trial.failed_otherwise:
+    if trial.failed_otherwise and not trial.written:
         trial.refused = "this test failed otherwise as well" if ended else "this test failed otherwise, before its end"
     if trial.unexplained and not trial.written:  # what was only planned, or failed in its teardown, is reviewed
         result = recording.causes.explained(result)
@@ -184,7 +184,7 @@ def _account(item: pytest.Item, trial: Trial) -> dict[str, Any]:
     account = describe(recording, result, test=test, settings=run.settings)
     account |= {"outcome": trial.outcome, "refused": trial.refusal, "change": trial.update, **trial.audits}
     try:
-        if trial.failed or (trial.update is not None and not trial.written):
+        if not trial.written and (trial.failed or trial.update is not None):
             left = keep(
                 recording, result, test=test, refused=trial.refused, whole=ended, run=run.id, settings=run.settings
             )
@@ -228,8 +228,7 @@ def _forget(item: pytest.Item, trial: Trial | None) -> None:
     """Close the recording of a test that has ended, drop its tensors, and let the ports of its golden go on."""
     run = run_of(item.config)
     if run.settings.create and is_parity(item) and not (spec := spec_of(item)).port:
-        changes = trial is not None and (trial.written or trial.update is not None)
-        run.claims.settle(path_of(item, spec), written=changes)
+        run.claims.settle(path_of(item, spec), written=trial is not None and trial.update is not None)
     if trial is not None:
         trial.recording.close()
         del item.stash[TRIAL]

@@ -101,3 +101,41 @@ def test_an_update_writes_what_differs_and_a_plan_says_what_it_would_write(many)
         assert changed == (set() if waiting else {"test_off", "test_gone"})
     sizes = {name: many.golden(f"test_model/test_{name}").stat().st_size for name in changes}
     assert {name: change["size_bytes"] for name, change in changes.items()} == sizes
+
+
+def test_ports_wait_for_a_golden_that_changes(project):
+    """Also where another plugin lets them come first, where a plan would change it, and where its test failed late."""
+    ports = PORT + PORT.replace("test_port", "test_second")
+    project.write(OFF.format(v=1))
+    project.run("--update-golden")
+    (project.path / "conftest.py").write_text(
+        "import pytest\n"
+        "@pytest.hookimpl(wrapper=True, tryfirst=True)\n"
+        "def pytest_collection_modifyitems(items):\n    yield\n    items.reverse()\n"
+    )
+    project.write(OFF.format(v=2) + ports.format(v=2))
+    assert project.run("--update-golden").parseoutcomes() == {"updated": 1, "skipped": 2}
+    (project.path / "conftest.py").write_text(
+        "import pytest\n"
+        "@pytest.hookimpl(wrapper=True)\n"
+        "def pytest_runtest_makereport(item, call):\n"
+        "    report = yield\n"
+        "    if item.name == 'test_off' and call.when == 'teardown':\n"
+        "        report.outcome, report.longrepr = 'failed', 'it leaks'\n"
+        "    return report\n"
+    )
+    project.write(OFF.format(v=3) + ports.format(v=3))
+    result, tests = ran(project, "--update-golden")
+    assert result.parseoutcomes() == {"errors": 1, "skipped": 2}
+    assert project.tensors("test_model/test_off")["h"][1] == 3
+    assert (tests["test_off"]["outcome"], tests["test_off"]["refused"]) == ("failed", None)
+    result.stdout.fnmatch_lines("updated golden/test_model/test_off.safetensors*")
+    result.stdout.no_fnmatch_line("not updated: *")
+    assert project.all_pending() == []
+    (project.path / "conftest.py").unlink()
+    project.write(OFF.format(v=4) + ports.format(v=4))
+    assert project.run("--golden-plan").parseoutcomes() == {"planned": 1, "skipped": 2}
+    project.write("@pytest.mark.skip\n" + OFF.format(v=3) + ports.format(v=3))
+    assert project.run("--update-golden").parseoutcomes() == {"passed": 2, "skipped": 1}
+    project.write(OFF.format(v=3) + ports.format(v=3))
+    assert project.run("--update-golden").parseoutcomes() == {"passed": 3}
