@@ -135,7 +135,7 @@ def annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
 
 
 def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
-    if report.failed and call.excinfo is not None:
+    if call.excinfo is not None:
         shape(item, call.excinfo, report)
     trial = item.stash.get(TRIAL, None)
     if trial is not None:

@@ -139,3 +139,32 @@ def test_ports_wait_for_a_golden_that_changes(project):
     assert project.run("--update-golden").parseoutcomes() == {"passed": 2, "skipped": 1}
     project.write(OFF.format(v=3) + ports.format(v=3))
     assert project.run("--update-golden").parseoutcomes() == {"passed": 3}
+
+
+def test_misuse_is_one_line_also_where_a_failure_is_expected(project):
+    """And a test that passes although it was expected to fail is no fault of ours."""
+    project.write(SAME)
+    project.run("--update-golden")
+    project.write(
+        "@pytest.mark.xfail(strict=True)\n"
+        + SAME
+        + """
+def test_misuse(stages): stages['h'] = None
+@pytest.mark.xfail
+def test_known(stages): stages['h'] = None
+@pytest.mark.xfail
+def test_off(stages): stages['h'] = np.ones(9) * np.nan
+"""
+    )
+    # Before version 8.3, -rx alone shows tracebacks.
+    result = project.run("-rx", *(["--xfail-tb"] if pytest.version_tuple >= (8, 3) else []))
+    assert result.parseoutcomes() == {"failed": 2, "xfailed": 2}
+    at = [result.outlines.index(next(line for line in result.outlines if f"___ test_{name} ___" in line))
+          for name in ("same", "misuse", "known", "off")]  # fmt: skip
+    assert [result.outlines[i + 1].strip() for i in at] == [
+        "[XPASS(strict)]",
+        "test_model.py:8: stage 'h': NoneType is not array-like",
+        "test_model.py:10: stage 'h': NoneType is not array-like",
+        "golden golden/test_model/test_off.safetensors does not exist; create it with: pytest --update-golden",
+    ]
+    assert "please report this" not in result.stdout.str()
