@@ -16,7 +16,7 @@ from pytest_audioparity.identity import test_id
 from pytest_audioparity.options import FROM_JOB, is_job
 from pytest_audioparity.report.properties import properties
 from pytest_audioparity.runs import REPORT_KEY
-from pytest_audioparity.session import is_parity, path_of, run_of, spec_of
+from pytest_audioparity.session import path_of, run_of, spec_of
 from pytest_audioparity.ticker import Ticker
 from pytest_audioparity.trial import TRIAL
 from pytest_audioparity.updates import EXPECTED_TO_FAIL, describe, drop, keep, owner_of, planned, refusal, write
@@ -85,8 +85,7 @@ def conclude(item: pytest.Item) -> None:
 def _declares_more(item: pytest.Item, trial: Trial) -> bool:
     """Whether a test that passes owns its golden, and says more of the stages than the golden does."""
     recording = trial.recording
-    is_there = recording.reference.golden is not None and recording.reference.target == recording.reference.base
-    if not is_there or not recording.proposal.newly_declared:
+    if recording.reference.target != recording.reference.base or not recording.proposal.newly_declared:
         return False
     return refusal(item, recording, failed=trial.failed, skipped=trial.skipped) is None
 
@@ -98,7 +97,7 @@ def settle(item: pytest.Item) -> None:
     settings = run.settings
     if trial is not None and (late := _unjudged(trial)) is not None:
         raise Failure(late)
-    if trial is not None and trial.update is not None and not trial.failed and not settings.plan:
+    if trial is not None and trial.update is not None and not settings.plan:
         from pytest_audioparity.golden.atomic import sync_folders
 
         is_first = not run.folders
@@ -146,11 +145,11 @@ def _annotate(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
             _add_stages_so_far(trial.recording, report)
         trial.failed |= report.failed
         trial.failed_otherwise |= otherwise
-        if report.when == "call" and report.skipped:
+        if report.skipped:
             _note_skipped(trial, report)
         if not report.passed and not trial.written:  # another plugin may fail a test after its teardown
             trial.update = None
-        if trial.update is not None and report.when == "call":
+        if trial.update is not None:
             setattr(report, REPORT_KEY, {"expects_update": True})
     if report.when == "teardown":
         if trial is not None:
@@ -227,7 +226,7 @@ def _add_scores(result: ParityResult, report: pytest.TestReport) -> None:
 def _forget(item: pytest.Item, trial: Trial | None) -> None:
     """Close the recording of a test that has ended, drop its tensors, and let the ports of its golden go on."""
     run = run_of(item.config)
-    if run.settings.create and is_parity(item) and not (spec := spec_of(item)).port:
+    if run.settings.create and not (spec := spec_of(item)).port:
         run.claims.settle(path_of(item, spec), written=trial is not None and trial.update is not None)
     if trial is not None:
         trial.recording.close()
