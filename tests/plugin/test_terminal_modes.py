@@ -206,10 +206,17 @@ def screen(text):
 
 
 def test_progress_is_seen_in_a_terminal_and_leaves_nothing(model):
-    """While causes are looked for and the page is drawn; without patience, so that a small test shows it."""
+    """While causes are looked for; without patience, so that a small test shows it."""
+    (model.path / "conftest.py").write_text(SLOW)
+    seen = seen_in_terminal(model.path)
+    assert "why test_bad fails: encoder" in seen
+    assert not [row for row in screen(seen) if "why test_bad" in row]
+    assert FIRST in screen(seen)
+
+
+def test_the_progress_of_a_page_leaves_nothing_either(model):
     (model.path / "conftest.py").write_text(SLOW)
     seen = seen_in_terminal(model.path, "--parity-report")
-    assert "why test_bad fails: encoder" in seen
     assert "page of the run: 1 of 2" in seen
     assert not [row for row in screen(seen) if "why test_bad" in row or "page of the run" in row]
     assert FIRST in screen(seen)
