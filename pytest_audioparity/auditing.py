@@ -71,9 +71,7 @@ def _audits(item: pytest.Item, recording: Recording, result: ParityResult, test:
 
 def unfinished(item: pytest.Item) -> dict[str, Any]:
     """Return what is to be said of a calibrated test whose last run did not come to its end."""
-    calibration = item.stash.get(CALIBRATION, None)
-    if calibration is None or not calibration.has_any:
-        return {}
+    calibration = item.stash[CALIBRATION]
     return {"calibration": _calibration(item, [], calibration.problem or "its last run failed")}
 
 

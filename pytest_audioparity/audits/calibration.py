@@ -60,11 +60,6 @@ class Calibration:
         return self._begun >= self._repetitions or self.problem is not None
 
     @property
-    def has_any(self) -> bool:
-        """Whether a repetition has begun."""
-        return self._begun > 0
-
-    @property
     def has_ended(self) -> bool:
         """Whether every repetition that began came to the end of the test function."""
         return self._begun == self._ended
