@@ -241,6 +241,16 @@ def test_repetitions_are_told_in_a_terminal(model):
     assert not [row for row in screen(seen) if "run 2 of 3" in row]
 
 
+@pytest.mark.parametrize("flag", ["--parity-mutants", "--parity-calibrate=1"])
+def test_faults_are_told_in_a_terminal(model, flag):
+    """Each is compared, of which there are hundreds."""
+    model.write(MODEL.format(gain=1.0))
+    (model.path / "conftest.py").write_text(SLOW)
+    seen = seen_in_terminal(model.path, flag, "-k", "test_ok")
+    assert "faults for test_model.py::test_ok: a" in seen
+    assert not [row for row in screen(seen) if "faults for" in row]
+
+
 def test_our_part_of_the_help_fits_80_columns(project, monkeypatch):
     """As the rest of pytest's help does."""
     monkeypatch.setenv("COLUMNS", "80")

@@ -1,0 +1,99 @@
+"""What the audits say of a test, in runs of a few small stages, so that mutants of `auditing` are judged in seconds."""
+
+from __future__ import annotations
+
+import pytest
+
+MODEL = """
+X = np.random.default_rng(0).standard_normal((4, 30)).cumsum(1).astype('f')
+@parity(tol_db=60, tol_peak_db=np.float32(500), only=['[!l]*'])
+def test_loose(stages):
+    for shift, name in enumerate('abcde'):
+        stages.record(name, np.roll(X, 5 * shift, axis=1) * np.float32({gain}), axes='CT')
+    stages['left'] = X
+@pytest.mark.parametrize('gain', [pytest.param({gain}, marks=parity(tol_db=1), id='it')])
+def test_bad(stages, gain): stages.record('h', X * np.float32(gain), axes='CT')
+"""
+# A test whose runs, of which each has a number, fail from one on.
+FAILS = """
+import itertools
+COUNT = itertools.count(1)
+def test_fails(stages):
+    count = next(COUNT)
+    assert count < {failing}, f'run {{count}} of it'
+    stages.record('h', np.linspace(1, 2, 90), axes='T')
+"""
+
+
+def audited(project, *arguments):
+    """Run the tests and return what was shown, and what the record says of each by its name."""
+    result = project.run(*arguments)
+    return result, {test["test"].rpartition("::test_")[2]: test for test in project.record().tests}
+
+
+@pytest.fixture
+def loose(project):
+    """Write goldens of two tests, of which one fails from now on."""
+    project.write(MODEL.format(gain=1))
+    assert project.run("--update-golden").ret == 0
+    project.write(MODEL.format(gain=1.5))
+    return project
+
+
+def test_faults_are_put_into_the_stages_of_a_test_that_passes(loose):
+    """With those that a stage may have from its nearest neighbours; what is left out is named."""
+    _, tests = audited(loose, "--parity-mutants")
+    assert "mutants" not in tests["bad[it]"]
+    found = tests["loose"]["mutants"]
+    assert found["left_out"] == ["left"]
+    assert {one["stage"] for one in found["unnoticed"]} == set("abcde")
+    stale = {name: [one["fault"] for one in found["unnoticed"] if (one["stage"], one["code"]) == (name, "stale")]
+             for name in "ac"}  # fmt: skip
+    assert stale == {
+        "a": ["equals 'b'", "equals 'c'", "equals 'd'"],
+        "c": ["equals 'b'", "equals 'd'", "equals 'a'"],
+    }
+    assert "calibration" not in tests["loose"]
+
+
+def test_a_test_is_measured_over_its_runs(loose):
+    """With the mark that it has, in plain numbers, and whether that stands on a parameter."""
+    _, tests = audited(loose, "--parity-calibrate=2")
+    for test, stages in (("loose", "abcde"), ("bad[it]", "h")):
+        found = tests[test]["calibration"]
+        assert [(row["stage"], row["repetitions"]) for row in found["stages"]] == [(name, 2) for name in stages]
+        assert found["problem"] is None
+        assert "mutants" not in tests[test]
+    assert tests["loose"]["calibration"]["mark"] == {"tol_db": 60, "tol_peak_db": 500.0, "only": ["[!l]*"]}
+    assert tests["bad[it]"]["calibration"]["mark"] == {"tol_db": 1}
+    assert [tests[test]["calibration"]["of_parameter"] for test in ("loose", "bad[it]")] == [False, True]
+
+
+@pytest.mark.parametrize(("failing", "said"), [(2, "run 2 of it"), (3, "its last run failed")])
+def test_a_test_that_cannot_be_repeated_says_why(project, failing, said):
+    """Nothing is measured of it."""
+    project.write(FAILS.format(failing=9))
+    project.run("--update-golden")
+    project.write(FAILS.format(failing=failing))
+    result, tests = audited(project, "--parity-calibrate=3")
+    result.assert_outcomes(failed=1)
+    found = tests["fails"]["calibration"]
+    assert found["stages"] == []
+    assert said in found["problem"]
+
+
+@pytest.mark.parametrize(
+    ("flag", "place"),
+    [
+        ("--parity-mutants", "pytest_audioparity.audits.mutants.audit"),
+        ("--parity-calibrate=2", "pytest_audioparity.audits.calibration.Calibration.measured"),
+    ],
+)
+def test_an_audit_that_stumbles_is_a_warning_and_no_failure(loose, monkeypatch, flag, place):
+    def fails(*_, **__):
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr(place, fails)
+    result, tests = audited(loose, flag, "-k", "loose")
+    result.assert_outcomes(passed=1)
+    assert tests["loose"]["warning"] == "the audit of test_model.py::test_loose failed with ZeroDivisionError: planted"
