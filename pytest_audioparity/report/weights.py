@@ -78,13 +78,19 @@ def _said(one: WeightMatch) -> str:
         parts.append(f"times {detail['factor']:.6g}{named}")
         parts += [str(detail["hint"])] if "hint" in detail else []
     if one.status == "swapped":
-        parts.append(f"is under the name {detail['is_under']}; its own name holds {detail['name_holds']}")
+        parts.append(f"is under the name {detail['is_under']}; {_own_name(detail)}")
     if "holds" in detail:
         parts.append(f"the candidate's holds {detail['holds']}")
     if one.status == "missing":
         parts.append(f"shape {detail.get('shape')}")
         parts += [f"unmatched there: {', '.join(names)}" for names in [detail.get("unmatched_of_its_size")] if names]
     return "; ".join([*parts, *_numbers(one)])
+
+
+def _own_name(detail: Mapping[str, Any]) -> str:
+    if "name_holds" in detail:
+        return f"its own name holds {detail['name_holds']}"
+    return f"the names of the other tensors say that it belongs under {detail['belongs_under']}"
 
 
 def _numbers(one: WeightMatch) -> Iterator[str]:

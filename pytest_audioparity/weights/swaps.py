@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.weights.layouts import squeezed
+from pytest_audioparity.weights.pool import size_of
+from pytest_audioparity.weights.renames import misplaced
+from pytest_audioparity.weights.search import LEAST_EVIDENCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +23,8 @@ def swapped(
     """Return the tensors of the reference that were exchanged among themselves, with what their name holds now.
 
     A swap is certain where it closes: every one of the tensors is there, under the name of another of them. Names that
-    are only shifted, as when layers are numbered otherwise, do not close.
+    are only shifted, as when layers are numbered otherwise, do not close. Where the candidate has names of its own,
+    the other tensors tell which one of them is meant.
     """
     owner = {other: place for place, other in own.items()}
     goes: dict[int, int] = {}
@@ -27,19 +32,65 @@ def swapped(
         if len(one.actuals) != 1 or own.get(place) in (None, one.actuals[0]):
             continue
         other = owner.get(one.actuals[0])
-        shapes = (reference.weights[p].shape for p in (place, place if other is None else other))
-        if other is not None and len({tuple(sorted(squeezed(shape))) for shape in shapes}) == 1:
+        if other is not None and _have_one_shape(reference, place, other):
             goes[place] = other
-    comes = {other: place for place, other in goes.items()}
     told = {}
+    for place, before in _rings(goes).items():
+        told[place] = {
+            "name_holds": reference.weights[before].name,
+            "is_under": candidate.weights[found[place].actuals[0]].name,
+        }
+    return told | _swapped_and_renamed(reference, candidate, own, found)
+
+
+def _swapped_and_renamed(
+    reference: Pool, candidate: Pool, own: Mapping[int, int], found: Mapping[int, Found]
+) -> dict[int, dict[str, Any]]:
+    if all(place in own for place in found):
+        return {}
+    holds = Counter(actual for one in found.values() for actual in one.actuals)
+    renamed = {}
+    for place, one in found.items():
+        is_alone = len(one.actuals) == 1 and holds[one.actuals[0]] == 1
+        if is_alone and (place in own or _is_telling(reference, place)):
+            name = candidate.weights[one.actuals[0]].name
+            renamed[place] = reference.weights[place].name, name
+    goes = {
+        place: other
+        for place, other in misplaced(renamed).items()
+        if place not in own
+        and _have_one_shape(reference, place, other)
+        and reference.fingerprint(place) != reference.fingerprint(other)
+    }
+    return {
+        place: {
+            "is_under": renamed[place][1],
+            "belongs_under": renamed[goes[place]][1],
+            "by": "the names of the other tensors",
+        }
+        for place in _rings(goes)
+    }
+
+
+def _is_telling(pool: Pool, place: int) -> bool:
+    """Whether a tensor is found by its values alone: few or equal ones are found anywhere."""
+    return size_of(pool.weights[place].shape) >= LEAST_EVIDENCE and not pool.fingerprint(place).is_constant
+
+
+def _have_one_shape(pool: Pool, one: int, other: int) -> bool:
+    first, second = (sorted(squeezed(pool.weights[place].shape)) for place in (one, other))
+    return first == second
+
+
+def _rings(goes: Mapping[int, int]) -> dict[int, int]:
+    """Return the tensors that lead back to themselves, each with the one that leads to it."""
+    comes = {other: place for place, other in goes.items()}
+    rings = {}
     for place in goes:
         seen, at = [place], goes[place]
         while at in goes and at not in seen:
             seen.append(at)
             at = goes[at]
         if at == place and len(seen) > 1:
-            told[place] = {
-                "name_holds": reference.weights[comes[place]].name,
-                "is_under": candidate.weights[found[place].actuals[0]].name,
-            }
-    return told
+            rings[place] = comes[place]
+    return rings
