@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 # Pairs of tensors of which one is looked for in the other, at half a millisecond each: a file in which everything is
 # different would take its square. Joined projections of a hundred layers need a tenth of it.
 _MOST_PAIRS = 20_000
+_OTHER_VALUES = "under its own name the candidate holds other values"
 _NOT_ALL = "there are too many tensors without a match to look for each inside all larger ones; the first were"
 
 
@@ -59,7 +60,9 @@ def compare_files(
     matches = _matches(matching, found, precision)
     used = {place for one in found.values() for place in one.actuals}
     entries, notes, partners = explained(matching.reference, matching.candidate, matching.own, found, matches)
-    notes += _left_names(matching, found, used)
+    for place in _left_names(matching, found):
+        elsewhere = matching.candidate.weights[found[place].actuals[0]].name
+        notes.append(f"{matching.reference.weights[place].name} was found as {elsewhere}; {_OTHER_VALUES}")
     extra, more = extras(matching.reference, matching.candidate, used | partners)
     return WeightsResult(
         reference,
@@ -238,28 +241,38 @@ def _split(expected: Array, candidate: Pool, places: Iterable[int], known: Known
     return None
 
 
-def _left_names(matching: Matching, found: dict[int, Found], used: set[int]) -> list[str]:
-    """Say where a tensor was found under another name while its own holds values of no tensor of the reference."""
-    notes = []
+def _left_names(matching: Matching, found: dict[int, Found]) -> dict[int, bool]:
+    """Return the tensors under whose name the candidate holds values that the reference does not have at all.
+
+    The tensor itself is elsewhere, and the value says whether one who loads by names gets the others instead: layers
+    that are numbered otherwise leave a name too, but stand under those of other layers; the averaged weights of a
+    training file are all under their whole names behind another word.
+    """
+    used = {actual for one in found.values() for actual in one.actuals}
+    named, left = set(matching.own.values()), {}
     for place, one in found.items():
         other, weight = matching.own.get(place), matching.reference.weights[place]
         if other is None or other in used or matching.candidate.weights[other].shape != weight.shape:
             continue
-        elsewhere = matching.candidate.weights[one.actuals[0]].name
-        notes.append(f"{weight.name} was found as {elsewhere}; under its own name the candidate holds other values")
-    return notes
+        is_behind = matching.candidate.weights[one.actuals[0]].name.endswith(f".{weight.name}")
+        is_exact = matching.candidate.weights[other].name == weight.name
+        left[place] = one.actuals[0] not in named and (is_exact or not is_behind)
+    return left
 
 
 def _matches(matching: Matching, found: dict[int, Found], precision: str | None) -> dict[int, WeightMatch]:
     """Return the entries of the tensors that were found, judged by what converters may do."""
     exchanged = swapped(matching.reference, matching.candidate, matching.own, found)
     verdicts = judged(matching.reference, matching.candidate, matching.own, found)
+    left = _left_names(matching, found)
     entries = {}
     for place, one in found.items():
         name = matching.reference.weights[place].name
         status, detail = verdicts[place]
         if place in exchanged:
             status, detail = "swapped", {**detail, **exchanged[place]}
+        elif left.get(place):
+            status, detail = "different", {**detail, "reason": _OTHER_VALUES}
         elif (problem := within(one.agreement, precision)) is not None:
             status, detail = "different", {**detail, "reason": problem}
         matched = " + ".join(matching.candidate.weights[actual].name for actual in one.actuals) or None

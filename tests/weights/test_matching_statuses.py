@@ -246,6 +246,32 @@ def test_layers_that_are_only_numbered_otherwise_are_not_swapped():
     assert compare_weights(reference, renumbered).passed
 
 
+def test_a_copy_under_another_name_does_not_excuse_other_values_under_its_own(reference):
+    beside = {**reference, "k.weight": heavy((48, 48), 77), "backup.k": reference["k.weight"]}
+    told = entry(reference, beside, "k.weight")
+    assert (told.status, told.matched) == ("different", "backup.k")
+    assert told.detail["reason"] == "under its own name the candidate holds other values"
+    behind = {f"model.{name}": values for name, values in beside.items()}
+    assert statuses(reference, behind) == only(reference, ["k.weight"], "different")
+
+
+def test_averaged_weights_beside_those_of_the_training_pass_behind_their_own_word(reference):
+    reference = {name: values for name, values in reference.items() if not name.startswith("norm")}
+    raw = {f"model.{name}": (0.9 * values).astype(np.float32) for name, values in reference.items()}
+    averaged = {f"ema.{name}": values for name, values in reference.items()}
+    assert compare_weights(reference, {**raw, **averaged}).passed
+    plain = {name.removeprefix("model."): values for name, values in raw.items()}
+    assert set(statuses(reference, {**plain, **averaged}).values()) == {"different"}
+
+
+def test_a_layer_put_in_front_of_the_others_only_numbers_them_otherwise():
+    reference = {f"layers.{n}.weight": heavy((24, 24), n) for n in range(4)}
+    later = {f"layers.{n + 1}.weight": values for n, values in enumerate(reference.values())}
+    result = compare_weights(reference, {"layers.0.weight": heavy((24, 24), 9), **later})
+    assert result.passed
+    assert any("under its own name the candidate holds other values" in note for note in result.notes)
+
+
 def test_equal_contents_are_neither_swapped_nor_missing(reference):
     plain = {f"norm{n}.weight": np.ones(64, np.float32) for n in range(4)}
     assert compare_weights({**reference, **plain}, {**plain, **reference}).passed
