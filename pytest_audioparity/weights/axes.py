@@ -6,9 +6,13 @@ kernel with as many inputs as outputs, only the other tensors of the file tell w
 
 from __future__ import annotations
 
+import re
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from pytest_audioparity.weights.labels import is_same_tensor, kind_of, series_of
+import numpy as np
+
+from pytest_audioparity.weights.labels import is_same_tensor, kind_of, module_of, series_of
 from pytest_audioparity.weights.layouts import squeezed
 from pytest_audioparity.weights.pool import GRAPHS, size_of
 from pytest_audioparity.weights.records import INPUTS_FIRST, OUTPUTS_FIRST
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 # Other matrices under the same names that kept their axes, before a lone transposed one is called a fault.
 _KEPT = 2
 _PRODUCTS = (INPUTS_FIRST, OUTPUTS_FIRST)
+_TABLE = re.compile(r"emb|codebook|pos|table|tokens", flags=re.IGNORECASE)
 # Axes from which on a tensor is a kernel: what is said of matrices does not go for those.
 _KERNEL = 3
 
@@ -67,8 +72,10 @@ class Axes:
     def _matrix_problem(self, place: int) -> str | None:
         """Say that a square matrix alone is transposed. A converter would do it to all."""
         one = self._found[place]
-        if one.orders or one.layout is None or one.layout.order != (1, 0):
+        if one.orders or one.layout is None:
             return None
+        if one.layout.order != (1, 0):
+            return self._unmoved_problem(place)
         before, after = self._reference.weights[place].operator, self._candidate.weights[one.actuals[0]].operator
         if before in _PRODUCTS and before == after:
             return f"transposed, and both graphs read it as {after}"
@@ -85,6 +92,39 @@ class Axes:
                 return None
             kept += 1
         return None if kept < _KEPT else "transposed, where the other matrices under their own names are not"
+
+    def _unmoved_problem(self, place: int) -> str | None:
+        """Say that a square matrix was left as it was where the shapes of those beside it show that they were turned.
+
+        The nearest part of the model that has such matrices decides. Tables are looked up by rows in every framework.
+        """
+        weight = self._reference.weights[place]
+        is_square = len(weight.shape) == 2 and weight.shape[0] == weight.shape[1] > 1
+        if not is_square or self._candidate.format in GRAPHS or _TABLE.search(weight.name):
+            return None
+        values = self._reference.read(place)
+        if np.array_equal(values, values.T):
+            return None
+        part = module_of(weight.name)
+        while part:
+            part = module_of(part)
+            beside = [(name, turned) for name, turned in self._oblong if not part or name.startswith(f"{part}.")]
+            if beside:
+                all_turned = all(turned for _, turned in beside)
+                return f"not transposed, where {beside[0][0]} beside it is" if all_turned else None
+        return None
+
+    @cached_property
+    def _oblong(self) -> list[tuple[str, bool]]:
+        """The matrices under their own names that are not square, and whether they were transposed."""
+        told = []
+        for other, two in self._found.items():
+            one, layout = self._reference.weights[other], two.layout
+            if layout is None or two.orders or len(one.shape) != 2 or one.shape[0] == one.shape[1]:
+                continue
+            if self._namesake_shape(other) is not None:
+                told.append((one.name, layout.order == (1, 0)))
+        return told
 
     def _kernel_problem(self, place: int, order: Order) -> str | None:
         """Say that the axes of a kernel moved, unless the shapes of all kernels of its kind show that order."""

@@ -174,3 +174,25 @@ def test_a_turned_square_matrix_is_different_in_onnx_unless_its_operator_turned_
     assert statuses(one, optimised) == only(reference, ["l1.weight"], "transposed")
     of_torch = statuses(reference, same_operator)["l1.weight"]
     assert of_torch == ("different" if operator == "Gemm" else "transposed")
+
+
+def test_a_square_matrix_that_was_left_where_those_beside_it_were_turned_is_different():
+    shapes = {"q": (24, 24), "out": (24, 24), "fc1": (96, 24), "fc2": (24, 96)}
+    names = [f"layers.{layer}.{part}.weight" for layer in range(2) for part in shapes]
+    reference = {name: heavy(shapes[name.split(".")[2]], place) for place, name in enumerate(names)}
+    reference["layers.embed.weight"] = heavy((24, 24), 50)
+    reference["layers.wide.weight"] = heavy((40, 24), 51)
+    turned = {name: values.T if name != "layers.embed.weight" else values for name, values in reference.items()}
+    assert compare_weights(reference, turned).passed
+    left = {**turned, "layers.1.q.weight": reference["layers.1.q.weight"]}
+    failed = {match.name: match for match in compare_weights(reference, left).matches if not match.passed}
+    assert {name: match.status for name, match in failed.items()} == {"layers.1.q.weight": "different"}
+    assert failed["layers.1.q.weight"].detail["reason"] == "not transposed, where layers.1.fc1.weight beside it is"
+    only_wide = {name: values.T if name.startswith("layers.wide") else values for name, values in reference.items()}
+    assert compare_weights(reference, only_wide).passed
+
+
+def test_a_symmetric_matrix_may_stay_as_it_is():
+    window = heavy((24, 24), 1)
+    reference = {"a.fc.weight": heavy((40, 24), 2), "a.window.weight": window + window.T}
+    assert compare_weights(reference, {**reference, "a.fc.weight": reference["a.fc.weight"].T}).passed
