@@ -30,6 +30,12 @@ _OFF, _OFF_FP16 = 0.02, 0.145
 _CERTAIN = -9.0
 # Calibration cuts off this share of the values at most, at the ends of the range.
 _CLIPPED = 1e-3
+# Where so few values are not the nearest of a grid, it is the grid, and these are wrong.
+_FEW = 0.05
+# Bits of the quantisers whose range is tried where groups have too few values to show a step.
+_BITS = (4, 5, 6, 7, 8)
+# Ranges that are tried for each group, as a power of ten, which is that much less evidence.
+_TRIED = math.log10(5 + 5 * len(_BITS))
 # Slack on half a step, for a step that is only estimated and a dequantisation in float32.
 _SLACK = 1.04
 # A scale that is kept in half precision was divided by before it was rounded (ggml's blocks): half a unit in its last
@@ -59,15 +65,21 @@ def quantised(expected: Array, actual: Array, stored: str | None) -> dict[str, A
     """
     said = {} if stored is None else {"stored": stored}
     off = _OFF_FP16 if _is_half(actual) else _OFF
+    certain = _CERTAIN if stored is None else math.inf  # the file says that there is a grid
     for label, axis, width in _groupings(actual):
         # A few groups first: most groupings are wrong, and the arrays may be large.
-        if _fit(_some(_split(actual, axis, width)), off, is_sample=True) is None:
+        if _fit(_some(_split(actual, axis, width)), off, certain / 3) is None:
             continue
         a, e = (_flat(_split(side, axis, width)) for side in (actual, expected))
-        grid = _fit(a, off)
-        if grid is not None and _within(e, a, grid, off):
+        grid = _fit(a, off, certain)
+        if grid is None:
+            continue
+        beyond = _beyond(e, a, grid, off)
+        if beyond == 0:
             step = grid.step[grid.step > 0]
             return {**said, "grid": label, "step": float(np.median(step)), "bits": _bits(grid.levels)}
+        if beyond < _FEW:
+            return None  # that is the grid: groups of few values would only excuse those that are wrong
     return _palette(expected, actual, said)
 
 
@@ -118,40 +130,72 @@ def _is_half(a: Array) -> bool:
         return a.dtype.name == "float16" or bool((sample.astype(np.float16) == sample).all())
 
 
-def _fit(a: Array, off: float, *, is_sample: bool = False) -> _Grid | None:
+def _fit(a: Array, off: float, certain: float) -> _Grid | None:
     """Return the grid of every group, or None when some group lies on none, or too little speaks for it."""
     picked = a[:, np.unique(np.linspace(0, a.shape[1] - 1, min(_SAMPLE, a.shape[1])).astype(int))].astype(np.float64)
     picked.sort(axis=1)
-    gaps = np.diff(picked, axis=1)
     span = picked[:, -1] - picked[:, 0]
-    real = gaps > 1e-3 * span[:, None] / _MOST_LEVELS
-    distinct = real.sum(axis=1) + (span >= 0)
-    smallest = np.where(real, gaps, np.inf).min(axis=1, initial=np.inf)
-    varied = np.isfinite(smallest) & (span > 0)
+    gaps = np.diff(picked, axis=1)
+    gaps[gaps <= 1e-3 * span[:, None] / _MOST_LEVELS] = 0
+    distinct = (gaps > 0).sum(axis=1) + (span >= 0)
+    varied = span > 0
     if not varied.any():
         return None
-    start = picked[:, 0].copy()
-    step = np.zeros(len(a))
-    found = ~varied
-    for divisor in (1, 2, 3):
-        count = np.round(np.divide(span * divisor, smallest, out=np.zeros(len(a)), where=varied))
-        tried = np.divide(span, count, out=np.ones(len(a)), where=count > 0)
-        places = (picked - start[:, None]) / tried[:, None]
-        fits = varied & ~found & (count < _MOST_LEVELS) & (np.abs(places - np.round(places)).max(axis=1) <= off)
-        step[fits], found = tried[fits], found | fits
+    step, found = _matched(picked, span, _counted(gaps), off, np.zeros(len(a)), ~varied)
+    # The coarsest range that explains the rest: any finer one that holds it as a part would as well.
+    chosen = (_matched(picked, span, _chosen(picked, span, bits), off, step, found) for bits in _BITS)
+    if not found.all():
+        step, found = next((one for one in chosen if one[1].all()), (step, found))
     if not found.all():
         return None
-    evidence = float(np.maximum(0, distinct[varied] - 2).sum()) * math.log10(2 * off)
-    if evidence > (_CERTAIN / 3 if is_sample else _CERTAIN):
+    evidence = float((np.maximum(0, distinct[varied] - 2) * math.log10(2 * off) + _TRIED).sum())
+    if evidence > certain:
         return None
     levels = int(np.round(np.divide(span, step, out=np.zeros(len(a)), where=step > 0)).max()) + 1
-    return _Grid(start, step, levels)
+    return _Grid(picked[:, 0].copy(), step, levels)
 
 
-def _within(e: Array, a: Array, grid: _Grid, off: float) -> bool:
-    """Whether all of actual lies on the grid and expected within half a step of it, but for a few clipped values."""
+def _matched(
+    picked: Array, span: Array, counts: Iterator[Array], off: float, step: Array, found: Array
+) -> tuple[Array, Array]:
+    """Return the step of each group, and which have one, where the first of some counts of steps puts all on a grid."""
+    step, found = step.copy(), found.copy()
+    for count in counts:
+        left = np.flatnonzero(~found & (count > 0) & (count < _MOST_LEVELS))
+        tried = span[left] / count[left]
+        places = (picked[left] - picked[left, :1]) / tried[:, None]
+        left = left[np.abs(places - np.round(places)).max(axis=1) <= off]
+        step[left], found[left] = span[left] / count[left], True
+        if found.all():
+            break
+    return step, found
+
+
+def _counted(gaps: Array) -> Iterator[Array]:
+    """Yield how many steps the range of each group may have, as its smallest gaps say."""
+    smallest = np.where(gaps > 0, gaps, np.inf).min(axis=1, initial=np.inf)
+    # Rounded to half precision the smallest of many gaps is too small, their mean is not.
+    small = (gaps > 0) & (gaps < 1.5 * smallest[:, None])
+    mean = np.divide(gaps.sum(axis=1, where=small), small.sum(axis=1), out=np.ones(len(gaps)), where=small.any(axis=1))
+    for divisor in (1, 2, 3):
+        yield np.round(gaps * divisor / mean[:, None]).sum(axis=1)
+    for more in (-1, 1):  # one wide gap may be rounded to a step too few
+        yield np.round(gaps / mean[:, None]).sum(axis=1) + more
+
+
+def _chosen(picked: Array, span: Array, bits: int) -> Iterator[Array]:
+    """Yield how many steps the range of each group has where a quantiser of so many bits chose them."""
+    largest = np.abs(picked[:, [0, -1]]).max(axis=1)
+    for levels in ((1 << (bits - 1)) - 1, 1 << (bits - 1), (1 << bits) - 1):
+        yield np.round(np.divide(span * levels, largest, out=np.zeros(len(span)), where=largest > 0))
+    for levels in ((1 << bits) - 1, (1 << bits) - 2):
+        yield np.full(len(span), float(levels))
+
+
+def _beyond(e: Array, a: Array, grid: _Grid, off: float) -> float:
+    """Return the share of values that are not the nearest of the grid, but for a few clipped; 1 where it is no grid."""
     rows = max(1, (1 << 18) // a.shape[1])
-    clipped = 0
+    clipped = wrong = 0
     # A group of one value has no step of its own: it may be off as far as the finest of the others.
     lone = float(grid.step[grid.step > 0].min())
     for first in range(0, len(a), rows):
@@ -160,15 +204,14 @@ def _within(e: Array, a: Array, grid: _Grid, off: float) -> bool:
         step = np.where(grid.step[part] > 0, grid.step[part], lone)[:, None]
         places = (given - grid.start[part][:, None]) / step
         if np.abs(places - np.round(places)).max(initial=0.0) > off:
-            return False
+            return 1.0
         rounded = _HALF_SCALE * np.minimum(np.abs(given), _MOST_LEVELS * step)
         far = np.abs(given - exact) > (0.5 * _SLACK + off) * step + rounded
         ends = (given <= given.min(axis=1, keepdims=True)) & (exact < given)
         ends |= (given >= given.max(axis=1, keepdims=True)) & (exact > given)
-        if (far & ~ends).any():
-            return False
-        clipped += int(np.count_nonzero(far & (np.abs(given - exact) > 1.5 * step)))
-    return clipped <= _CLIPPED * a.size
+        wrong += int(np.count_nonzero(far & ~ends))
+        clipped += int(np.count_nonzero(far & ends & (np.abs(given - exact) > 1.5 * step)))
+    return (wrong + (clipped if clipped > _CLIPPED * a.size else 0)) / a.size
 
 
 def _palette(expected: Array, actual: Array, said: dict[str, Any]) -> dict[str, Any] | None:

@@ -209,6 +209,47 @@ def test_a_grid_that_is_not_the_nearest_is_different(reference):
     assert statuses(reference, {**reference, "up.weight": shifted})["up.weight"] == "different"
 
 
+@pytest.mark.parametrize("shape", [(48, 16), (48, 1, 7), (64, 24)])
+def test_one_value_a_step_off_is_not_excused_by_a_grid_of_a_few_values(shape):
+    """Groups of few values have a coarser grid by chance, on which a wrong value is within half a step."""
+    for seed in range(8):
+        weight = np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+        step = np.abs(weight).max() / 7
+        coarse = np.round(weight / step) * step
+        assert compare_weights({"w": weight}, {"w": coarse.astype(np.float32)}).passed
+        place = np.argsort(np.abs(weight), axis=None)[seed * 9]
+        coarse.flat[place] += step if coarse.flat[place] > weight.flat[place] else -step
+        assert not compare_weights({"w": weight}, {"w": coarse.astype(np.float32)}).passed
+
+
+@pytest.mark.parametrize("axis", [None, 0])
+@pytest.mark.parametrize("lowest", [-128, 0])
+def test_eight_bits_are_quantised_in_half_precision_as_well(axis, lowest):
+    """At 127 steps of a half the grid is 0.03 of a step off, so that no single gap tells the step."""
+    weight = heavy((64, 96), 3)
+    low, high = (
+        weight.min(axis=1 if axis == 0 else None, keepdims=True),
+        weight.max(axis=1 if axis == 0 else None, keepdims=True),
+    )
+    step = np.maximum(np.abs(low), high) / 127 if lowest else (high - low) / 255
+    middle = 0 if lowest else np.round(-low / step)
+    coarse = (np.clip(np.round(weight / step) + middle, lowest, lowest + 255) - middle) * step
+    assert entry({"w": weight}, {"w": coarse.astype(np.float16)}, "w").status == "quantised"
+    wrong = coarse + step * (np.arange(coarse.size).reshape(coarse.shape) == 777)
+    assert entry({"w": weight}, {"w": wrong.astype(np.float16)}, "w").status == "different"
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_channels_of_a_few_values_are_quantised_by_the_range_that_quantisers_choose(bits):
+    weight = np.random.default_rng(5).standard_normal((48, 1, 7)).astype(np.float32)
+    step = np.abs(weight).max(axis=(1, 2), keepdims=True) / (2 ** (bits - 1) - 1)
+    coarse = (np.round(weight / step) * step).astype(np.float32)
+    assert entry({"w": weight}, {"w": coarse}, "w").detail["grid"] == "one for each index of axis 0"
+    inner = np.abs(weight[7, 0]).argmin()
+    coarse[7, 0, inner] += step[7, 0, 0] * (1 if coarse[7, 0, inner] > weight[7, 0, inner] else -1)
+    assert entry({"w": weight}, {"w": coarse}, "w").status == "different"
+
+
 def test_quantisation_is_held_to_the_declared_precision(reference):
     eight, four = ({**reference, "q.weight": int8(reference["q.weight"], 1, n)} for n in (127, 7))
     assert compare_weights(reference, eight, precision="int8").passed
