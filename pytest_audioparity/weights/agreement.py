@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # What weights are rounded to, finest first.
 NARROW = ("float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
+# What the float16 converters of onnxruntime.transformers and onnxconverter-common raise smaller magnitudes to.
+_RAISED_TO = (5.96e-8, 1e-7)
 # A grid of 2 bits leaves a correlation above this; what is below is no rounding of the same values.
 _LEAST_CORRELATION = 0.85
 # What is left of c times the reference beside it: bfloat16 leaves 2^-9, int8 about as much.
@@ -64,7 +66,9 @@ class Difference:
         return abs(self.gain - 1) > max(_ERRORS * self.gain_error, _LEAST_GAIN)
 
 
-def agreement(expected: Array, actual: Array, *, noise: float = 0.0, stored: str | None = None) -> Agreement | None:
+def agreement(
+    expected: Array, actual: Array, *, noise: float = 0.0, stored: str | None = None, step: float | None = None
+) -> Agreement | None:
     """Return the relation that makes two arrays the same weights, or None.
 
     Parameters
@@ -72,7 +76,10 @@ def agreement(expected: Array, actual: Array, *, noise: float = 0.0, stored: str
     expected, actual : arrays of one shape
     noise : what the arithmetic behind computed expected values may have left, absolute; 0 for stored ones
     stored : how the file holds actual, where its values were dequantised
+    step : the largest scale of integers of more than a byte
     """
+    if step is not None and _every(expected, actual, partial(_nearest, step=step, noise=noise)):
+        return Agreement("quantised", None, {"stored": stored, "step": step, "bits": 8 * np.dtype(stored).itemsize})
     if not noise and _every(expected, actual, _equal):
         is_cast = expected.dtype.name != actual.dtype.name and {expected.dtype.kind, actual.dtype.kind} <= set("fV")
         detail = {"dtype": f"{expected.dtype.name} -> {actual.dtype.name}", "lossless": True} if is_cast else {}
@@ -80,6 +87,13 @@ def agreement(expected: Array, actual: Array, *, noise: float = 0.0, stored: str
     for dtype in _types_to_try(expected, actual):
         if _every(expected, actual, partial(_rounded, dtype=dtype, noise=noise)):
             return Agreement("cast", dtype.name, _cast_detail(expected, actual, dtype))
+        for least in _RAISED_TO if dtype.name == "float16" else ():
+            if _every(expected, actual, partial(_raised, least=least, noise=noise)):
+                detail = {
+                    **_cast_detail(expected, actual, dtype),
+                    "rounding": f"magnitudes below {least:g} raised to it",
+                }
+                return Agreement("cast", "float16", detail)
     if _every(expected, actual, _truncated) and actual.dtype.name == "bfloat16":
         return Agreement(
             "cast", "bfloat16", {**_cast_detail(expected, actual, actual.dtype), "rounding": "toward zero"}
@@ -183,6 +197,19 @@ def _rounded(e: Array, a: Array, *, dtype: np.dtype[Any], noise: float) -> bool:
         close = (np.abs(given - exact) <= allowed) | (given == near) | (np.isnan(given) & np.isnan(near))
     overflowed = np.isinf(given) & np.isfinite(exact)
     return bool(close.all()) and not overflowed.any()
+
+
+def _raised(e: Array, a: Array, *, least: float, noise: float) -> bool:
+    """Whether actual is float16 as ONNX's converters round to it, which make nothing but zero a zero."""
+    values = wide(e)
+    raised = np.where((values != 0) & (np.abs(values) < least), np.copysign(least, values), values)
+    return _rounded(raised, a, dtype=np.dtype(np.float16), noise=noise)
+
+
+def _nearest(e: Array, a: Array, *, step: float, noise: float) -> bool:
+    """Whether actual is the value of a grid that is nearest to expected, but for what float32 leaves of both."""
+    exact, given = wide(e), wide(a)
+    return bool((np.abs(given - exact) <= 0.5 * step + noise + 2.0**-22 * np.abs(exact)).all())
 
 
 def _truncated(e: Array, a: Array) -> bool:

@@ -36,6 +36,8 @@ _SLOTS = {
     "QLinearMatMul": (_Slot(3, (4,), 5, -1),),
     "MatMulIntegerToFloat": (_Slot(1, (3,), 5, -1),),
     "DynamicQuantizeMatMul": (_Slot(1, (2,), 3, -1),),
+    "QLinearAdd": (_Slot(0, (1,), 2), _Slot(3, (4,), 5)),
+    "QLinearMul": (_Slot(0, (1,), 2), _Slot(3, (4,), 5)),
     "QAttention": (_Slot(1, (4,), 7, -1),),
 }
 # Scales of other inputs and outputs, which are no weights either.
@@ -48,6 +50,7 @@ _PARAMETERS = {
     "DynamicQuantizeMatMul": (2, 3),
     "DynamicQuantizeLSTM": (8, 9, 10, 11),
     "QAttention": (3, 4, 6, 7),
+    "QGemm": (1, 2, 4, 5, 7, 8),
     "QLinearAdd": (1, 2, 4, 5, 6, 7),
     "QLinearMul": (1, 2, 4, 5, 6, 7),
     "QLinearSigmoid": (1, 2, 3, 4),
@@ -56,6 +59,9 @@ _PARAMETERS = {
     "ConvInteger": (2, 3),
     "MatMulNBits": (2, 3),
 }
+# What biases are quantised to, and what finer formats hold.
+_WIDE = ("int32", "int16", "uint16")
+_AXES_OF_RECURRENT = 3
 _INTEGER_AXES = {"MatMulInteger": -1, "ConvInteger": 0}
 # Operations that only move numbers, after which one scale still is that of the tensor.
 _MOVERS = ("Gather", "Transpose", "Reshape")
@@ -97,13 +103,17 @@ def parameters(graph: Graph) -> Iterator[tuple[Graph, str]]:
 
 def _of_node(graph: Graph, node: Node) -> Iterator[_Made]:
     for slot in _SLOTS.get(node.op, ()):
-        yield _affine(graph, node, slot)
+        yield _affine(graph, node, slot, _moved_from(graph, node, slot.values, slot.scales[0]))
     if node.op == "DequantizeLinear":
-        name = _moved_from(graph, node)
+        name = _moved_from(graph, node, 0, 1)
         yield _affine(graph, node, _Slot(0, (1,), 2, node.integer("axis", 1)), name, node.integer("block_size", 0))
     elif node.op == "DynamicQuantizeLSTM":
         yield _recurrent(graph, node, 1, 8, 9)
         yield _recurrent(graph, node, 2, 10, 11)
+    elif node.op == "QGemm":
+        outputs = 0 if node.integer("transB", 0) else -1
+        yield _affine(graph, node, _Slot(3, (4,), 5, outputs))
+        yield _affine(graph, node, _Slot(6, (1, 4), None, -1))
     elif node.op in _INTEGER_AXES:
         name, scale, zero_point = node.input(1), _scale_of_product(graph, node), node.input(3)
         yield name, _made(graph, name, (scale,), zero_point, _INTEGER_AXES[node.op]), (scale, zero_point)
@@ -128,14 +138,20 @@ def _made(
     if values is None or not all(factors) or (zero_point and zero is None):
         return None
 
-    def read() -> Array:
+    def scales_of() -> Array:
         with np.errstate(all="ignore"):  # see dequantise
-            scale = math.prod((factor.read().astype(np.float64) for factor in factors if factor is not None), start=1.0)
+            product = (factor.read().astype(np.float64) for factor in factors if factor is not None)
+            return np.asarray(math.prod(product, start=1.0))
+
+    def read() -> Array:
+        scale = scales_of()
         shape = values.shape
         shift = None if zero is None else along(_flat(zero.read()), shape, axis, block)
-        return dequantise(values.read(), along(_flat(np.asarray(scale)), shape, axis, block), shift)
+        return dequantise(values.read(), along(_flat(scale), shape, axis, block), shift)
 
-    return replace(values, dtype="float32", read=read, stored=values.stored or values.dtype)
+    stored = values.stored or values.dtype
+    step = (lambda: float(np.abs(scales_of()).max(initial=0.0))) if stored in _WIDE else None
+    return replace(values, dtype="float32", read=read, stored=stored, step=step)
 
 
 def _flat(parameter: Array) -> Array:
@@ -143,10 +159,10 @@ def _flat(parameter: Array) -> Array:
     return parameter.reshape(-1) if parameter.size == max(parameter.shape, default=1) else parameter
 
 
-def _moved_from(graph: Graph, node: Node) -> str:
-    """Return the constant that a DequantizeLinear of one scale gets moved, or its own input."""
-    name = node.input(0)
-    scale = graph.constant(node.input(1))
+def _moved_from(graph: Graph, node: Node, values: int, scales: int) -> str:
+    """Return the constant that an operation with one scale for it gets moved, or its own input."""
+    name = node.input(values)
+    scale = graph.constant(node.input(scales))
     producer = graph.producers.get(name)
     if producer is not None and producer.op in _MOVERS and scale is not None and math.prod(scale.shape) == 1:
         return producer.input(0)
@@ -178,7 +194,10 @@ def _only_consumer(graph: Graph, name: str, op: str) -> Node | None:
 
 
 def _recurrent(graph: Graph, node: Node, index: int, scale: int, zero: int) -> _Made:
-    """Read a weight [directions, inputs, gates] with one scale for each direction, or for each of its gates."""
+    """Read a weight [directions, inputs, gates] with one scale for each direction, or for each of its gates.
+
+    It is told as the operator has it that is not quantised, [directions, gates, inputs].
+    """
     name, names = node.input(index), (node.input(scale), node.input(zero))
     values, factor, shift = graph.constant(name), graph.constant(names[0]), graph.constant(names[1])
     if values is None or factor is None or shift is None:
@@ -186,9 +205,13 @@ def _recurrent(graph: Graph, node: Node, index: int, scale: int, zero: int) -> _
 
     def read() -> Array:
         laid_out = [one.read().reshape(values.shape[0], 1, -1) for one in (factor, shift)]
-        return dequantise(values.read(), *laid_out)
+        made: Array = dequantise(values.read(), *laid_out).transpose(0, 2, 1)
+        return made
 
-    return name, replace(values, dtype="float32", read=read, stored=values.dtype), names
+    if len(values.shape) != _AXES_OF_RECURRENT:
+        return name, None, names
+    shape = (values.shape[0], values.shape[2], values.shape[1])
+    return name, replace(values, shape=shape, dtype="float32", read=read, stored=values.dtype), names
 
 
 def _of_bits(graph: Graph, node: Node) -> Weight | None:

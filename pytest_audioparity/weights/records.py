@@ -35,6 +35,7 @@ class Weight:
     read : returns the values, a read-only view of the file where its format allows that
     stored : how the file holds them where that is not their dtype, such as ``int8`` or ``uint4`` of a quantised tensor
         whose scale was applied, and ``lut6`` of a palette
+    step : returns the largest scale of integers of more than a byte, whose grid is too fine to be seen in the values
     operator : the operator that reads it, where the file tells: ``lstm`` or ``gru``, or a product with the matrix, by
         which of its axes comes first: `INPUTS_FIRST`, `OUTPUTS_FIRST`
     """
@@ -45,6 +46,7 @@ class Weight:
     read: Callable[[], Array]
     stored: str | None = None
     operator: str | None = None
+    step: Callable[[], float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

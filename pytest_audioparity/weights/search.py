@@ -67,7 +67,9 @@ def find_whole(expected: Array, pool: Pool, places: Iterable[int], *, noise: flo
 def _related(expected: Array, actual: Array, pool: Pool, place: int, noise: float) -> Agreement | None:
     if place in pool.folds:  # what is computed is exact, and what is stored was rounded: here it is the reference
         return agreement(actual, expected, noise=noise + pool.noise(place))
-    return agreement(expected, actual, noise=noise, stored=pool.weights[place].stored)
+    weight = pool.weights[place]
+    step = None if weight.step is None else weight.step()
+    return agreement(expected, actual, noise=noise, stored=weight.stored, step=step)
 
 
 def _found_whole(expected: Array, actual: Array, pool: Pool, place: int, layout: Layout, relation: Agreement) -> Found:
