@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 # Other matrices under the same names that kept their axes, before a lone transposed one is called a fault.
 _KEPT = 2
 _PRODUCTS = (INPUTS_FIRST, OUTPUTS_FIRST)
-_TABLE = re.compile(r"emb|codebook|pos|table|tokens", flags=re.IGNORECASE)
+# Tables are looked up by rows in every framework, and what is no layer's weight may be used either way round.
+_TABLE = re.compile(r"emb|codebook|pos|table|tokens|wpe|wte|lut", flags=re.IGNORECASE)
+_WEIGHT = re.compile(r"(^|[._/])(weight|kernel|w)$", flags=re.IGNORECASE)
 # Axes from which on a tensor is a kernel: what is said of matrices does not go for those.
 _KERNEL = 3
 
@@ -96,11 +98,12 @@ class Axes:
     def _unmoved_problem(self, place: int) -> str | None:
         """Say that a square matrix was left as it was where the shapes of those beside it show that they were turned.
 
-        The nearest part of the model that has such matrices decides. Tables are looked up by rows in every framework.
+        The nearest part of the model that has such matrices decides.
         """
         weight = self._reference.weights[place]
         is_square = len(weight.shape) == 2 and weight.shape[0] == weight.shape[1] > 1
-        if not is_square or self._candidate.format in GRAPHS or _TABLE.search(weight.name):
+        is_layer = _WEIGHT.search(weight.name) is not None and _TABLE.search(weight.name) is None
+        if not is_square or not is_layer or self._candidate.format in GRAPHS:
             return None
         values = self._reference.read(place)
         if np.array_equal(values, values.T):
