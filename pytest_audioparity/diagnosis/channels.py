@@ -57,9 +57,12 @@ def _trends(problem: Problem, axis: int) -> Iterator[Explanation]:
             continue
         first, slope = np.linalg.solve(both, right)
         predicted = basis * (first + slope * t) + (e if word == "offset" else 0.0)
+        ends = ("its start", "its end")
+        if label in problem.origin:
+            ends = (f"{label}={problem.at(label, 0)}", f"{label}={problem.at(label, n - 1)}")
         message = (
-            f"the {word} drifts along {label}, from {first:.4g} at its start to {first + slope:.4g} at its end; check "
-            f"envelopes, positions, and steps that are summed up"
+            f"the {word} drifts along {label}, from {first:.4g} at {ends[0]} to {first + slope:.4g} at {ends[1]}; "
+            f"check envelopes, positions, and steps that are summed up"
         )
         detail = {"axis": label, word: [float(first), float(first + slope)]}
         yield Explanation("drift", message, 2, predicted, a, detail)

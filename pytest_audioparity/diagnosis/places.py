@@ -89,8 +89,9 @@ def _spikes(problem: Problem) -> Iterator[Explanation]:
     first = np.unravel_index(int(np.sort(order[:count])[0]), problem.expected.shape)
     index = [problem.at(label, int(i)) for label, i in zip(problem.labels, first, strict=True)]
     at = " ".join(f"{label}={i}" for label, i in zip(problem.labels, index, strict=True))
+    of = f"{error.size} that were looked at" if problem.origin else str(error.size)
     message = (
-        f"{count} single element{'s' if count > 1 else ''} of {error.size} hold{'s' if count == 1 else ''} the "
+        f"{count} single element{'s' if count > 1 else ''} of {of} hold{'s' if count == 1 else ''} the "
         f"difference, the first at {at}; check for glitches, races and uninitialised memory"
     )
     left = float(problem.error - held[count - 1])

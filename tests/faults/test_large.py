@@ -69,6 +69,19 @@ def test_both_ends_are_looked_at():
     assert "of 9000 along T" in finding.message
 
 
+def test_what_is_measured_in_a_part_says_of_which():
+    hidden = RNG.standard_normal((1, 64, 9000), np.float32)
+    rising = hidden + np.linspace(0, 3, 9000, dtype=np.float32)
+    (finding,) = compare(hidden, rising, axes="BCT").findings
+    assert finding.code == "drift"
+    assert "at T=0 to 1.365 at T=4095" in finding.message
+    glitched = hidden.copy()
+    glitched[0, 5, 8000] += 100
+    (finding,) = compare(hidden, glitched, axes="BCT").findings
+    assert finding.message.startswith("1 single element of 262144 that were looked at holds the difference")
+    assert finding.detail["first"] == [0, 5, 8000]
+
+
 @pytest.mark.parametrize("shape", [(3_000_000, 2), (2, 3_000_000), (6_000_001,)])
 def test_one_frame_less_of_millions_costs_no_table_of_all_pairs(shape):
     """Undeclared, so that the axis may be taken for channels."""
