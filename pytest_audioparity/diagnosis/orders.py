@@ -33,8 +33,9 @@ def find(problem: Problem) -> Iterator[Explanation]:
     for axis in problem.channel_axes():
         if problem.expected.shape[axis] >= 2:
             yield from _interleaved(problem, axis)
-            yield from _permuted(problem, axis)
-            yield from _delayed(problem, axis)
+            if problem.labels[axis] not in problem.origin:  # a partner may be among those that are not looked at
+                yield from _permuted(problem, axis)
+                yield from _delayed(problem, axis)
 
 
 def _interleaved(problem: Problem, axis: int) -> Iterator[Explanation]:
@@ -98,8 +99,10 @@ def _rows(side: Array, axis: int) -> Array:
     return taken
 
 
-def _partners(rows_e: Array, rows_a: Array) -> Array:
+def _partners(rows_e: Array, rows_a: Array) -> Array | None:
     """Return for each row of actual the row of expected that it is, so that all rows together are most alike.
+
+    None if two of them have the nearest row in common, and there are too many to choose for all at once.
 
     A gain or another sign may come on top, so likeness is by angle; of rows that are alike by it, each stays.
     """
@@ -115,8 +118,10 @@ def _partners(rows_e: Array, rows_a: Array) -> Array:
 
     every = np.arange(len(rows_a))
     nearest = np.concatenate([likeness(every[i : i + _AT_ONCE]).argmax(axis=1) for i in range(0, every.size, _AT_ONCE)])
-    if np.unique(nearest).size == nearest.size or nearest.size > _MOST_ASSIGNED:
+    if np.unique(nearest).size == nearest.size:
         return nearest  # each has another, so that no assignment does better
+    if nearest.size > _MOST_ASSIGNED:
+        return None
     our_own("scipy")
     from scipy.optimize import linear_sum_assignment
 

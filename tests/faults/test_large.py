@@ -101,3 +101,14 @@ def test_a_long_signal_that_is_longer_at_its_start_is_told_by_both_ends():
     ):
         finding = compare(expected, actual, kind="waveform", axes="T", sample_rate=16_000).findings[0]
         assert (finding.code, finding.detail["where"], finding.detail["shift"]) == ("length", where, shift)
+
+
+def test_channels_are_exchanged_only_if_each_has_a_partner():
+    """Of more channels than are assigned to each other at once."""
+    hidden = RNG.standard_normal((1, 300, 2000), np.float32)
+    order = RNG.permutation(2000)
+    (finding,) = compare(hidden, hidden[..., order], axes="BTC").findings
+    assert (finding.code, finding.detail["moved"]) == ("channel_permutation", int((order != np.arange(2000)).sum()))
+    copied = hidden.copy()
+    copied[..., 1000:] = hidden[..., :1000]
+    assert [finding.code for finding in compare(hidden, copied, axes="BTC").findings] != ["channel_permutation"]
