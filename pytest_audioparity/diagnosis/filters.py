@@ -66,8 +66,7 @@ def _filter(source: Array, target: Array, reach: int) -> Array | None:
     taps = 2 * reach + 1
     frames = source.shape[1]
     size = 1 << (frames + taps).bit_length()
-    # Around the means, since beyond the ends stand zeros.
-    spectrum_s, spectrum_t = (np.fft.rfft(side - side.mean(axis=1, keepdims=True), size) for side in (source, target))
+    spectrum_s, spectrum_t = (np.fft.rfft(side, size) for side in _ended(source, target, reach))
     auto = np.fft.irfft((np.abs(spectrum_s) ** 2).sum(axis=0), size)[:taps]
     cross = np.fft.irfft((spectrum_t * np.conj(spectrum_s)).sum(axis=0), size)
     right = np.concatenate([cross[-reach:], cross[: reach + 1]])
@@ -77,6 +76,17 @@ def _filter(source: Array, target: Array, reach: int) -> Array | None:
     gram[np.diag_indices(taps)] += _RIDGE * auto[0]
     solved: Array = np.linalg.solve(gram, right)
     return solved
+
+
+def _ended(source: Array, target: Array, reach: int) -> tuple[Array, Array]:
+    """Return both as they are, or around their means where that leaves less than half at the ends.
+
+    Beyond those the sums take zeros, which are far from the values of a log spectrum.
+    """
+    ends = [*range(reach), *range(-reach, 0)]
+    around = [side - side.mean(axis=1, keepdims=True) for side in (source, target)]
+    there = [sum(float((side[:, ends] ** 2).sum()) for side in sides) for sides in ((source, target), around)]
+    return (around[0], around[1]) if there[1] < 0.5 * there[0] else (source, target)
 
 
 def _is_delay(h: Array) -> bool:

@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 # Rounding leaves many values as they were, and so does what is wrong at times. How seldom it must leave so many in
 # front, for them to mean something.
 _CHANCE = 0.001
-# Of codes, which may agree for a while by chance, what came before must be no less of all.
-_FEW_CODES = 0.003
-# 10 dB below the rest, a distortion that grows with the cube of the signal is 20 dB less of it: not clean.
-_LOUD = 0.1
+# What came before has to have this share of the signal, or of the indices where values say nothing of loudness.
+_HEARD = 0.003
 
 
 def diverges(problem: Problem, margin: Margin) -> Iterator[Explanation]:
@@ -54,31 +52,11 @@ def diverges(problem: Problem, margin: Margin) -> Iterator[Explanation]:
 
 
 def _is_silent(problem: Problem, margin: Margin, start: int) -> bool:
-    """Whether what came before is so quiet that it is right whatever is wrong with louder signals.
-
-    It is not where later places that are no louder are wrong.
-    """
-    if problem.is_codes:
-        return start < _FEW_CODES * margin.wrong.size
-    if np.ptp(margin.expected[:start]) == 0:
-        return True  # one value throughout, as the floor of a log-mel: silence agrees with all silence
-    if problem.meta.kind == "log_spectrum":
-        return False
-    power = (margin.expected**2).mean(axis=1)
-    width = min(start, power.size - start)
-    loudness, wrong = (_over(side, width) for side in (power[start:], margin.wrong[start:]))
-    before = float(power[:start].mean())
-    quiet = loudness <= before
-    if not quiet.any():
-        return before < _LOUD * float(power[start:].mean())
-    return float(wrong[quiet].mean()) < 0.5
-
-
-def _over(side: Array, width: int) -> Array:
-    """Return the mean over every stretch of a width."""
-    sums = np.cumsum(np.r_[0.0, side])
-    means: Array = (sums[width:] - sums[:-width]) / width
-    return means
+    """Whether what came before is next to nothing, which is right whatever is wrong with the rest."""
+    if float(margin.signal[:start].sum()) < _HEARD * float(margin.signal.sum()):
+        return True
+    # One value throughout, as the floor of a log-mel: silence agrees with all silence.
+    return not problem.is_codes and float(np.ptp(margin.expected[:start])) == 0
 
 
 def _ends_clean(margin: Margin, start: int) -> bool:
