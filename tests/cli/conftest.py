@@ -180,7 +180,9 @@ class Review:
         os.close(end)
         seen, answered = b"", False
         with contextlib.suppress(OSError):  # how Linux says that the other end is closed
-            while select.select([terminal], [], [], 60)[0] and (data := os.read(terminal, 4096)):
+            shown = select.poll()  # select() takes no descriptor above 1023, and a whole suite may have as many open
+            shown.register(terminal, select.POLLIN)
+            while shown.poll(60_000) and (data := os.read(terminal, 4096)):
                 seen += data
                 if not answered and b"[y/N]" in seen:
                     os.write(terminal, answer)
