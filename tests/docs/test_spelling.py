@@ -22,7 +22,7 @@ PAGES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for
 ALL = "\n".join(PAGES.values())
 SPANS = set().union(*map(spans_of, PAGES.values()))
 # Options of other programs: of pip, of measurements, of the programs that errors and docstrings have as examples.
-OTHERS = {"--no-deps", "--import-mode", "--compounds", "--text", "--bin", "--release"}
+OTHERS = {"--no-deps", "--import-mode", "--compounds", "--large", "--fast", "--text", "--bin", "--release"}
 
 # Options that pytest takes, and lists under another spelling alone.
 ALIASES = {"--junitxml"}
