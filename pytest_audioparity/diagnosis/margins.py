@@ -81,6 +81,32 @@ def margin_from_end_to_end(problem: Problem, axis: int) -> Margin:
     """Return the sums along the whole of an axis of which the sample is a part, of some indices of the others."""
     if problem.whole is None or problem.shape[axis] > _LONGEST or problem.labels[axis] not in problem.origin:
         return margin_of(problem, axis)
+    margin = _margin_of_all(problem, axis)
+    if margin.total == 0:  # single elements, which are not among these
+        return margin_of(problem, axis)
+    # As much error as the sample has, so that shares of it are those of its problem.
+    return replace(margin, error=margin.error * (problem.error / margin.total))
+
+
+def stays_clean(problem: Problem, axis: int, margin: Margin, chosen: Array, everywhere: Array) -> bool:
+    """Whether the other indices are clean in the whole stage too, beside those that were chosen in a part of it.
+
+    Parameters
+    ----------
+    problem, axis : what is looked at
+    margin, chosen : its sums along that axis, and which of its indices are wrong
+    everywhere : which indices of the whole stage are wrong by that
+    """
+    if problem.whole is None or everywhere.size > _LONGEST:
+        return True
+    whole = _margin_of_all(problem, axis)
+    wrong = float(margin.error[chosen].sum()) / max(float(margin.signal[chosen].sum()), 1e-300)
+    return float(whole.error[~everywhere].sum()) <= CLEANER**2 * wrong * float(whole.signal[~everywhere].sum())
+
+
+def _margin_of_all(problem: Problem, axis: int) -> Margin:
+    """Return the sums along the whole of an axis of a large stage, over evenly spread indices of the others."""
+    assert problem.whole is not None
     excess = math.prod(problem.shape) / max(SAMPLE, problem.shape[axis])
     steps = [slice(None)] * len(problem.shape)
     for other in sorted(set(range(len(steps))) - {axis}, key=lambda i: -problem.shape[i]):
@@ -90,17 +116,13 @@ def margin_from_end_to_end(problem: Problem, axis: int) -> Margin:
     sides = (side[tuple(steps)] for side in (problem.whole.expected, problem.whole.actual))
     wide = (hashed(side) if problem.is_codes else np.asarray(side, np.float64) for side in sides)
     e, a = (rows_of(side, axis) for side in wide)
-    margin = _margin(problem, problem.labels[axis], e, a, 0, len(e))
-    if margin.total == 0:  # single elements, which are not among these
-        return margin_of(problem, axis)
-    # As much error as the sample has, so that shares of it are those of its problem.
-    return replace(margin, error=margin.error * (problem.error / margin.total))
+    return _margin(problem, problem.labels[axis], e, a, 0, len(e))
 
 
 def _margin(problem: Problem, label: str, e: Array, a: Array, start: int, length: int) -> Margin:
     error = _energies(a - e)
     is_loud = problem.meta.kind not in ("log_spectrum", "codes")
-    signal = (_energies(e) + _energies(a)) / 2 if is_loud else np.ones(len(e))
+    signal = (_energies(e) + _energies(a)) / 2 if is_loud else np.full(len(e), float(e.shape[1]))
     allowed = problem.allowed if not problem.is_codes else 1e-6
     limit = min(allowed**2, float(error.sum()) / e.size / 4) * e.shape[1]
     return Margin(label, e, error, signal, _wrong(error, signal, limit, e.shape[1]), start, length)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.diagnosis.explanation import COMPLETE, Explanation
-from pytest_audioparity.diagnosis.margins import CLEANER, SHARE, held_by, margin_from_end_to_end, margin_of
+from pytest_audioparity.diagnosis.margins import CLEANER, SHARE, held_by, margin_from_end_to_end, margin_of, stays_clean
 from pytest_audioparity.diagnosis.onsets import diverges, drift
 from pytest_audioparity.diagnosis.problem import Problem, energy, product, rows_of
 
@@ -38,11 +38,15 @@ def find(problem: Problem) -> Iterator[Explanation]:
         yield from _edges(problem, margin)
     for axis, margin in margins.items():
         if problem.labels[axis] != "T":
-            yield from _channels(problem, margin)
+            yield from _channels(problem, axis, margin)
     for axis in time:
-        yield from _seams(problem, margins[axis])
+        yield from _seams(problem, axis, margins[axis])
         yield from _frozen(problem, axis, margins[axis])
-        yield from diverges(problem, time[axis])
+        # From end to end some channels are looked at, in the part all: what is wrong there before refutes it.
+        for found in diverges(problem, time[axis]):
+            before = margins[axis].error[: max(0, found.detail["from"] - margins[axis].start)]
+            if before.sum() <= (1 - SHARE) * problem.error:
+                yield found
     yield from _spikes(problem)
     for margin in time.values():
         yield from drift(problem, margin)
@@ -147,13 +151,15 @@ def _edges(problem: Problem, margin: Margin) -> Iterator[Explanation]:
     yield held_by(problem, "edges", message, {"first": first, "last": last}, margin, chosen)
 
 
-def _channels(problem: Problem, margin: Margin) -> Iterator[Explanation]:
+def _channels(problem: Problem, axis: int, margin: Margin) -> Iterator[Explanation]:
     wrong = np.flatnonzero(margin.wrong)
     n = margin.wrong.size
     if not 0 < wrong.size <= max(1, _FEW * n) or not margin.holds(margin.wrong):
         return
     if n == problem.size and margin.label != "C":
         return  # of a vector without channels these are single elements
+    if not stays_clean(problem, axis, margin, margin.wrong, np.isin(np.arange(margin.length), margin.start + wrong)):
+        return  # all are wrong elsewhere
     indices = [margin.at(i) for i in wrong[:256]]
     shown = ", ".join(map(str, indices[:8])) + (" ..." if wrong.size > 8 else "")
     whole = f"{margin.length} along {margin.label}"
@@ -179,7 +185,7 @@ def _gain_there(problem: Problem, margin: Margin) -> str:
     return f", actual = {gain:.6g} * expected there" if energy(a - gain * e) <= (1 - COMPLETE) * energy(a - e) else ""
 
 
-def _seams(problem: Problem, margin: Margin) -> Iterator[Explanation]:
+def _seams(problem: Problem, axis: int, margin: Margin) -> Iterator[Explanation]:
     wrong = np.flatnonzero(margin.wrong)
     n = margin.wrong.size
     if not _SEAMS <= wrong.size <= n // 2:
@@ -190,7 +196,8 @@ def _seams(problem: Problem, margin: Margin) -> Iterator[Explanation]:
         return
     period, phase, width = found
     chosen = ((np.arange(n) - phase) % period) < width
-    if not margin.holds(chosen):
+    everywhere = ((np.arange(margin.length) - margin.at(phase)) % period) < width
+    if not margin.holds(chosen) or not stays_clean(problem, axis, margin, chosen, everywhere):
         return
     at = margin.at(phase)
     message = (
