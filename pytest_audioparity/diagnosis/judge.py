@@ -10,7 +10,7 @@ import numpy as np
 
 from pytest_audioparity.comparison.tolerances import PRESET_DB
 from pytest_audioparity.diagnosis import codes, degenerate, draws
-from pytest_audioparity.diagnosis.sample import pose
+from pytest_audioparity.diagnosis.sample import TYPICAL, pose
 from pytest_audioparity.diagnosis.search import explain
 from pytest_audioparity.diagnosis.shapes import explain_shapes
 from pytest_audioparity.records import DB_PER_UNIT, Comparison, Finding, StageMeta, StageTensor, Tolerance
@@ -26,6 +26,8 @@ _SAME = 1e-4
 _SMALLEST, _LARGEST = 1e-70, 1e70
 # Other stages that are looked at.
 _OTHERS = 64
+# Faults that are small where they begin, and have to be seen there.
+_BEGINS_SMALL = ("drift", "sample_rate", "repeated_frames", "dropped_frames")
 
 
 def diagnose(
@@ -82,7 +84,12 @@ def _explained(
     problem = pose(expected, actual, meta, allowed, worst)
     if problem.error == 0:
         return ()
-    return tuple(explain(problem))
+    found = explain(problem)
+    if not problem.is_typical and found[0].code not in _BEGINS_SMALL:
+        # A little is wrong before the most is, which may be another fault.
+        problem = pose(expected, actual, meta, allowed, worst, share=TYPICAL)
+        found = explain(problem) if problem.error else found
+    return tuple(found)
 
 
 def _is_computable(*sides: Array) -> bool:

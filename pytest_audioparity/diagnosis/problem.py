@@ -25,15 +25,25 @@ _AS_SMOOTH = 0.15
 # A residual at this share of the tolerance, or of the error itself where that is smaller, is as good as none.
 _FLOOR_OF_TOLERANCE = 0.5
 _FLOOR_OF_ERROR = 0.03
+# A part that is less wrong than this share of the whole does not stand for it (10 dB).
+_TYPICAL = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A stage of which only a part is looked at: both sides as they are, and which part that is."""
+    """A stage of which only a part is looked at.
+
+    Attributes
+    ----------
+    expected, actual : both sides as they are
+    where : which part that is
+    beside : the squared error of the part, beside the signal there, as a share of what it is in the whole
+    """
 
     expected: Array
     actual: Array
     where: tuple[slice, ...]
+    beside: float
 
 
 @dataclass(frozen=True)
@@ -90,6 +100,11 @@ class Problem:
     def length(self, label: str, size: int) -> int:
         """Return the length of an axis in the whole stage."""
         return self.origin.get(label, (0, size))[1]
+
+    @property
+    def is_typical(self) -> bool:
+        """Whether what is looked at is so wrong that it may stand for the whole stage."""
+        return self.whole is None or self.whole.beside >= _TYPICAL
 
     @property
     def size(self) -> int:

@@ -31,12 +31,19 @@ _KEEP, _KEEP_FRAMES = 512, 128
 _LOOKED_AT = 1 << 22
 _PARTS = 64
 # A part is wrong when its error is no less than this share of the mean: as what is clean beside a place that is not, so
-# that rounding before it does not count (20 dB; `margins.CLEANER` is 26 dB, beside the signal).
-_WRONG = 0.01
+# that rounding before it does not count (20 dB; `margins.CLEANER` is 26 dB, beside the signal). And when it is as wrong
+# as most that is.
+BEGUN, TYPICAL = 0.01, 0.5
 
 
 def pose(
-    expected: Array, actual: Array, meta: StageMeta, allowed: float, worst: Sequence[int] | None = None
+    expected: Array,
+    actual: Array,
+    meta: StageMeta,
+    allowed: float,
+    worst: Sequence[int] | None = None,
+    *,
+    share: float = BEGUN,
 ) -> Problem:
     """Take what a diagnosis looks at of two arrays of one shape.
 
@@ -46,9 +53,10 @@ def pose(
     meta : what is declared; axes that are not declared are numbered
     allowed : residual (rms) that the tolerance allows
     worst : the index of the largest difference, around which the sample is taken if it cannot be told where it begins
+    share : of the mean error, from which on a place is taken for wrong
     """
     labels = tuple(meta.axes) if meta.axes else tuple(f"axis {i}" for i in range(expected.ndim))
-    where = _window(expected, actual, labels, worst)
+    where = _window(expected, actual, labels, meta.kind, worst, share)
     origin = {
         label: (part.start, n)
         for label, part, n in zip(labels, where, expected.shape, strict=False)
@@ -60,10 +68,16 @@ def pose(
     is_pair = e.ndim > len(labels)
     problem = restate(e, a, (*labels, "part") if is_pair else labels, meta, allowed, origin)
     # The parts of complex numbers are moved within the sample.
-    return replace(problem, whole=Whole(expected, actual, where)) if origin and not is_pair else problem
+    if not origin or is_pair:
+        return problem
+    part = _level(problem.expected, problem.actual, meta.kind)
+    spread = _level(*_spread(expected, actual, [slice(0, n) for n in expected.shape]), meta.kind)
+    return replace(problem, whole=Whole(expected, actual, where, part / spread if spread > 0 else 1.0))
 
 
-def _window(expected: Array, actual: Array, labels: Sequence[str], worst: Sequence[int] | None) -> tuple[slice, ...]:
+def _window(
+    expected: Array, actual: Array, labels: Sequence[str], kind: str | None, worst: Sequence[int] | None, share: float
+) -> tuple[slice, ...]:
     """Return the part to work on: all of a small stage."""
     whole = tuple(slice(0, n) for n in expected.shape)
     size = sizes(expected.shape, labels)
@@ -73,12 +87,12 @@ def _window(expected: Array, actual: Array, labels: Sequence[str], worst: Sequen
     # The first that is wrong along time, then along what else is cut, of what is looked at by then.
     cut = [i for i, n in enumerate(size) if n < expected.shape[i]]
     for axis in sorted(cut, key=lambda i: (labels[i] != "T", -expected.shape[i])):
-        at = _onset(expected, actual, where, axis)
+        at = _onset(expected, actual, where, axis, kind, share)
         where[axis] = _around(expected.shape[axis], size[axis], at)
     if worst is not None:
-        alone = _mean_error(expected, actual, [slice(at, at + 1) for at in worst])
+        alone = _mean_error(expected, actual, [slice(at, at + 1) for at in worst], kind)
         # A single element holds most of the error, and was not among those that were looked at.
-        if alone > expected.size * _mean_error(expected, actual, whole):
+        if alone > expected.size * _mean_error(expected, actual, whole, kind):
             where = [_around(n, taken, at) for n, taken, at in zip(expected.shape, size, worst, strict=True)]
     return tuple(where)
 
@@ -100,19 +114,19 @@ def sizes(shape: Sequence[int], labels: Sequence[str]) -> tuple[int, ...]:
     return tuple(taken)
 
 
-def _onset(expected: Array, actual: Array, where: Sequence[slice], axis: int) -> int:
+def _onset(expected: Array, actual: Array, where: Sequence[slice], axis: int, kind: str | None, share: float) -> int:
     """Return the first wrong index of an axis within a part of a stage."""
     start, stop, mean = int(where[axis].start), int(where[axis].stop), None
     while True:
         edges = np.unique(np.linspace(start, stop, min(_PARTS, stop - start) + 1).astype(int))
         errors = np.array(
             [
-                _mean_error(expected, actual, [*where[:axis], slice(first, last), *where[axis + 1 :]])
+                _mean_error(expected, actual, [*where[:axis], slice(first, last), *where[axis + 1 :]], kind)
                 for first, last in itertools.pairwise(edges)
             ]
         )
         mean = float(np.average(errors, weights=np.diff(edges))) if mean is None else mean
-        wrong = np.flatnonzero(errors > _WRONG * mean)
+        wrong = np.flatnonzero(errors > share * mean)
         if wrong.size == 0:
             return start
         start, stop = int(edges[wrong[0]]), int(edges[wrong[0] + 1])
@@ -120,8 +134,26 @@ def _onset(expected: Array, actual: Array, where: Sequence[slice], axis: int) ->
             return start
 
 
-def _mean_error(expected: Array, actual: Array, where: Sequence[slice]) -> float:
-    """Return the mean squared difference of evenly spread elements of a part."""
+def _mean_error(expected: Array, actual: Array, where: Sequence[slice], kind: str | None) -> float:
+    """Return the mean squared difference of evenly spread elements of a part; of codes the share that differs."""
+    e, a = _spread(expected, actual, where)
+    if kind == "codes":
+        return float(np.mean(e != a))
+    e, a = _wide(e, a)
+    return float(np.mean((a - e) ** 2))
+
+
+def _level(e: Array, a: Array, kind: str | None) -> float:
+    """Return the mean squared difference beside the signal, where there is such a thing; of codes the share."""
+    if kind == "codes":
+        return float(np.mean(e != a))
+    e, a = _wide(e, a)
+    error, signal = float(np.mean((a - e) ** 2)), float(np.mean(e**2) + np.mean(a**2))
+    return error if kind == "log_spectrum" else error / signal if signal > 0 else 0.0
+
+
+def _spread(expected: Array, actual: Array, where: Sequence[slice]) -> tuple[Array, Array]:
+    """Return evenly spread elements of a part, of both sides."""
     sizes = [part.stop - part.start for part in where]
     excess = math.prod(sizes) / (_LOOKED_AT / _PARTS)
     steps = []
@@ -129,11 +161,7 @@ def _mean_error(expected: Array, actual: Array, where: Sequence[slice]) -> float
         step = min(n, max(1, math.ceil(excess)))
         steps.append(slice(part.start, part.stop, step))
         excess /= step
-    e, a = expected[tuple(steps)], actual[tuple(steps)]
-    if e.dtype.kind in "iub":  # codes, which have no distance
-        return float(np.mean(e != a))
-    e, a = _wide(e, a)
-    return float(np.mean((a - e) ** 2))
+    return expected[tuple(steps)], actual[tuple(steps)]
 
 
 def _around(n: int, size: int, at: int) -> slice:

@@ -112,3 +112,50 @@ def test_channels_are_exchanged_only_if_each_has_a_partner():
     copied = hidden.copy()
     copied[..., 1000:] = hidden[..., :1000]
     assert [finding.code for finding in compare(hidden, copied, axes="BTC").findings] != ["channel_permutation"]
+
+
+def _noisy(shape):
+    """Return a signal, rounded actual values of it, and noise of its size."""
+    signal, rounding, noise = (RNG.standard_normal(shape, np.float32) for _ in range(3))
+    return signal, signal + np.float32(1e-3) * rounding, noise
+
+
+def test_little_that_is_wrong_early_is_no_rounding_of_a_stage_that_goes_wrong_later():
+    signal, actual, noise = _noisy((1, 20_000, 128))
+    actual[:, 3000:3050] += 0.1 * noise[:, 3000:3050]
+    actual[:, 15_000:] += 0.5 * noise[:, 15_000:]
+    assert [finding.code for finding in compare(signal, actual, axes="BTC").findings] == ["unexplained"]
+
+
+@pytest.mark.parametrize("channel", [0, 5])
+def test_one_channel_is_not_the_only_wrong_one_of_a_stage_that_goes_wrong_later(channel):
+    signal, actual, noise = _noisy((1, 20_000, 128))
+    actual[:, 3000:, channel] *= 1.5
+    assert compare(signal, actual, axes="BTC").findings[0].code == "channels"
+    actual[:, 15_000:] += 0.5 * noise[:, 15_000:]
+    assert "channels" not in {finding.code for finding in compare(signal, actual, axes="BTC").findings}
+
+
+def test_errors_of_few_frames_are_no_rhythm_of_a_stage_that_goes_wrong_later():
+    signal, actual, noise = _noisy((1, 20_000, 128))
+    actual[:, 100:15_000:200] += noise[:, 100:15_000:200]
+    assert compare(signal, actual, axes="BTC").findings[0].code == "seams"
+    actual[:, 15_000:] += noise[:, 15_000:]
+    assert "seams" not in {finding.code for finding in compare(signal, actual, axes="BTC").findings}
+
+
+def test_a_small_glitch_does_not_hold_the_difference_of_a_large_one():
+    signal = RNG.standard_normal((1, 20_000, 128), np.float32)
+    actual = signal.copy()
+    actual[0, 100, 2], actual[0, 17_000, 3] = 20, 1000
+    (finding,) = compare(signal, actual, axes="BTC").findings
+    assert (finding.code, finding.detail["first"]) == ("spikes", [0, 17_000, 3])
+
+
+def test_integers_that_are_samples_are_no_codes_all_of_which_are_wrong():
+    """Rounding is no onset."""
+    expected = (3000 * RNG.standard_normal(3_000_000)).astype(np.int16)
+    actual = expected + RNG.integers(-1, 2, expected.size).astype(np.int16)
+    actual[2_000_000:] += RNG.integers(-900, 900, 1_000_000).astype(np.int16)
+    (finding,) = compare(expected, actual, kind="waveform", axes="T", sample_rate=16_000).findings
+    assert (finding.code, finding.detail["from"]) == ("diverges_from", 2_000_000)
