@@ -7,13 +7,13 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pytest_audioparity.diagnosis.explanation import Explanation
 from pytest_audioparity.diagnosis.moves import along, few_of, may_agree, moved_by, turned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import numpy as np
 
     from pytest_audioparity.diagnosis.moves import Source
     from pytest_audioparity.diagnosis.problem import Problem
@@ -156,5 +156,6 @@ def _reversed(problem: Problem, axis: int) -> Iterator[Explanation]:
     label, shape = problem.labels[axis], problem.shape
     message = f"actual runs backwards along {label}; check a flip, and the direction of a recurrent layer"
     moved = moved_by(problem, partial(along, shape=shape, axis=axis, order=lambda index: shape[axis] - 1 - index))
-    if moved is not None:
+    # What stands still has no direction, and may come from anywhere.
+    if moved is not None and (moved.shape[axis] == 1 or np.ptp(moved, axis=axis).any()):
         yield Explanation("reversed", message, 0, moved, problem.actual, {"axis": label, "index": axis})

@@ -159,3 +159,11 @@ def test_integers_that_are_samples_are_no_codes_all_of_which_are_wrong():
     actual[2_000_000:] += RNG.integers(-900, 900, 1_000_000).astype(np.int16)
     (finding,) = compare(expected, actual, kind="waveform", axes="T", sample_rate=16_000).findings
     assert (finding.code, finding.detail["from"]) == ("diverges_from", 2_000_000)
+
+
+def test_what_stands_still_does_not_run_backwards():
+    """The other end of expected is as still as actual."""
+    actual = np.broadcast_to(RNG.standard_normal((1, 1, 128), np.float32), (1, 6000, 128))
+    expected = actual.copy()
+    expected[:, 4000:] += RNG.standard_normal((1, 2000, 128), np.float32)
+    assert "reversed" not in {finding.code for finding in compare(expected, actual, axes="BTC").findings}
