@@ -10,7 +10,8 @@ import numpy as np
 
 from pytest_audioparity.comparison.tolerances import PRESET_DB
 from pytest_audioparity.diagnosis import codes, degenerate, draws
-from pytest_audioparity.diagnosis.sample import TYPICAL, pose
+from pytest_audioparity.diagnosis.problem import strides
+from pytest_audioparity.diagnosis.sample import MOST, pose
 from pytest_audioparity.diagnosis.search import explain
 from pytest_audioparity.diagnosis.shapes import explain_shapes
 from pytest_audioparity.records import DB_PER_UNIT, Comparison, Finding, StageMeta, StageTensor, Tolerance
@@ -87,7 +88,7 @@ def _explained(
     found = explain(problem)
     if not problem.is_typical and found[0].code not in _BEGINS_SMALL:
         # A little is wrong before the most is, which may be another fault.
-        problem = pose(expected, actual, meta, allowed, worst, share=TYPICAL)
+        problem = pose(expected, actual, meta, allowed, worst, share=MOST)
         found = explain(problem) if problem.error else found
     return tuple(found)
 
@@ -109,12 +110,7 @@ def _allowed(expected: Array, actual: Array, meta: StageMeta, tolerance: Toleran
 
 def _spread(array: Array) -> Array:
     """Return some 100 000 elements, evenly spread and never copied as a whole: enough for a level."""
-    excess = array.size / 100_000
-    steps = []
-    for n in array.shape:
-        steps.append(slice(None, None, min(n, max(1, math.ceil(excess)))))
-        excess /= min(n, max(1, math.ceil(excess)))
-    return array[tuple(steps)].reshape(-1) if array.ndim else array.reshape(-1)
+    return array[tuple(slice(None, None, step) for step in strides(array.shape, 100_000))].reshape(-1)
 
 
 def _stale(expected: Array, actual: Array, meta: StageMeta, others: Iterable[StageTensor]) -> Finding | None:

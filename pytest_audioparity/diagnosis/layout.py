@@ -86,11 +86,12 @@ def _of_buffers(problem: Problem) -> Iterator[Explanation]:
     if rows < 2 or row < 4:
         return
     size, places = math.prod(problem.shape), problem.places
+    before = places // row
     for step in (2, 4, 8, 16, 32, 64, 128):
         stride = -(-row // step) * step
         # The unused part may be up to a whole unit as well.
         for width in {stride, stride + step} - {row}:
-            there = places + places // row * (width - row)
+            there = places + before * (width - row)
             inside = there < size
             if inside.sum() < problem.size / 2:
                 continue

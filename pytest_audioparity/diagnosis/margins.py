@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_audioparity.diagnosis.explanation import Explanation
-from pytest_audioparity.diagnosis.problem import SAMPLE, hashed, rows_of
+from pytest_audioparity.diagnosis.problem import SAMPLE, hashed, rows_of, strides
 
 if TYPE_CHECKING:
     from pytest_audioparity.diagnosis.problem import Problem
@@ -107,12 +106,11 @@ def stays_clean(problem: Problem, axis: int, margin: Margin, chosen: Array, ever
 def _margin_of_all(problem: Problem, axis: int) -> Margin:
     """Return the sums along the whole of an axis of a large stage, over evenly spread indices of the others."""
     assert problem.whole is not None
-    excess = math.prod(problem.shape) / max(SAMPLE, problem.shape[axis])
+    others = sorted(set(range(len(problem.shape))) - {axis}, key=lambda i: -problem.shape[i])
+    most = max(SAMPLE, problem.shape[axis]) / problem.shape[axis]
     steps = [slice(None)] * len(problem.shape)
-    for other in sorted(set(range(len(steps))) - {axis}, key=lambda i: -problem.shape[i]):
-        step = min(problem.shape[other], max(1, math.ceil(excess)))
+    for other, step in zip(others, strides([problem.shape[i] for i in others], most), strict=True):
         steps[other] = slice(None, None, step)
-        excess /= step
     sides = (side[tuple(steps)] for side in (problem.whole.expected, problem.whole.actual))
     wide = (hashed(side) if problem.is_codes else np.asarray(side, np.float64) for side in sides)
     e, a = (rows_of(side, axis) for side in wide)

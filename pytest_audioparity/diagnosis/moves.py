@@ -34,10 +34,12 @@ def moved_by(problem: Problem, source: Source) -> Array | None:
     source : the places in the whole stage that elements at some places are taken from
     """
     few = few_of(problem.size)
-    if not may_agree(problem.read(source(problem.places[few])), problem.actual.reshape(-1)[few]):
+    moved = problem.read(source(problem.places[few]))
+    if not may_agree(moved, problem.actual.reshape(-1)[few]):
         return None
-    moved: Array = problem.read(source(problem.places)).reshape(problem.expected.shape)
-    return moved
+    if few.size < problem.size:
+        moved = problem.read(source(problem.places))
+    return np.asarray(moved.reshape(problem.expected.shape))
 
 
 def few_of(size: int) -> Array:

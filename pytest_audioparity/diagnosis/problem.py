@@ -155,6 +155,15 @@ def places_in(shape: tuple[int, ...], where: Sequence[slice]) -> Array:
     return np.asarray(np.ravel_multi_index(grid, shape)).reshape(-1)
 
 
+def strides(sizes: Sequence[int], most: float) -> list[int]:
+    """Return for each axis how far apart evenly spread elements are of which there are about so many in all."""
+    excess, steps = math.prod(sizes) / most, []
+    for n in sizes:
+        steps.append(min(n, max(1, math.ceil(excess))))
+        excess /= steps[-1]
+    return steps
+
+
 def elements(side: Array, places: Array) -> Array:
     """Return what an array has at some places, without a copy of it."""
     taken: Array = side[np.unravel_index(places, side.shape)]

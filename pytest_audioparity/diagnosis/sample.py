@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.problem import SAMPLE, Problem, Whole, hashed, restate
+from pytest_audioparity.diagnosis.problem import SAMPLE, Problem, Whole, hashed, restate, strides
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ _PARTS = 64
 # A part is wrong when its error is no less than this share of the mean: as what is clean beside a place that is not, so
 # that rounding before it does not count (20 dB; `margins.CLEANER` is 26 dB, beside the signal). And when it is as wrong
 # as most that is.
-BEGUN, TYPICAL = 0.01, 0.5
+BEGUN, MOST = 0.01, 0.5
 
 
 def pose(
@@ -136,7 +136,10 @@ def _onset(expected: Array, actual: Array, where: Sequence[slice], axis: int, ki
 
 def _mean_error(expected: Array, actual: Array, where: Sequence[slice], kind: str | None) -> float:
     """Return the mean squared difference of evenly spread elements of a part; of codes the share that differs."""
-    e, a = _spread(expected, actual, where)
+    return _error(*_spread(expected, actual, where), kind)
+
+
+def _error(e: Array, a: Array, kind: str | None) -> float:
     if kind == "codes":
         return float(np.mean(e != a))
     e, a = _wide(e, a)
@@ -145,23 +148,19 @@ def _mean_error(expected: Array, actual: Array, where: Sequence[slice], kind: st
 
 def _level(e: Array, a: Array, kind: str | None) -> float:
     """Return the mean squared difference beside the signal, where there is such a thing; of codes the share."""
-    if kind == "codes":
-        return float(np.mean(e != a))
+    error = _error(e, a, kind)
+    if kind in ("codes", "log_spectrum"):
+        return error
     e, a = _wide(e, a)
-    error, signal = float(np.mean((a - e) ** 2)), float(np.mean(e**2) + np.mean(a**2))
-    return error if kind == "log_spectrum" else error / signal if signal > 0 else 0.0
+    signal = float(np.mean(e**2) + np.mean(a**2))
+    return error / signal if signal > 0 else 0.0
 
 
 def _spread(expected: Array, actual: Array, where: Sequence[slice]) -> tuple[Array, Array]:
     """Return evenly spread elements of a part, of both sides."""
-    sizes = [part.stop - part.start for part in where]
-    excess = math.prod(sizes) / (_LOOKED_AT / _PARTS)
-    steps = []
-    for part, n in zip(where, sizes, strict=True):
-        step = min(n, max(1, math.ceil(excess)))
-        steps.append(slice(part.start, part.stop, step))
-        excess /= step
-    return expected[tuple(steps)], actual[tuple(steps)]
+    steps = strides([part.stop - part.start for part in where], _LOOKED_AT / _PARTS)
+    places = tuple(slice(part.start, part.stop, step) for part, step in zip(where, steps, strict=True))
+    return expected[places], actual[places]
 
 
 def _around(n: int, size: int, at: int) -> slice:

@@ -95,7 +95,7 @@ def _reordered(
     tried = []
     for order in itertools.permutations(range(expected.ndim)) if expected.ndim > 1 else [(0,)]:
         kind = "axes_permuted" if same and tuple(expected.shape[i] for i in order) == actual.shape else "reshaped"
-        for at in (few, places):
+        for at in (few, places) if few.size < places.size else (places,):
             moved, there = _wide(expected, turned(at, expected.shape, order)), _wide(actual, at)
             left = _left(moved, there)
             if left > _MAYBE:
@@ -217,8 +217,8 @@ def _channels(rows_e: Array, rows_a: Array, label: str) -> list[Finding]:
 
 def _absent(few: Array, many: Array) -> list[int] | None:
     """Return which of many rows none of few is, None where those have no partners."""
-    sizes = (few**2).sum(axis=1)
-    distance = (sizes[:, None] + (many**2).sum(axis=1)[None, :] - 2 * few @ many.T).clip(0)
+    energies = (few**2).sum(axis=1)
+    distance = (energies[:, None] + (many**2).sum(axis=1)[None, :] - 2 * few @ many.T).clip(0)
     chosen = distance.argmin(axis=1)
-    close = distance[np.arange(len(few)), chosen] <= 1e-4 * np.maximum(sizes, 1e-300)
+    close = distance[np.arange(len(few)), chosen] <= 1e-4 * np.maximum(energies, 1e-300)
     return sorted(set(range(len(many))) - set(chosen.tolist())) if close.mean() > 0.9 else None

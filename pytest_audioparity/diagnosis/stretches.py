@@ -93,7 +93,8 @@ def _resampled(e: Array, ratio: float, n: int) -> Array:
     """Return expected read at every ratio-th place, with a windowed sinc that keeps what both rates can carry."""
     if n * e.shape[1] * 2 * HALF >= _MOST_READ:
         return _linear(e, np.arange(n) * ratio)
-    return np.concatenate([_read(e, np.arange(n)[i : i + _AT_ONCE] * ratio, ratio) for i in range(0, n, _AT_ONCE)])
+    parts = (np.arange(first, min(first + _AT_ONCE, n)) * ratio for first in range(0, n, _AT_ONCE))
+    return np.concatenate([_read(e, at, ratio) for at in parts])
 
 
 def _read(e: Array, at: Array, ratio: float) -> Array:

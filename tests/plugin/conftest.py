@@ -48,6 +48,12 @@ class Project:
         path.write_text(HEADER + textwrap.dedent(source))
         return path
 
+    def change(self, before: str, after: str) -> None:
+        """Write a test file and its goldens, and then another one in its place."""
+        self.write(before)
+        assert self.run("--update-golden").ret == 0
+        self.write(after)
+
     def ini(self, *lines: str) -> None:
         """Write pytest.ini."""
         (self.path / "pytest.ini").write_text("\n".join(["[pytest]", *lines]) + "\n")

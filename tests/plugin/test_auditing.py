@@ -34,9 +34,7 @@ def audited(project, *arguments):
 @pytest.fixture
 def loose(project):
     """Write goldens of two tests, of which one fails from now on."""
-    project.write(MODEL.format(gain=1))
-    assert project.run("--update-golden").ret == 0
-    project.write(MODEL.format(gain=1.5))
+    project.change(MODEL.format(gain=1), MODEL.format(gain=1.5))
     return project
 
 

@@ -25,9 +25,7 @@ BIG, SMALL = "golden/test_model/test_big.safetensors", "golden/test_model/test_s
 @pytest.fixture
 def goldens(project):
     """Write a golden of 400 kB and one of less than a kB, and change the model."""
-    project.write(TWO.format(value=1.0))
-    assert project.run("--update-golden").ret == 0
-    project.write(TWO.format(value=2.0))
+    project.change(TWO.format(value=1.0), TWO.format(value=2.0))
     return project
 
 

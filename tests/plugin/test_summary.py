@@ -20,9 +20,7 @@ def test_c(stages): stages["mel"] = np.full(9, 1.0)
 @pytest.fixture
 def model(project):
     """Write a project two of whose three goldens no longer pass."""
-    project.write(SOURCE.format(value=1.0))
-    assert project.run("--update-golden").ret == 0
-    project.write(SOURCE.format(value=2.0))
+    project.change(SOURCE.format(value=1.0), SOURCE.format(value=2.0))
     return project
 
 

@@ -33,9 +33,7 @@ def model(project, monkeypatch):
     """Write a project one of whose two tests fails in a stage between others with wide names."""
     for name in ("NO_COLOR", "FORCE_COLOR", "PY_COLORS", "TERM", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
-    project.write(MODEL.format(gain=1.0))
-    assert project.run("--update-golden").ret == 0
-    project.write(MODEL.format(gain=1.5))
+    project.change(MODEL.format(gain=1.0), MODEL.format(gain=1.5))
     return project
 
 
