@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.diagnosis.explanation import Explanation
-from pytest_audioparity.diagnosis.problem import Problem, rows_of
+from pytest_audioparity.diagnosis.problem import Problem, product, rows_of
 from pytest_audioparity.diagnosis.stretches import stretched
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ _VARIED = 8.0
 # What half precision leaves of a value, four times over: it is rounded relative to itself.
 _RELATIVE = 2e-3
 _MOST_PIECES = 64
+# Lags on either side of the peak of a cross-correlation that are compared with it.
+_AROUND = 8
 _START = 0.03
 
 
@@ -50,7 +52,11 @@ def find(problem: Problem) -> Iterator[Explanation]:
 
 
 def best_lag(e: Array, a: Array) -> int:
-    """Return how many frames actual comes later: the peak of the cross-correlation over all columns."""
+    """Return how many frames actual comes later: the peak of the cross-correlation over all columns.
+
+    Each lag has a frame less in common than the one before, which moves the peak of what varies slowly: so of the lags
+    around it the one counts at which the common frames are most alike.
+    """
     size = 1 << (len(e) + len(a)).bit_length()
     columns = slice(None, None, max(1, e.shape[1] // 64))
     e, a = e[:, columns] - e[:, columns].mean(axis=0), a[:, columns] - a[:, columns].mean(axis=0)
@@ -60,7 +66,16 @@ def best_lag(e: Array, a: Array) -> int:
     lags[size // 2 :] -= size
     # Short overlaps have little energy, so they cannot win by chance.
     allowed = (lags > -len(e) + 4) & (lags < len(a) - 4)
-    return int(lags[np.where(allowed, correlation, -1).argmax()])
+    peak = int(lags[np.where(allowed, correlation, -1).argmax()])
+    around = (lag for lag in range(peak - _AROUND, peak + _AROUND + 1) if -len(e) + 4 < lag < len(a) - 4)
+    return max(around, key=lambda lag: (_likeness(*overlap(e, a, lag)), -abs(lag - peak)), default=peak)
+
+
+def _likeness(e: Array, a: Array) -> float:
+    """Return the magnitude of the correlation of what varies in each column."""
+    e, a = e - e.mean(axis=0), a - a.mean(axis=0)
+    power = product(e, e) * product(a, a)
+    return abs(product(e, a)) / math.sqrt(power) if power > 0 else 0.0
 
 
 def overlap(e: Array, a: Array, lag: int) -> tuple[Array, Array]:

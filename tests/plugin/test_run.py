@@ -168,12 +168,13 @@ class TestFailures:
         assert said in result.stdout.str()
 
     @pytest.mark.parametrize(
-        ("end", "said"), [("sleep 100", "was killed: it ran longer than timeout=0.5 s"), ("", "wrote no stage")]
+        ("end", "timeout", "said"),
+        [("sleep 100", 2, "was killed: it ran longer than timeout=2 s"), ("", 60, "wrote no stage")],
     )
-    def test_all_that_a_program_started_ends_with_it(self, files, end, said):
+    def test_all_that_a_program_started_ends_with_it(self, files, end, timeout, said):
         """When the time is up, and when it has left something running, its whole process group is killed."""
         script = f"sleep 100 & echo $! > pid; {end}"
-        files.write(f"def test_model(stages): stages.run(['sh', '-c', {script!r}], timeout=0.5)")
+        files.write(f"def test_model(stages): stages.run(['sh', '-c', {script!r}], timeout={timeout})")
         result = files.run()
         result.assert_outcomes(failed=1)
         assert said in result.stdout.str()
