@@ -149,10 +149,18 @@ def contents(path: Path, *, map_from: int = MAP_FROM_BYTES) -> tuple[mmap.mmap |
         try:
             status = os.fstat(file.fileno())
             if not _MAPS_FILES or status.st_size < map_from:
-                return file.read(), identity(status)  # without a buffer, all that there is
+                return _read(file.fileno(), status.st_size), identity(status)
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), identity(status)
         except OSError as error:
             raise TensorFileError(f"cannot be read: {error.strerror or error}") from None
+
+
+def _read(descriptor: int, size: int) -> bytes:
+    """Return what a file holds, at once if the system gives it so: `read()` of a file asks for its end as well."""
+    data = os.read(descriptor, size)
+    while len(data) < size and (more := os.read(descriptor, size - len(data))):
+        data += more
+    return data
 
 
 def release_pages(data: mmap.mmap | bytes) -> None:
