@@ -186,7 +186,9 @@ def _explained(sides: Pair, narrow: Pair, reading: _Reading, method: str, rate: 
     if words is None or not (words.lost or words.estoi < _DOUBTFUL_ESTOI):
         return reading
     ratio = sides[1].size / sides[0].size
-    warped = reading if method == "waveform" else _warped(narrow, reading, ratio)  # what lines up is not warped
+    # What lines up is not warped, unless it does so in a vowel alone.
+    lines_up = method == "waveform" and words.estoi >= GARBLED_ESTOI
+    warped = reading if lines_up else _warped(narrow, reading, ratio)
     jumping = _jumping(sides, narrow, reading, rate)
     if jumping is None or jumping.words is None or warped.words is None:
         return warped
@@ -252,6 +254,8 @@ def _lost(evidence: Evidence, narrow: Pair, pieces: tuple[Piece, ...], reading: 
     if whole or words.lost:
         on_time = placed(estimate, pieces, reference.size)
         said, heard = ((side if whole or warp else at_spans(side, inner(words.lost))) for side in (reference, on_time))
+        if warp and not whole and warp.leads_beyond(estimate.size / RATE, words.lost):
+            heard = np.zeros_like(heard)
         replaced, looks = likeness(reference, said, heard), looks_of(reference, heard)
     return replace(
         evidence,

@@ -16,6 +16,7 @@ import numpy as np
 from pytest_audioparity.audio.envelopes import above_floor
 from pytest_audioparity.audio.intelligibility import (
     HOP,
+    RANGE_DB,
     RATE,
     SEGMENT,
     Bands,
@@ -34,20 +35,27 @@ if TYPE_CHECKING:
 # Sample rates that speech models have. A factor between two of them names both.
 RATES = (24_000, 22_050, 48_000, 44_100, 16_000, 32_000, 8_000, 11_025, 12_000)
 _LARGEST_FACTOR = 2.0
-# Tempo and speed are searched within ±12 %: beyond, only ratios of rates are likely. Pitch within ±5 semitones.
-_LARGEST_CHANGE = 0.12
+# Tempo and speed are searched within ±12 %, and about what the estimate takes of the time of the reference, which says
+# nearly what they are where neither is cut. Pitch within ±5 semitones.
+_LARGEST_CHANGE, _ABOUT = 0.12, 0.05
 _LARGEST_PITCH = 2 ** (5 / 12)
 # One step of the coarse search moves the end of a clip by this much; ESTOI forgives about 20 ms.
 _COARSE_SECONDS, _LARGEST_STEP = 0.06, 0.01
 _PITCH_STEP = 2 ** (1 / 24)
 # Of a long clip the beginning is searched; what is found there is made finer on twice as much, again and again.
 _EXCERPT_SECONDS = 12.0
+# Where nothing is found there, all tempos are tried on less.
+_WIDE_SECONDS = 4.0
 _CANDIDATES = 3
 # The fine search moves by a hop of 12.8 ms at first and 3.2 ms in the end, and looks at every fourth segment.
 _FINEST = HOP // 4
 _SPARSE = 4
+# How far a speed may be from the ratio of two rates that is tried for it, and how much less may be understood at that.
+_NEAR_RATES, _AS_MUCH = 0.01, 0.01
 # Frames whose spectra are held for the next pitch: 2 kB each.
 _LARGEST_HELD = 4096
+# Below, words are lost under the best warp too (`verdict.GARBLED_ESTOI`).
+_UNDERSTOOD = 0.47
 # Levels of what says the same correlate by 0.6 and more once they are warped right; other words reach 0.45.
 _LINES_UP = 0.45
 # Of 76 other rates, tempos and pitches, ESTOI was 0.55 and more where the climb began, and rose by 0.09 at most; of
@@ -84,6 +92,12 @@ class Warp:
         places = np.round(starts * self.tempo).astype(int) + self.start
         return Bands(bands_at(reference, starts), bands_at(estimate, places, self.pitch), starts)
 
+    def leads_beyond(self, seconds: float, spans: tuple[tuple[float, float], ...]) -> bool:
+        """Whether most of some spans of seconds of the reference is behind the end of the estimate, which was cut."""
+        sought = [tuple(second * self.tempo + self.start / RATE for second in span) for span in spans]
+        behind = sum(max(0.0, stop - max(start, seconds)) for start, stop in sought)
+        return behind > sum(stop - start for start, stop in sought) / 2
+
 
 def rate_pair(warp: Warp, sample_rate: int) -> tuple[int, int] | None:
     """Return the true rate and the one it was played at, where a change of speed is the ratio of two, else None."""
@@ -107,19 +121,46 @@ def search(reference: Array, estimate: Array) -> tuple[Warp, float]:
     """
     if estimate.size <= SEGMENT * HOP:  # less than a segment lines up with anything
         return Warp(), 0.0
-    seconds = min(_EXCERPT_SECONDS, reference.size / RATE)
-    end = int(np.flatnonzero(active(reference))[0]) * HOP + round(seconds * RATE)
-    excerpt = reference[:end], estimate[: round(_LARGEST_FACTOR * end)]
-    candidates = [c for family in ("tempo", "speed", "pitch") for c in _coarse(*excerpt, family)]
-    candidates = sorted(candidates, reverse=True, key=lambda c: c[0])[:_CANDIDATES]
-    objective = _Objective(*excerpt)
-    promising = [warp for correlation, warp in candidates if correlation >= _LINES_UP]
-    found = [_climbed(objective, warp) for warp in promising if objective(warp) >= _WORTH_A_CLIMB]
-    warp, understood = max(found, key=lambda pair: pair[1], default=(Warp(), 0.0))
+    (first, last), (begins, ends) = _spoken(reference), _spoken(estimate)
+    ratios = estimate.size / reference.size, (ends - begins) / (last - first)
+    estimate = estimate[:ends]  # what was put behind it to have a length lines up with nothing
+    near = min(_EXCERPT_SECONDS, reference.size / RATE)
+    warp, understood, end = _found(reference, estimate, near, _tempos(near, ratios))
+    # What is slower may have been cut to the length of the reference, so that lengths say nothing. Half of the
+    # reference is in it all the same.
+    far = min(_WIDE_SECONDS, (last - first) / RATE / 2)
+    if understood < _UNDERSTOOD and far * RATE >= SEGMENT * HOP:
+        wide = _found(reference, estimate, far, _all_tempos(far))
+        warp, understood, end = max((warp, understood, end), wide, key=lambda found: found[1])
     while end < reference.size and understood:
         end = min(2 * end, reference.size)
         warp, understood = _climbed(_Objective(reference[:end], estimate), warp)
     return warp, understood
+
+
+def _found(reference: Array, estimate: Array, seconds: float, tempos: set[float]) -> tuple[Warp, float, int]:
+    """Search some seconds of speech; return the warp, ESTOI there and the samples of the reference that were used."""
+    end = int(np.flatnonzero(active(reference))[0]) * HOP + round(seconds * RATE)
+    excerpt = reference[:end], estimate[: round(_LARGEST_FACTOR * end)]
+    if np.count_nonzero(active(excerpt[0])) < SEGMENT:
+        return Warp(), 0.0, end
+    candidates = [c for family in ("tempo", "speed", "pitch") for c in _coarse(*excerpt, _factors(family, tempos))]
+    candidates = sorted(candidates, reverse=True, key=lambda c: c[0])[:_CANDIDATES]
+    objective = _Objective(*excerpt)
+    promising = [warp for correlation, warp in candidates if correlation >= _LINES_UP]
+    found = [_climbed(objective, warp) for warp in promising if objective(warp) >= _WORTH_A_CLIMB]
+    if not found:
+        return Warp(), 0.0, end
+    best, _ = max(found, key=lambda pair: pair[1])
+    free, named = _climbed(objective, best, is_free=True), _climbed(objective, _of_rates(best, objective.seconds))
+    return (*(named if named[1] >= free[1] - _AS_MUCH else free), end)
+
+
+def _of_rates(warp: Warp, seconds: float) -> Warp:
+    """Return the warp by the ratio of two rates next to a speed, or the warp itself where none is near."""
+    nearest = min(_NAMED, key=lambda ratio: abs(ratio / warp.tempo - 1))
+    is_near = warp.family == "speed" and abs(nearest / warp.tempo - 1) < _NEAR_RATES
+    return _moved(warp, nearest / warp.tempo, 0, seconds) if is_near else warp
 
 
 class _Objective:
@@ -148,14 +189,40 @@ class _Objective:
         return in_bands(self._held[1], warp.pitch)
 
 
-def _factors(family: str, seconds: float) -> set[tuple[float, float]]:
+def _tempos(seconds: float, ratios: tuple[float, ...]) -> set[float]:
+    """Return the tempos that are tried: those near 1, and those near ratios of lengths that are not."""
+    step = _tempo_step(seconds)
+    tempos = {1 + k * step for k in _steps(_LARGEST_CHANGE, step) if k}
+    for ratio in ratios:
+        if 1 / _LARGEST_FACTOR <= ratio <= _LARGEST_FACTOR and abs(ratio - 1) > _LARGEST_CHANGE - _ABOUT:
+            tempos |= {ratio * (1 + k * step) for k in _steps(_ABOUT, step)}
+    return tempos
+
+
+def _all_tempos(seconds: float) -> set[float]:
+    """Return tempos from the slowest to the fastest."""
+    step = _COARSE_SECONDS / seconds
+    reach = math.log(_LARGEST_FACTOR)
+    return {math.exp(k * step) for k in _steps(reach, step)}
+
+
+def _steps(reach: float, step: float) -> range:
+    count = int(reach / step)
+    return range(-count, count + 1)
+
+
+def _spoken(samples: Array) -> tuple[int, int]:
+    """Return where speech begins and ends: what is within 40 dB of the loudest, in the bands, so that DC is silent."""
+    energies = np.sum(bands_at(samples, np.arange(0, samples.size, HOP)) ** 2, axis=0)
+    first, last = np.flatnonzero(energies > energies.max() * 10 ** (-RANGE_DB / 10))[[0, -1]].tolist()
+    return first * HOP, (last + 2) * HOP  # a frame is two hops long
+
+
+def _factors(family: str, tempos: set[float]) -> set[tuple[float, float]]:
     """Return the pairs of tempo and pitch of a family."""
     if family == "pitch":
         steps = round(math.log(_LARGEST_PITCH) / math.log(_PITCH_STEP))
         return {(1.0, _PITCH_STEP**k) for k in range(-steps, steps + 1) if k}
-    step = _tempo_step(seconds)
-    count = int(_LARGEST_CHANGE / step)
-    tempos = {1 + k * step for k in range(-count, count + 1) if k}
     if family == "speed":
         return {(tempo, 1 / tempo) for tempo in tempos | _NAMED}
     return {(tempo, 1.0) for tempo in tempos}
@@ -165,14 +232,14 @@ def _tempo_step(seconds: float) -> float:
     return min(_LARGEST_STEP, _COARSE_SECONDS / seconds)
 
 
-def _coarse(reference: Array, estimate: Array, family: str) -> list[tuple[float, Warp]]:
-    """Correlate levels for every member of a family, at every lag; return the best two with their correlations."""
+def _coarse(reference: Array, estimate: Array, factors: set[tuple[float, float]]) -> list[tuple[float, Warp]]:
+    """Correlate levels for every tempo and pitch, at every lag; return the best two with their correlations."""
     left = _centred(bands_at(reference, np.arange(0, reference.size, HOP)))
     size = fast_length(left.shape[1] + round(_LARGEST_FACTOR * estimate.size / HOP) + 1)
     turned = np.conj(np.fft.rfft(left, size))
     power = power_at(estimate, np.arange(0, estimate.size, HOP // 2))
     found = []
-    for tempo, pitch in _factors(family, reference.size / RATE):
+    for tempo, pitch in factors:
         places = np.round(np.arange(0, estimate.size - HOP, HOP * tempo) / (HOP // 2)).astype(int)
         right = _centred(in_bands(power[places], pitch))
         product = np.fft.irfft(np.sum(np.fft.rfft(right, size) * turned, axis=0), size)
@@ -189,14 +256,19 @@ def _centred(bands: Array) -> Array:
     return np.asarray(levels - levels.mean(axis=1, keepdims=True))
 
 
-def _climbed(objective: _Objective, warp: Warp) -> tuple[Warp, float]:
-    """Climb from a coarse warp: the place and the factor in turn, in steps that halve. A ratio of rates stays."""
+def _climbed(objective: _Objective, warp: Warp, *, is_free: bool = False) -> tuple[Warp, float]:
+    """Climb from a coarse warp: the place and the factor in turn, in steps that halve. A ratio of rates stays.
+
+    Parameters
+    ----------
+    is_free : whether a ratio of rates may be left, since the speed may be one beside it
+    """
     best = warp
     step = _tempo_step(objective.seconds) / 2
     shift = HOP
     while shift >= _FINEST:
         moves = [(1.0, -shift), (1.0, shift)]
-        if not (warp.family == "speed" and warp.tempo in _NAMED):
+        if is_free or not (warp.family == "speed" and warp.tempo in _NAMED):
             moves += [(1 - step, 0), (1 + step, 0)]
         tried = max((_moved(best, *move, objective.seconds) for move in moves), key=objective)
         if objective(tried) > objective(best):

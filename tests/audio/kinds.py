@@ -29,8 +29,10 @@ from tests.audio.changes import (
     vocoded,
 )
 from tests.audio.timing import (
+    another_speed,
     chunk_missing,
     chunk_repeated,
+    faster_or_slower,
     late,
     more_pause,
     pitch,
@@ -244,6 +246,8 @@ CHANGES = (
     Change("late or early", late, (MISALIGNED,)),
     Change("wrong rate", wrong_rate, (MISALIGNED,)),
     Change("tempo", tempo, (MISALIGNED, DEGRADED)),
+    Change("much faster or slower", faster_or_slower, (MISALIGNED,)),
+    Change("another speed", another_speed, (MISALIGNED,)),
     Change(
         "MP3",
         lambda x, rate, r, _: coded(

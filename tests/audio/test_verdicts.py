@@ -54,6 +54,31 @@ def test_five_percent_of_tempo_is_measured(speech):
     assert result.findings[0].detail["pitch"] == 1
 
 
+@pytest.mark.parametrize("length", ["its own", "filled"])
+@pytest.mark.parametrize("longer", [0.65, 0.8, 1.25, 1.5])
+def test_what_a_synthesiser_says_at_another_speed_is_understood(speech, longer, length):
+    """Another tempo, and another speed that is no ratio of two rates; silence may stand behind."""
+    from tests.audio.changes import stretched
+
+    for spoken, pitch in ((stretched(speech, longer, 16_000), 1), (soxr.resample(speech, 1, longer), 1 / longer)):
+        result = judged(speech, spoken if length == "its own" else np.pad(spoken, (0, 20_000)))
+        assert result.verdict == "misaligned"
+        assert result.findings[0].detail["tempo"] == pytest.approx(longer, rel=0.01)
+        assert result.findings[0].detail["pitch"] == pytest.approx(pitch, rel=0.01)
+
+
+@pytest.mark.parametrize("longer", [1.3, 1.65])
+def test_of_what_is_slower_and_was_cut_the_words_at_the_end_are_lost(speech, longer):
+    result = judged(speech, soxr.resample(speech, 1, longer)[: speech.size])
+    assert result.verdict == "garbled"
+    ((start, end),) = result.garbled_seconds
+    seconds = speech.size / 16_000
+    assert start == pytest.approx(seconds / longer, abs=0.25)
+    assert end == pytest.approx(seconds, abs=0.3)
+    (tempo,) = (finding for finding in result.findings if finding.code == "misaligned")
+    assert tempo.detail["tempo"] == pytest.approx(longer, rel=0.01)
+
+
 def test_lost_words_are_found_at_their_seconds_in_a_minute_of_speech(speech):
     long = np.tile(speech, 18)
     spoilt = long.copy()

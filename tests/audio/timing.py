@@ -71,5 +71,15 @@ def tempo(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
     return stretched(x, float(r.choice([r.uniform(0.95, 0.975), r.uniform(1.025, 1.05)])), rate)
 
 
+def faster_or_slower(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
+    """Another tempo, as of a synthesiser that is told a speed."""
+    return stretched(x, float(r.choice([r.uniform(0.6, 0.87), r.uniform(1.15, 1.6)])), rate)
+
+
+def another_speed(x: Array, _: int, r: Random, __: list[Array]) -> Array:
+    """Faster and higher, or slower and lower, by no ratio of usual rates."""
+    return soxr.resample(x, float(r.choice([r.uniform(0.55, 0.9), r.uniform(1.1, 1.9)])), 1.0)
+
+
 def pitch(x: Array, rate: int, r: Random, _: list[Array]) -> Array:
     return pitched(x, float(r.choice([-1, 1])) * r.uniform(0.5, 2.0), rate)
