@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from pytest_audioparity.diagnosis.channels import are_mixed
 from pytest_audioparity.diagnosis.explanation import Explanation
 from pytest_audioparity.diagnosis.moves import along, moved_by
 from pytest_audioparity.diagnosis.problem import Problem, rows_of
+from pytest_audioparity.diagnosis.timing import best_lag
 from pytest_audioparity.golden.provenance import our_own
 
 if TYPE_CHECKING:
@@ -164,22 +166,34 @@ def _as_blocks(order: Array) -> list[int] | None:
 
 
 def _delayed(problem: Problem, axis: int) -> Iterator[Explanation]:
-    """Row k is shifted by k frames, as codec language models lay out their codebooks."""
+    """Row k is shifted by a number of frames of its own, as codec language models lay out their codebooks."""
     for time in problem.time_axes:
         n, frames = problem.expected.shape[axis], problem.expected.shape[time]
         if time == axis or not 2 <= n <= 64 or frames <= 2 * n:
             continue
         e, a = (np.moveaxis(side, (axis, time), (-2, -1)) for side in (problem.expected, problem.actual))
         # Undone twice, a row comes early, and may be trimmed so that the last one is in its place.
-        for direction, first in ((1, 0), (-1, 0), (-1, n - 1)):
-            shifts = [first + direction * k for k in range(n)]
+        known = [[first + direction * k for k in range(n)] for direction, first in ((1, 0), (-1, 0), (-1, n - 1))]
+        own = [best_lag(*(side[..., k, :].reshape(-1, frames).T for side in (e, a))) for k in range(n)]
+        for shifts in known if own in known else (*known, own):
             start, stop = max(0, *shifts), frames + min(0, *shifts)
+            if min(shifts) == max(shifts) or stop - start <= frames / 2:
+                continue
             # Row k of actual at t + shift is row k of expected at t.
             taken_e = np.stack([e[..., k, start - shift : stop - shift] for k, shift in enumerate(shifts)], -2)
-            taken_a = a[..., start:stop]
-            label = problem.labels[axis]
-            word = "is delayed by k frames" if direction > 0 else "comes k frames early"
-            message = f"index k of {label} {word}; check the delay pattern of the codebooks, and where it is undone"
-            yield Explanation(
-                "delay_pattern", message, 0.5, taken_e, taken_a, {"axis": label, "frames_per_index": direction}
-            )
+            yield _as_pattern(problem.labels[axis], shifts, taken_e, a[..., start:stop])
+
+
+def _as_pattern(label: str, shifts: list[int], e: Array, a: Array) -> Explanation:
+    """Say by how many frames each index comes late or early: by as many as its number, by a multiple, or any."""
+    step = shifts[1] - shifts[0]
+    is_even = all(after - before == step for before, after in itertools.pairwise(shifts))
+    frames = "k" if abs(step) == 1 else f"{abs(step)}*k"
+    word = f"is delayed by {frames} frames" if step > 0 else f"comes {frames} frames early"
+    if not is_even:
+        word = f"is delayed by a number of frames of its own, {', '.join(map(str, shifts[:16]))}"
+        word += " ..." if len(shifts) > 16 else " for k = 0, 1 ..." if len(shifts) > 2 else ""
+    message = f"index k of {label} {word}; check the delay pattern of the codebooks, and where it is undone"
+    detail = {"axis": label, "frames_per_index": step if is_even else None, "frames": shifts}
+    parameters = 0.5 if is_even and abs(step) == 1 else 1 if is_even else len(shifts) / 2
+    return Explanation("delay_pattern", message, parameters, e, a, detail)
