@@ -24,10 +24,14 @@ _RUN_VALUES, _FEWEST_VALUES = 64, 16
 _VARIED = 8.0
 # What half precision leaves of a value, four times over: it is rounded relative to itself.
 _RELATIVE = 2e-3
-_MOST_PIECES = 64
 # Lags on either side of the peak of a cross-correlation that are compared with it.
 _AROUND = 8
-_START = 0.03
+# Chunks of a tenth of a second are this many in a minute and more; each costs a search of its surroundings.
+_MOST_PIECES = 1024
+# How far frames may jump, in values on either side, and in frames where those have many; after how many reaches of
+# silence it is given up; and up to how many frames away each is tried for the beginning of a run.
+_REACH, _REACH_FRAMES, _SILENCE, _CLOSE = 4096, 96, 4, 24
+_START, _START_OF_PIECE = 0.03, 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +113,8 @@ def spoken(problem: Problem, axis: int, shift: float) -> tuple[str, dict[str, An
 
 def _jumps(problem: Problem, e: Array, a: Array, axis: int) -> Iterator[Explanation]:
     pieces = follow(e, a, near=near(problem, e))
-    # A few frames that agree at an end by chance, or were moved in there, make a shift no jump.
-    short = max(4, _START * len(a))
+    # A few frames that agree at an end by chance, or were moved in there, make a shift no jump; chunks are as short.
+    short = min(max(4, _START * len(a)), _START_OF_PIECE * max((p.stop - p.start for p in pieces), default=0))
     while pieces and pieces[0].stop - pieces[0].start < short:
         pieces = pieces[1:]
     while pieces and pieces[-1].stop - pieces[-1].start < short:
@@ -203,14 +207,9 @@ def _agreement(e: Array, a: Array, position: int, lag: int, near: float) -> int:
 
 def _resume(e: Array, a: Array, stop: int, lag: int, run: int, near: float) -> tuple[int, int] | None:
     """Return where and with which lag the two sides agree again for a run of frames, the closest to here first."""
-    reach = min(max(4 * run, 96 if e.shape[1] > 1 else 4096), len(a))
-    for skipped in (0, *range(1, min(reach // 4, 24) + 1)):
-        start = stop + skipped
+    reach = min(max(4 * run, _REACH_FRAMES, _REACH // e.shape[1]), len(a))
+    for start in _starts(a[stop : stop + _SILENCE * reach], run, near, reach) + stop:
         wanted = a[start : start + run]
-        if len(wanted) < run:
-            return None
-        if not float(np.var(wanted)) > (_VARIED * near) ** 2:
-            continue
         first = max(0, start - lag - reach)
         window = e[first : start - lag + reach + run]
         if len(window) < run:
@@ -218,8 +217,33 @@ def _resume(e: Array, a: Array, stop: int, lag: int, run: int, near: float) -> t
         places = _found(window, wanted, near)
         if places.size:
             lags = start - (first + places)
-            return start, int(lags[np.abs(lags - lag).argmin()])
+            lag = int(lags[np.abs(lags - lag).argmin()])
+            return _begun(e, a, int(start), stop, lag, near), lag
     return None
+
+
+def _starts(rows: Array, run: int, near: float, reach: int) -> Array:
+    """Return where runs begin that may be found again: that vary, since silence agrees with all silence."""
+    if len(rows) < run:
+        return np.zeros(0, int)
+    centred = rows - rows.mean()
+    sums, squares = (np.concatenate([[0.0], np.cumsum((centred**k).mean(axis=1))]) for k in (1, 2))
+    mean, square = ((side[run:] - side[:-run]) / run for side in (sums, squares))
+    varied = np.flatnonzero(square - mean**2 > (_VARIED * near) ** 2)
+    away = varied - varied[:1]
+    # What was put in between is short, or long; then any part of what follows does.
+    tried: Array = varied[(away <= _CLOSE) | ((away <= reach) & (varied % max(1, run // 2) == 0))]
+    return tried
+
+
+def _begun(e: Array, a: Array, start: int, stop: int, lag: int, near: float) -> int:
+    """Return where a run that was found begins: silence in front of it, which belongs to any, is this run's too."""
+    first = max(stop, lag)
+    rows_e, rows_a = e[max(0, first - lag) : max(0, start - lag)], a[first:start]
+    if len(rows_e) != len(rows_a) or not len(rows_a):
+        return start
+    differ = np.flatnonzero(((rows_a - rows_e) ** 2).mean(axis=1) > _squared_distance(rows_e, near))
+    return first + int(differ[-1]) + 1 if differ.size else first
 
 
 def _squared_distance(rows: Array, near: float) -> Array:
