@@ -1,0 +1,39 @@
+"""Functions of each value, and what only looks like one: gains of values of one sign, and noise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pytest_audioparity import compare
+
+RNG = np.random.default_rng(3)
+NEGATIVE = -np.abs(RNG.standard_normal((40, 100))).astype(np.float32)
+# As magnitudes of speech: a few are large.
+PEAKED = (RNG.standard_normal((60, 200)) ** 6 / 100).astype(np.float32)
+
+
+@pytest.mark.parametrize("gain", [0.01, 0.1, 10.0, 100.0])
+@pytest.mark.parametrize("axes", [None, "CT"])
+def test_a_leaky_slope_of_negative_values_alone_is_a_gain(gain, axes):
+    found = compare(NEGATIVE, np.float32(gain) * NEGATIVE, **({} if axes is None else {"axes": axes})).findings[0]
+
+    assert (found.code, found.detail["gain"]) == ("gain", pytest.approx(gain))
+
+
+@pytest.mark.parametrize("size", [0.01, 0.1, 0.3])
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_on_values_that_are_never_negative_is_no_activation(size, seed):
+    noise = np.random.default_rng(seed).standard_normal(PEAKED.shape).astype(np.float32)
+    found = compare(PEAKED, PEAKED + np.float32(size * PEAKED.std()) * noise, axes="CT").findings
+
+    assert "pointwise" not in [finding.code for finding in found]
+
+
+@pytest.mark.parametrize("function", [np.abs, lambda x: np.maximum(x, 0), np.tanh])
+def test_a_function_that_is_missing_is_found_beneath_rounding(function):
+    signal = RNG.standard_normal((40, 100))
+    rounded = (signal + 1e-3 * RNG.standard_normal(signal.shape)).astype(np.float32)
+    found = compare(function(signal).astype(np.float32), rounded, axes="CT").findings[0]
+
+    assert (found.code, found.detail["side"]) == ("pointwise", "expected")
