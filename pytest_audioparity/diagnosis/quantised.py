@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# Steps between 0 and the largest magnitude, or over the range, of 16, 8 and 4 bits.
-_COUNTS = (32767, 32768, 127, 128, 7, 8)
-_RANGES = (65535, 255, 15)
+# Steps between 0 and the largest magnitude, or over the range, of 16, 8, 4 and other bits.
+_COUNTS = (32767, 32768, 127, 128, 7, 8, 63, 31, 15, 3)
+_RANGES = (65535, 255, 15, 63, 31, 7)
 # Mean distance to a grid, of values that lie on it (rounding may be on top) and of values that do not.
 _ON, _OFF = 0.2, 0.7
 # Share of the values that has to be beyond the first level; where nearly all are below it, any grid fits.
@@ -25,6 +25,11 @@ _OCCUPIED = 0.02
 _FEWEST, _MOST_ROWS = 32, 4096
 # Most differences are at most half a step, with some room for what else differs.
 _HALF = 0.6
+# Rounded down or to zero, values differ by any part of a step, in one direction; so many of them do.
+_STEP, _NEARLY_ALL = 1.01, 0.995
+# Values that each level of an uneven grid needs, how many times as many values expected has, and which share of them is
+# at the nearest level.
+_PER_LEVEL, _FINER, _NEAREST = 16, 4, 0.95
 # Levels nearer than this to each other, as part of the largest, are one that float32 has rounded.
 _NOISE = 1e-6
 
@@ -50,7 +55,33 @@ def find(problem: Problem) -> Iterator[Explanation]:
             if left < PARTIAL * problem.error:  # else a coarser grid, whose values a short float happens to have
                 yield Explanation("quantised", message, 1, cast(e), a, {"dtype": name}, left)
                 return
-    yield from _grids(problem)
+    grid = next(_grids(problem), None)
+    if grid is None:
+        grid = _uneven(problem)
+    if grid is not None:
+        yield grid
+
+
+def _uneven(problem: Problem) -> Explanation | None:
+    """Return the explanation by few levels at any distances, as 8-bit floats, µ-law, codebooks: each value is near."""
+    if problem.error > PARTIAL * problem.variances[0]:
+        return None  # levels that keep less than half of what varies, as zeros with a click among them
+    e, a = problem.expected.ravel(), problem.actual.ravel()
+    levels = np.unique(a)
+    if not 2 <= len(levels) <= a.size / _PER_LEVEL or len(np.unique(e)) < _FINER * len(levels):
+        return None
+    nearest = np.searchsorted((levels[1:] + levels[:-1]) / 2, e)
+    # Near the middle between two levels either may be right: µ-law rounds logarithms.
+    off = np.abs(np.searchsorted(levels, a) - nearest)
+    if np.mean(off == 0) < _NEAREST or np.mean(off <= 1) < _NEARLY_ALL:
+        return None
+    message = (
+        f"actual lies on {len(levels)} levels at uneven distances where expected has finer values, each near it; "
+        "check 8-bit floats, µ-law, and codebooks of weights"
+    )
+    detail = {"step": None, "levels": len(levels)}
+    beyond = energy((a - e)[off > 1])
+    return Explanation("quantised", message, len(levels), problem.expected, problem.actual, detail, beyond)
 
 
 def _grids(problem: Problem) -> Iterator[Explanation]:
@@ -137,8 +168,18 @@ def _steps(rows_a: Array, rows_e: Array) -> Array:
 
 
 def _farthest(rows_a: Array, rows_e: Array) -> Array:
-    """Return per row how far off most of its values are."""
-    farthest: Array = np.quantile(np.abs(rows_a - rows_e), 0.9, axis=1)
+    """Return per row how far off most of its values are; half of that where all are off towards zero, or all down.
+
+    Values that are rounded so are off by up to a step, and those that are rounded to the nearest by up to half of one.
+    """
+    difference = rows_a - rows_e
+    farthest: Array = np.quantile(np.abs(difference), 0.9, axis=1)
+    room = farthest * (1 - 1 / _STEP)
+    for sided in (difference, -difference, difference * np.sign(rows_e)):
+        cut = np.mean(sided <= room[:, np.newaxis], axis=1) >= _NEARLY_ALL
+        farthest = np.where(cut, farthest / 2, farthest)
+        if cut.all():
+            break
     return farthest
 
 
