@@ -18,6 +18,7 @@ from pytest_audioparity.diagnosis import (
     layout,
     noise,
     orders,
+    phases,
     places,
     quantised,
     scale,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 # Modules with a function find(problem) that yields explanations. Movers keep values and change places, so that a gain
 # may come on top; the others change values.
 MOVERS = (layout, orders, timing, delays)
-CHANGERS = (scale, channels, values, quantised, filters)
+CHANGERS = (scale, channels, values, quantised, filters, phases)
 # Causes on top of each other that are searched for.
 _DEPTH = 3
 # Up to so many numbers, an explanation is one cause; with more it may be the description of a place.
