@@ -241,6 +241,8 @@ def _frozen(problem: Problem, axis: int, margin: Margin) -> Iterator[Explanation
     a = rows_of(problem.actual, axis)
     e = rows_of(problem.expected, axis)
     runs = np.split(wrong, np.flatnonzero(np.diff(wrong) > 1) + 1)
+    if not a[wrong].any():
+        return  # zeros stand there, and what they repeat is silence
     held = missed = 0.0
     for run in runs[:256]:
         first, count = int(run[0]), run.size

@@ -69,3 +69,13 @@ def test_what_follows_a_jump_may_be_silent():
     first = found(samples, np.delete(samples, range(11000, 11100)))
 
     assert (first.code, first.detail["frames"]) == ("dropped_frames", [-100])
+
+
+def test_a_start_that_is_silent_repeats_nothing():
+    """A clip may begin with a zero, and what is not filled is zero as well."""
+    samples = np.r_[np.float32(0), SAMPLES]
+    samples[1:] += np.float32(1e-3)
+    actual = samples.copy()
+    actual[: samples.size // 10] = 0
+
+    assert found(samples, actual).code == "edges"
