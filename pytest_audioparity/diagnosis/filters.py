@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.explanation import Explanation, in_units_of_actual
+from pytest_audioparity.diagnosis.explanation import Explanation, in_units_of_actual, is_complete
 from pytest_audioparity.diagnosis.problem import Problem, rows_of
+from pytest_audioparity.diagnosis.recursions import recursions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,8 @@ _FORWARD = 0.25
 _PER_TAP = 30
 _RIDGE = 1e-10
 _ONE_TAP = 0.98
+# Points of a response.
+_SPECTRUM = 512
 
 
 def find(problem: Problem) -> Iterator[Explanation]:
@@ -30,11 +33,27 @@ def find(problem: Problem) -> Iterator[Explanation]:
         return
     for axis in problem.time_axes:
         rows_e, rows_a = (rows_of(side, axis).T for side in (problem.expected, problem.actual))
+        is_whole = False
         for side in _SIDES:
             taps = 2 * side + 1
             if rows_e.shape[1] < 4 * taps or rows_e.size < _PER_TAP * taps:
                 continue
-            yield from _fits(problem, rows_e, rows_a, side)
+            for found in _fits(problem, rows_e, rows_a, side):
+                is_whole |= is_complete(problem, found)
+                yield found
+        if not is_whole:
+            yield from _recursive(rows_e, rows_a)
+
+
+def _recursive(rows_e: Array, rows_a: Array) -> Iterator[Explanation]:
+    for b, a, predicted in recursions(rows_e, rows_a):
+        response = _of_spectrum(np.abs(np.fft.rfft(b, _SPECTRUM) / np.fft.rfft(a, _SPECTRUM)))
+        message = (
+            f"actual is expected through a recursive filter of order {a.size - 1} ({_shape(response)}); check DC "
+            "blockers, pre-emphasis, notches and smoothing"
+        )
+        detail = {"side": "actual", "numerator": b.tolist(), "denominator": a.tolist(), "response": response}
+        yield Explanation("filtered", message, b.size + a.size - 1, predicted.T, rows_a.T, detail)
 
 
 def _fits(problem: Problem, rows_e: Array, rows_a: Array, side: int) -> Iterator[Explanation]:
@@ -52,12 +71,12 @@ def _fits(problem: Problem, rows_e: Array, rows_a: Array, side: int) -> Iterator
             forward = share
         elif forward < _FORWARD * share:
             continue  # noise on top of actual is taken off by a filter too (Wiener's), and is none
-        other = "expected" if who == "actual" else "actual"
+        other, response = "expected" if who == "actual" else "actual", _response(h)
         message = (
-            f"{who} is {other} through a linear filter of {h.size} taps ({_shape(h)}); check pre-emphasis, the "
+            f"{who} is {other} through a linear filter of {h.size} taps ({_shape(response)}); check pre-emphasis, the "
             "low-pass of a resampler, DC blockers and window functions"
         )
-        detail = {"side": who, "taps": h.tolist(), "response": _response(h)}
+        detail = {"side": who, "taps": h.tolist(), "response": response}
         yield Explanation("filtered", message, h.size, predicted.T, target.T, detail, left)
 
 
@@ -96,12 +115,14 @@ def _is_delay(h: Array) -> bool:
 
 
 def _response(h: Array) -> list[float]:
+    return _of_spectrum(np.abs(np.fft.rfft(h, _SPECTRUM)))
+
+
+def _of_spectrum(gains: Array) -> list[float]:
     """Return the gain in dB at nine frequencies from 0 to half of the sample rate."""
-    gains = np.abs(np.fft.rfft(h, 512))[:: 256 // 8]
-    return [round(float(20 * np.log10(max(gain, 1e-10))), 2) for gain in gains]
+    return [round(float(20 * np.log10(max(gain, 1e-10))), 2) for gain in gains[:: _SPECTRUM // 16]]
 
 
-def _shape(h: Array) -> str:
-    response = _response(h)
+def _shape(response: list[float]) -> str:
     low, middle, high = response[0], response[4], response[-1]
     return f"{low:+.1f} dB at the lowest, {middle:+.1f} in the middle, {high:+.1f} at the highest frequency"
