@@ -59,7 +59,8 @@ def test_speech_at_any_speed_is_told_with_its_speed(speech, speed, whole):
 
 @pytest.mark.parametrize("speed", [speed for speed in SPEEDS if abs(speed - 1) > 0.01])
 def test_features_at_any_speed_are_told_with_their_speed(speed):
-    first = findings(MEL, run(speed), **DECLARED)[0]
+    n = min(MEL.shape[1], int(MEL.shape[1] / speed))  # behind it, the last frame is held
+    first = findings(MEL[:, :n], run(speed)[:, :n], **DECLARED)[0]
     assert first.code == "sample_rate"
     assert first.detail["ratio"] == pytest.approx(speed, rel=5e-3)
 
