@@ -47,7 +47,7 @@ def stretched(problem: Problem, e: Array, a: Array, axis: int) -> Iterator[Expla
         digits = 6 if used in rates else 4
         message = f"actual is expected with time along {label} run {used:.{digits}g} times as fast, {said}"
         read = [_resampled(e, used, n)]
-        if used > 1 and problem.meta.kind != "waveform":  # another hop takes frames as they are, without a filter
+        if problem.meta.kind != "waveform":  # another hop takes frames as they are, a line what is between them
             read.append(linear(e, np.arange(n) * used))
         predicted = min(read, key=lambda side: squared(side, a[:n]))
         parameters = 1 if used in rates else 2

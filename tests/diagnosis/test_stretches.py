@@ -79,3 +79,11 @@ def test_a_track_that_varies_slowly_and_comes_a_frame_late_is_no_slower(speech):
     for late in (1, 2, 5):
         first = findings(energy[late:], energy[:-late], axes="T")[0]
         assert (first.code, first.detail["shift"]) == ("time_shift", late)
+
+
+def test_features_at_half_the_speed_do_not_repeat_frames():
+    """Every second frame is one of expected's; those between them lie half way."""
+    frames = np.minimum(np.arange(2 * MEL.shape[1]) / 2, MEL.shape[1] - 1)
+    slow = np.stack([np.interp(frames, np.arange(MEL.shape[1]), row) for row in MEL])
+    first = findings(MEL, slow[:, : MEL.shape[1]], **DECLARED)[0]
+    assert (first.code, first.detail["ratio"]) == ("sample_rate", 0.5)
