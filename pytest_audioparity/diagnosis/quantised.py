@@ -190,7 +190,9 @@ def _fits(rows_a: Array, rows_e: Array, asked: Array, farthest: Array, step: Arr
     if not near.size:
         return fits
     rows_a, rows_e, step, start = rows_a[near], rows_e[near], step[near, np.newaxis], start[near, np.newaxis]
-    beyond = np.abs(rows_a - start) > step / 2  # values at the first level are on any grid
+    # Values at the first level are on any grid, and those at the last on any whose step is a part of it.
+    places = np.abs(rows_a - start)
+    beyond = (places > step / 2) & (places < places.max(axis=1, keepdims=True) - step / 2)
     counts = np.count_nonzero(beyond, axis=1)
     fits[near] = counts >= _OCCUPIED * rows_a.shape[1]
     fits[near] &= _off_grid((rows_a - start) / step, beyond, counts) < _ON

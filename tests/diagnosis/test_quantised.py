@@ -55,3 +55,11 @@ def test_few_values_that_differ_by_noise_are_no_grid(seed):
     repeated = np.repeat(rng.standard_normal(200), 30)
     noisy = repeated + np.repeat(rng.standard_normal(200), 30) * 0.02
     assert "quantised" not in [one.code for one in compare(repeated, noisy).findings]
+
+
+@pytest.mark.parametrize(("gain", "offset"), [(0.8, 0.4), (0.7, 0.6), (1.3, 0.0)])
+def test_values_that_are_nearly_all_at_the_largest_are_on_no_grid(gain, offset):
+    """The largest is on every grid that divides it: probabilities of which most are nearly 1."""
+    probabilities = 1 / (1 + np.exp(-np.linspace(-3.5, 40, 200)))
+    first = compare(probabilities, gain * probabilities + offset).findings[0]
+    assert first.code == ("affine" if offset else "gain")
