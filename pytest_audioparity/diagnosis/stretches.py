@@ -28,6 +28,8 @@ _FRAMES = 48
 HALF = 24
 # Beyond so many products, more than those of a sample of one channel, values between frames lie on straight lines.
 _MOST_READ, _AT_ONCE = 5e7, 1 << 12
+# Up to so many frames apart at the end, two run as fast as each other: windows of n and n + 1 points, a slow clock.
+_AS_FAST = 2
 # The speed that fits refutes the ratios of two rates where it leaves less than this share of what they leave.
 _REFUTED = 0.5
 
@@ -61,9 +63,11 @@ def _ratios(e: Array, a: Array, usual: list[float]) -> list[float]:
     may_be = [ratio for left, ratio in scored[:2] if left <= ALIKE]
     seen = e[: 2 * _SEEN], a[:_SEEN]
     found = speed(*seen)
-    near = min((1.0, *usual), key=lambda ratio: abs(ratio / found - 1))
+    if abs(found - 1) * len(seen[1]) <= _AS_FAST:
+        return may_be
+    near = min(usual, key=lambda ratio: abs(ratio / found - 1))
     if abs(near / found - 1) * len(seen[1]) <= 1:
-        return list(dict.fromkeys((near, *may_be))) if near in usual else may_be
+        return list(dict.fromkeys((near, *may_be)))
     left = misfit(*seen, found)
     is_other = left <= ALIKE and left < _REFUTED * min((misfit(*seen, ratio) for ratio in may_be), default=1.0)
     return [found] if is_other else may_be
