@@ -50,7 +50,7 @@ def _recursive(rows_e: Array, rows_a: Array) -> Iterator[Explanation]:
         response = _of_spectrum(np.abs(np.fft.rfft(b, _SPECTRUM) / np.fft.rfft(a, _SPECTRUM)))
         message = (
             f"actual is expected through a recursive filter of order {a.size - 1} ({_shape(response)}); check DC "
-            "blockers, pre-emphasis, notches and smoothing"
+            "blockers, pre-emphasis, notches, smoothing and window functions"
         )
         detail = {"side": "actual", "numerator": b.tolist(), "denominator": a.tolist(), "response": response}
         yield Explanation("filtered", message, b.size + a.size - 1, predicted.T, rows_a.T, detail)
