@@ -83,11 +83,18 @@ def levels(reference: Array, estimate: Array) -> Measures:
     """Measure level, offset, peak, clipping and length, before anything is aligned."""
     clipped = max(0.0, level.clipped_share(estimate) - level.clipped_share(reference))
     return {
-        "level_db": _measure("level_db", level.level_db(reference, estimate), "the reference is silent"),
-        "dc_offset": _measure("dc_offset", float(estimate.mean() - reference.mean())),
+        **loudness(reference, estimate),
         "peak": _measure("peak", float(np.max(np.abs(estimate)))),
         "clipped_share": _measure("clipped_share", clipped),
         "duration_ratio": _measure("duration_ratio", estimate.size / reference.size),
+    }
+
+
+def loudness(reference: Array, estimate: Array) -> Measures:
+    """Measure level and offset."""
+    return {
+        "level_db": _measure("level_db", level.level_db(reference, estimate), "the reference is silent"),
+        "dc_offset": _measure("dc_offset", float(estimate.mean() - reference.mean())),
     }
 
 

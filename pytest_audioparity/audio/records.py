@@ -46,8 +46,8 @@ class Score:
     """How the estimate compares with the reference.
 
     The numbers are properties: floats, or None where `not_measured` has the reason. `measures` has them with unit and
-    implementation. All but `level_db`, `dc_offset`, `peak` and `duration_ratio` compare the sides after alignment, over
-    what both have; `stoi` and `estoi` over the whole reference, what the estimate lacks being silence.
+    implementation. All but `peak`, `clipped_share` and `duration_ratio` compare the sides after alignment, over what
+    both have; `stoi` and `estoi` over the whole reference, what the estimate lacks being silence.
 
     Attributes
     ----------

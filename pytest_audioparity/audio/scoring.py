@@ -106,6 +106,8 @@ def _scored(reference: Array, estimate: Array, rate: int, *, pesq: bool) -> Scor
     if len(reading.pieces) > 1:
         pending = measures.begin_pesq(*sides, rate, wanted=pesq)
     bands = reading.bands
+    if reading.warp is None and alignment.method != "none" and sides[0].size:
+        levels |= measures.loudness(*sides)
     understood = (None, None) if reading.estoi is None else (stoi(bands), reading.estoi)
     numbers = {
         **levels,

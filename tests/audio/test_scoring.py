@@ -131,6 +131,15 @@ def test_silence_in_front_and_behind_is_reported_and_harms_nothing(speech):
     assert result.verdict == "ok"
 
 
+def test_level_and_dc_are_those_of_what_both_have(speech):
+    """Half a minute of silence behind the same words makes them no quieter, nor hides that they have another DC."""
+    longer = np.pad(speech, (0, 30 * 16_000))
+    assert quick(speech, longer).verdict == quick(longer, speech).verdict == "ok"
+    result = quick(speech, np.pad(speech / 2 + 0.05, (0, 30 * 16_000)))
+    assert result.level_db == pytest.approx(-6.0206, abs=1e-4)
+    assert result.dc_offset == pytest.approx(0.05 - speech.mean() / 2, abs=1e-9)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int16", "int32"])
 def test_types_and_shapes_do_not_matter(speech, dtype):
     scale = {"int16": 2**15, "int32": 2**31}.get(dtype, 1)
