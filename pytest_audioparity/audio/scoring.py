@@ -16,7 +16,7 @@ from pytest_audioparity.audio.jumps import pieces_of, settled
 from pytest_audioparity.audio.likeness import Likeness, likeness
 from pytest_audioparity.audio.records import Measure, Score
 from pytest_audioparity.audio.resampling import resample
-from pytest_audioparity.audio.signals import rate_of, signal_of
+from pytest_audioparity.audio.signals import rate_of, signal_of, without_constant
 from pytest_audioparity.audio.statistics import Looks, looks_of
 from pytest_audioparity.audio.timeline import Piece, beside, common, placed
 from pytest_audioparity.audio.verdict import GARBLED_ESTOI, SILENT_DB, Evidence, judge
@@ -96,7 +96,8 @@ def _scored(reference: Array, estimate: Array, rate: int, *, pesq: bool) -> Scor
         reason = "the reference is silent" if level_db is None else "the estimate is silent"
         verdict, findings = judge(Evidence(level_db=level_db))
         return Score(verdict, findings, {**measures.none(reason), **levels}, rate)
-    left, right = (resample(side - side.mean(), sample_rate=rate, new_rate=RATE) for side in (reference, estimate))
+    upright = without_constant(reference, rate), estimate - estimate.mean()
+    left, right = (resample(side, sample_rate=rate, new_rate=RATE) for side in upright)
     narrow = left, right
     alignment = align((reference, estimate), narrow, rate)
     whole = (Piece(0, reference.size, alignment.lag_samples),)

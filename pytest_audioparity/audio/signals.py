@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # PCM has its full scale at the largest integer; 8 bits exist with and without an offset, so they are not guessed at.
 _FULL_SCALE = {"int16": 2.0**15, "int32": 2.0**31}
+# Zeros that last a frame of 25.6 ms and longer are no samples of a recording.
+_PADDING_SECONDS = 0.0256
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,18 @@ def runs_of(flags: Array) -> tuple[Array, Array]:
     """Return where runs of true flags begin, and where they have ended."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
     return edges[::2], edges[1::2]
+
+
+def without_constant(signal: Array, rate: int) -> Array:
+    """Take the mean out of what was recorded; silence that was put in, zero throughout, has no constant."""
+    zeros = [span for span in zip(*runs_of(signal == 0), strict=True) if span[1] - span[0] >= _PADDING_SECONDS * rate]
+    recorded = np.ones(signal.size, dtype=bool)
+    for start, end in zeros:
+        recorded[start:end] = False
+    kept = signal[recorded]
+    if not kept.size or kept.min() == kept.max():  # a pulse, of which nothing would be left
+        return np.asarray(signal - signal.mean())
+    return np.where(recorded, signal - kept.mean(), 0.0)
 
 
 def fast_length(size: int) -> int:

@@ -140,6 +140,14 @@ def test_level_and_dc_are_those_of_what_both_have(speech):
     assert result.dc_offset == pytest.approx(0.05 - speech.mean() / 2, abs=1e-9)
 
 
+def test_silence_put_into_a_reference_with_dc_is_no_speech(speech):
+    """The mean of the whole, taken out of the silence as well, was within 40 dB of the speech: words to be lost."""
+    reference = np.insert(np.pad(speech + 0.02, (0, 60_000)), 26_000, np.zeros(20_000))
+    result = quick(reference, reference[:-60_000])
+    assert result.verdict == "ok"
+    assert result.estoi == pytest.approx(1, abs=0.01)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int16", "int32"])
 def test_types_and_shapes_do_not_matter(speech, dtype):
     scale = {"int16": 2**15, "int32": 2**31}.get(dtype, 1)
