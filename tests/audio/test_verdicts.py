@@ -9,6 +9,7 @@ import soxr
 from pytest_audioparity import score
 from pytest_audioparity.audio.levels import clipped_share
 from pytest_audioparity.audio.records import VERDICTS
+from tests.audio.changes import stretched
 from tests.audio.kinds import CHANGES
 from tests.audio.verdicts import SPEECH, case_of, read_clips
 
@@ -46,8 +47,6 @@ def test_a_wrong_rate_is_named_where_the_lengths_were_made_equal(speech):
 
 
 def test_five_percent_of_tempo_is_measured(speech):
-    from tests.audio.changes import stretched
-
     result = judged(speech, stretched(speech, 1.05, 16_000))
     assert result.verdict == "misaligned"
     assert result.findings[0].detail["tempo"] == pytest.approx(1.05, abs=0.01)
@@ -58,8 +57,6 @@ def test_five_percent_of_tempo_is_measured(speech):
 @pytest.mark.parametrize("longer", [0.65, 0.8, 1.25, 1.5])
 def test_what_a_synthesiser_says_at_another_speed_is_understood(speech, longer, length):
     """Another tempo, and another speed that is no ratio of two rates; silence may stand behind."""
-    from tests.audio.changes import stretched
-
     for spoken, pitch in ((stretched(speech, longer, 16_000), 1), (soxr.resample(speech, 1, longer), 1 / longer)):
         result = judged(speech, spoken if length == "its own" else np.pad(spoken, (0, 20_000)))
         assert result.verdict == "misaligned"
@@ -90,6 +87,14 @@ def test_lost_words_are_found_at_their_seconds_in_a_minute_of_speech(speech):
     start, end = result.garbled_seconds[0]
     assert start == pytest.approx(30, abs=0.25)
     assert end == pytest.approx(30.5, abs=0.25)
+
+
+def test_breath_that_a_compressor_raises_is_no_word_put_into_a_pause(speech, random):
+    """But another sound in its place is, as loud as that."""
+    breath = random.standard_normal((2, 6400)) * np.hanning(6400) * np.sqrt(np.mean(speech**2)) * 0.5
+    reference, louder, other = (np.insert(speech, 26_000, sound) for sound in (breath[0] / 30, *breath))
+    assert judged(reference, louder).verdict not in ("garbled", "wrong_content")
+    assert judged(reference, other).verdict == "wrong_content"
 
 
 def test_speech_before_the_beginning_is_invented(speech, mary):
