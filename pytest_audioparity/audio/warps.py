@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 RATES = (24_000, 22_050, 48_000, 44_100, 16_000, 32_000, 8_000, 11_025, 12_000)
 _LARGEST_FACTOR = 2.0
 # Tempo and speed are searched within ±12 %, and about what the estimate takes of the time of the reference, which says
-# nearly what they are where neither is cut. Pitch within ±5 semitones.
+# nearly what they are where neither is cut. Pitch within an octave.
 _LARGEST_CHANGE, _ABOUT = 0.12, 0.05
-_LARGEST_PITCH = 2 ** (5 / 12)
+_LARGEST_PITCH = 2.0
 # One step of the coarse search moves the end of a clip by this much; ESTOI forgives about 20 ms.
 _COARSE_SECONDS, _LARGEST_STEP = 0.06, 0.01
 _PITCH_STEP = 2 ** (1 / 24)

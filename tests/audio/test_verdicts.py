@@ -9,7 +9,7 @@ import soxr
 from pytest_audioparity import score
 from pytest_audioparity.audio.levels import clipped_share
 from pytest_audioparity.audio.records import VERDICTS
-from tests.audio.changes import stretched
+from tests.audio.changes import istft, stft, stretched
 from tests.audio.kinds import CHANGES
 from tests.audio.verdicts import SPEECH, case_of, read_clips
 
@@ -29,6 +29,17 @@ def test_each_change_of_a_sentence_gets_its_verdict(change):
 
 def test_the_table_of_changes_covers_every_verdict():
     assert {verdict for change in CHANGES for verdict in change.verdicts} == set(VERDICTS)
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_a_voice_an_octave_off_says_the_same(speech, factor):
+    spectrum, bins = stft(speech, 1024, 128), np.arange(513)
+    moved = np.array([np.interp(bins / factor, bins, row, right=0) for row in np.abs(spectrum)])
+    for _ in range(10):  # Griffin and Lim
+        spectrum = stft(istft(moved * np.exp(1j * np.angle(spectrum)), 1024, 128, speech.size), 1024, 128)
+    result = judged(speech, istft(moved * np.exp(1j * np.angle(spectrum)), 1024, 128, speech.size))
+    assert result.verdict in ("degraded", "misaligned")
+    assert result.aligned_by == "warp"
 
 
 @pytest.mark.parametrize(("true", "played"), [(24_000, 22_050), (22_050, 24_000), (16_000, 24_000), (48_000, 44_100)])
