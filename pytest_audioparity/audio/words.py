@@ -51,6 +51,8 @@ _SPOKEN_SHARE = 0.5
 _PAUSE_DB, _SOUND_DB, _ABOVE_NOISE_DB, _RISE_DB = 28.0, 20.0, 8.0, 6.0
 _SOUND_SECONDS, _GAP_SECONDS = 0.13, 0.15
 _SPEECH_RANGE_DB = 25.0
+# Half of a second in which it falls by less than those 6 dB would be that of a reverberation of 2.5 s and more.
+_LASTING_SECONDS = 0.5
 # Half of the power of a sound is the reference's where they correlate like this: breath that a compressor raised has
 # 0.90 and more, speech put into a pause 0.41 and less.
 _OWN = 0.71
@@ -179,12 +181,19 @@ def invented(reference: Array, estimate: Array, words: Words) -> tuple[Span, ...
     for start, end in _runs(heard, round(_GAP_SECONDS * RATE / HOP)):
         before = max(0, start - _SMOOTHED)
         rise = found[before:end] - np.minimum.accumulate(found[before:end])
-        if heard[start:end].sum() * HOP < _SOUND_SECONDS * RATE or rise.max() < _RISE_DB:
+        begins = rise.max() >= _RISE_DB or _lasts(found[start:end])
+        if heard[start:end].sum() * HOP < _SOUND_SECONDS * RATE or not begins:
             continue
         place = slice(start * HOP, end * HOP + FRAME - HOP)
         if not _is_louder(reference[place], estimate[place]):
             spans.append((place.start / RATE, place.stop / RATE))
     return tuple(spans)
+
+
+def _lasts(levels: Array) -> bool:
+    """Whether a sound that began in speech does not fall as the tail of a reverberation does."""
+    first, second = np.array_split(levels, 2)
+    return bool(levels.size * HOP >= _LASTING_SECONDS * RATE and second.max() > first.max() - _RISE_DB)
 
 
 def _is_louder(reference: Array, estimate: Array) -> bool:

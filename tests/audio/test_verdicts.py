@@ -108,6 +108,17 @@ def test_breath_that_a_compressor_raises_is_no_word_put_into_a_pause(speech, ran
     assert judged(reference, other).verdict == "wrong_content"
 
 
+def test_a_vowel_that_does_not_end_is_invented_and_the_tail_of_a_reverberation_is_not(speech):
+    """Neither rises; the vowel goes on where the last word is."""
+    spoken = speech[: 3 * 16_000 - 4000]
+    time = np.arange(spoken.size, spoken.size + 16_000) / 16_000
+    vowel = sum(np.sin(2 * np.pi * 120 * k * time) / k for k in range(1, 20)) * np.sqrt(np.mean(spoken[-800:] ** 2))
+    reference = np.pad(spoken, (0, time.size))
+    endless, tail = (np.concatenate([spoken, sound]) for sound in (vowel, vowel * 10 ** (-3 * (time - time[0]) / 1.5)))
+    assert judged(reference, endless).verdict == "wrong_content"
+    assert judged(reference, tail).verdict not in ("garbled", "wrong_content")
+
+
 def test_speech_before_the_beginning_is_invented(speech, mary):
     other = soxr.resample(mary, 48_000, 16_000)
     result = judged(speech, np.concatenate([other[4000:16_000], speech]))
