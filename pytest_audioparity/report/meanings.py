@@ -28,7 +28,7 @@ MEANINGS = {
     "uncorrelated": "The values have nothing to do with what is expected.",
     "stale": "The values are those of another stage of the golden.",
     "time_shift": "The right values come early or late.",
-    "sample_rate": "Time runs faster or slower, by the ratio of two sample rates, or by one near it.",
+    "sample_rate": "Time runs faster or slower, by the ratio of two sample rates or at any other speed.",
     "reversed": "An axis runs backwards.",
     "channel_permutation": "The right channels are in another order.",
     "interleaved": "Pairs of channels stand where two halves are meant, or the other way round.",

@@ -26,6 +26,13 @@ IMPORTED = """numpy ml_dtypes xxhash safetensors pytest
     pytest_audioparity.golden.provenance pytest_audioparity.golden.shelf pytest_audioparity.report.terminal"""
 
 
+def _is_untold(error):
+    """Whether pytest was interrupted in an instruction without a line, and failed to tell of it: its `lineno - 1`."""
+    told = traceback.extract_tb(error.__traceback__)[-1]
+    in_pytest = told.name == "lineno" and told.filename.endswith("code.py")
+    return isinstance(error, TypeError) and isinstance(error.__context__, KeyboardInterrupt) and in_pytest
+
+
 class Run:
     """A run in a fork."""
 
@@ -54,7 +61,9 @@ class Run:
             sys.stderr.flush()
         except KeyboardInterrupt:  # when the session was over already
             status = 2
-        except BaseException:  # what no run may end with: the test shows it
+        except BaseException as error:  # what no run may end with: the test shows it
+            if _is_untold(error):
+                status = 2
             traceback.print_exc()
             sys.stderr.flush()
         finally:
