@@ -28,6 +28,7 @@ from pytest_audioparity.audio.intelligibility import (
     power_at,
 )
 from pytest_audioparity.audio.signals import fast_length
+from pytest_audioparity.audio.verdict import GARBLED_ESTOI
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
@@ -54,8 +55,6 @@ _SPARSE = 4
 _NEAR_RATES, _AS_MUCH = 0.01, 0.01
 # Frames whose spectra are held for the next pitch: 2 kB each.
 _LARGEST_HELD = 4096
-# Below, words are lost under the best warp too (`verdict.GARBLED_ESTOI`).
-_UNDERSTOOD = 0.47
 # Levels of what says the same correlate by 0.6 and more once they are warped right; other words reach 0.45.
 _LINES_UP = 0.45
 # Of 76 other rates, tempos and pitches, ESTOI was 0.55 and more where the climb began, and rose by 0.09 at most; of
@@ -129,7 +128,7 @@ def search(reference: Array, estimate: Array) -> tuple[Warp, float]:
     # What is slower may have been cut to the length of the reference, so that lengths say nothing. Half of the
     # reference is in it all the same.
     far = min(_WIDE_SECONDS, (last - first) / RATE / 2)
-    if understood < _UNDERSTOOD and far * RATE >= SEGMENT * HOP:
+    if understood < GARBLED_ESTOI and far * RATE >= SEGMENT * HOP:
         wide = _found(reference, estimate, far, _all_tempos(far))
         warp, understood, end = max((warp, understood, end), wide, key=lambda found: found[1])
     while end < reference.size and understood:

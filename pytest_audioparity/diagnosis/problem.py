@@ -190,6 +190,13 @@ def product(p: Array, q: Array) -> float:
     return float(np.einsum("i,i->", p.ravel(), q.ravel()))
 
 
+def likeness(e: Array, a: Array) -> float:
+    """Return the magnitude of the correlation of what varies in each column of two arrays of frames in rows."""
+    e, a = e - e.mean(axis=0), a - a.mean(axis=0)
+    power = product(e, e) * product(a, a)
+    return abs(product(e, a)) / math.sqrt(power) if power > 0 else 0.0
+
+
 def centered(side: Array, labels: Sequence[str]) -> Array:
     """Remove the mean over time of each channel, or of everything where no axis is long enough for one."""
     axis = labels.index("T") if "T" in labels else int(np.argmax(side.shape)) if side.ndim else 0

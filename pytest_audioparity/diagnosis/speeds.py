@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.problem import product
+from pytest_audioparity.diagnosis.problem import likeness
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
@@ -64,10 +64,7 @@ def misfit(e: Array, a: Array, ratio: float) -> float:
     n = min(len(a), int((len(e) - 1) / ratio))
     if n < max(FEWEST, _MET * len(a)):
         return 1.0
-    predicted = linear(e, np.arange(n) * ratio)
-    p, q = predicted - predicted.mean(axis=0), a[:n] - a[:n].mean(axis=0)
-    power = product(p, p) * product(q, q)
-    return 1.0 - abs(product(p, q)) / math.sqrt(power) if power > 0 else 1.0
+    return 1.0 - likeness(linear(e, np.arange(n) * ratio), a[:n])
 
 
 def linear(e: Array, at: Array) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 
 from pytest_audioparity.diagnosis.explanation import Explanation
 from pytest_audioparity.diagnosis.problem import squared
-from pytest_audioparity.diagnosis.speeds import ALIKE, FASTEST, SLOWEST, linear, misfit, speed
+from pytest_audioparity.diagnosis.speeds import ALIKE, FASTEST, FEWEST, SLOWEST, linear, misfit, speed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ def stretched(problem: Problem, e: Array, a: Array, axis: int) -> Iterator[Expla
     rates = {x / y: (x, y) for x in RATES for y in RATES if x != y and SLOWEST < x / y < FASTEST}
     for used in _ratios(e[:, columns], a[:, columns], list(rates)):
         n = min(len(a), int((len(e) - 1) / used))
-        if n < _FRAMES // 2:
+        if n < FEWEST:
             continue
         label = problem.labels[axis]
         said, detail = _said(used, rates.get(used))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.diagnosis.explanation import Explanation
-from pytest_audioparity.diagnosis.problem import Problem, product, rows_of
+from pytest_audioparity.diagnosis.problem import Problem, likeness, rows_of
 from pytest_audioparity.diagnosis.stretches import stretched
 
 if TYPE_CHECKING:
@@ -72,14 +72,7 @@ def best_lag(e: Array, a: Array) -> int:
     allowed = (lags > -len(e) + 4) & (lags < len(a) - 4)
     peak = int(lags[np.where(allowed, correlation, -1).argmax()])
     around = (lag for lag in range(peak - _AROUND, peak + _AROUND + 1) if -len(e) + 4 < lag < len(a) - 4)
-    return max(around, key=lambda lag: (_likeness(*overlap(e, a, lag)), -abs(lag - peak)), default=peak)
-
-
-def _likeness(e: Array, a: Array) -> float:
-    """Return the magnitude of the correlation of what varies in each column."""
-    e, a = e - e.mean(axis=0), a - a.mean(axis=0)
-    power = product(e, e) * product(a, a)
-    return abs(product(e, a)) / math.sqrt(power) if power > 0 else 0.0
+    return max(around, key=lambda lag: (likeness(*overlap(e, a, lag)), -abs(lag - peak)), default=peak)
 
 
 def overlap(e: Array, a: Array, lag: int) -> tuple[Array, Array]:
