@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,9 +26,6 @@ _SILENT = 1e-12
 # Steps between the ranks of neighbours, squared, beside those of independent numbers. Ratios of two windows of 400
 # samples have 0.01 at most; gains per frame of a norm on speech have 0.035 and more, and of channels about 1.
 _SMOOTH = 0.03
-# Rows that are looked at, and the share of them that is rounding. Of log-mels whose bins were moved, noise, a floor, a
-# coarser grid or a lag leaves what the rows beside a partner explain to 11 % at most; of other mel filters, half.
-_ROWS, _EXACT, _MIXED = 32, 1e-3, 0.85
 
 
 def find(problem: Problem) -> Iterator[Explanation]:
@@ -73,18 +71,55 @@ def _per_index(problem: Problem, axis: int) -> Iterator[Explanation]:
     label = problem.labels[axis]
     rows_e, rows_a = (rows_of(side, axis) for side in (e, a))
     offsets = _offsets(rows_e, rows_a)[:, 0]
-    yield Explanation(
-        "channel_offset",
-        *_offset(problem, label, offsets),
-        e + _along(problem, axis, offsets),
-        a,
-        _numbers("offset", label, offsets),
-        float(_left(rows_e, rows_a, _offsets, np.add).sum()),
-    )
+    left_by_offsets = float(_left(rows_e, rows_a, _offsets, np.add).sum())
+    yield per_index_offset(problem, axis, offsets, e + _along(problem, axis, offsets), left_by_offsets)
     gains, left = _known_gains(rows_e, rows_a)
     if (said := _gain(problem, axis, rows_e, gains)) is not None:
         predicted = e * _along(problem, axis, gains)
         yield Explanation("channel_gain", *said, predicted, a, _numbers("gain", label, gains), float(left.sum()))
+
+
+def both(problem: Problem) -> Iterator[tuple[Explanation, Explanation]]:
+    """Yield channel_gain with channel_offset on top, as a normalisation of each index by its mean and deviation."""
+    if problem.is_codes:
+        return
+    e, a = problem.expected, problem.actual
+    for axis, n in enumerate(e.shape):
+        if n < 2 or problem.size // n < 2 * _FEWEST:
+            continue
+        rows_e, rows_a = (rows_of(side, axis) for side in (e, a))
+        left = float(_left(rows_e, rows_a, _slopes_and_offsets, _on_line).sum())
+        # Offsets alone tell of the level of each index; what varies within it has to be there too.
+        if left > PARTIAL * float(_powers(rows_a - rows_a.mean(axis=1, keepdims=True)).sum()):
+            continue
+        slopes, offsets = _slopes_and_offsets(rows_e, rows_a)[:, :, 0]
+        scaled = e * _along(problem, axis, slopes)
+        gain = _gain(problem, axis, rows_e, slopes)
+        if gain is not None:
+            label = problem.labels[axis]
+            first = Explanation("channel_gain", *gain, scaled, a, _numbers("gain", label, slopes))
+            then = per_index_offset(problem, axis, offsets, scaled + _along(problem, axis, offsets), left)
+            yield first, replace(then, parameters=n)
+
+
+def _slopes_and_offsets(rows_e: Array, rows_a: Array) -> Array:
+    """Return slope and intercept of the least-squares line of each row, as two columns."""
+    means_e, means_a = (rows.mean(axis=1, keepdims=True) for rows in (rows_e, rows_a))
+    slopes = _gains(rows_e - means_e, rows_a - means_a)
+    return np.stack([slopes, means_a - slopes * means_e])
+
+
+def _on_line(rows_e: Array, line: Array) -> Array:
+    predicted: Array = rows_e * line[0] + line[1]
+    return predicted
+
+
+def per_index_offset(problem: Problem, axis: int, offsets: Array, predicted: Array, left: float) -> Explanation:
+    """Return channel_offset with the numbers that each index of an axis has, and what they predict and leave."""
+    label = problem.labels[axis]
+    said = _offset(problem, label, offsets)
+    detail = _numbers("offset", label, offsets)
+    return Explanation("channel_offset", *said, predicted, problem.actual, detail, left)
 
 
 def _along(problem: Problem, axis: int, values: Array) -> Array:
@@ -94,7 +129,7 @@ def _along(problem: Problem, axis: int, values: Array) -> Array:
     return values.reshape(shape)
 
 
-def _left(rows_e: Array, rows_a: Array, fit: _Fit, apply: np.ufunc) -> Array:
+def _left(rows_e: Array, rows_a: Array, fit: _Fit, apply: _Fit) -> Array:
     """Return what numbers per index leave, in each row, of the half that they were not fitted to, and vice versa.
 
     Rounding of a few large values looks like a gain of its own wherever one number is fitted to them.
@@ -182,28 +217,3 @@ def _offset(problem: Problem, label: str, offsets: Array) -> tuple[str, float]:
 
 def _numbers(word: str, label: str, values: Array) -> dict[str, Any]:
     return {"axis": label, f"{word}s": values.tolist() if values.size <= 256 else None}
-
-
-def are_mixed(rows_e: Array, rows_a: Array, order: Array) -> bool:
-    """Whether rows that seem moved are mixtures of rows beside each other, as of other mel filters: none has moved.
-
-    What another fault leaves of a row that did move, the rows beside its partner do not explain.
-    """
-    moved = np.flatnonzero(order != np.arange(order.size))
-    columns = rows_e.shape[1]
-    if columns < _FEWEST:
-        return False
-    single = mixed = total = 0.0
-    rows_e, rows_a = (rows - rows.mean(axis=1, keepdims=True) for rows in (rows_e, rows_a))
-    for at in moved[:: max(1, moved.size // _ROWS)].tolist():
-        row, partner = rows_a[at], order[at]
-        single += _left_by(rows_e[partner : partner + 1], row)
-        mixed += _left_by(rows_e[max(0, partner - 1) : partner + 2], row)
-        total += float(np.sum(np.abs(row) ** 2)) / columns
-    return single > _EXACT * total and mixed < _MIXED * single
-
-
-def _left_by(rows: Array, row: Array) -> float:
-    """Return the variance that other rows leave of one; every number that is fitted takes one of its free values."""
-    left = row - np.linalg.lstsq(rows.T, row, rcond=None)[0] @ rows
-    return float(np.sum(np.abs(left) ** 2)) / (row.size - 1 - len(rows))

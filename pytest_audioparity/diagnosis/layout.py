@@ -55,6 +55,7 @@ def _moves(order: tuple[int, ...], shape: tuple[int, ...]) -> bool:
 
 def permuted_axes(problem: Problem, expected: Array, actual: Array, order: tuple[int, ...]) -> Explanation:
     """Say that actual has the axes of expected in another order, which `order` gives."""
+    order = tuple(i for i in order if problem.labels[i] != "part")  # real and imaginary parts have no axis
     names = [problem.labels[i] for i in order]
     said = "".join(names) if all(len(name) == 1 for name in names) else f"({', '.join(names)})"
     message = (

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _CHANCE = 0.001
 # What came before has to have this share of the signal, or of the indices where values say nothing of loudness.
 _HEARD = 0.003
+# Or be no fainter beside all of it (40 dB): a few frames hold little of a long stage, however loud they are.
+_FAINT = 1e-4
+# Or as many later stretches of at least so many values are as quiet, within 3 dB, and wrong.
+_QUIET_STRETCHES, _VALUES, _AS_QUIET = 3, 32, 2.0
 
 
 def diverges(problem: Problem, margin: Margin) -> Iterator[Explanation]:
@@ -53,10 +57,28 @@ def diverges(problem: Problem, margin: Margin) -> Iterator[Explanation]:
 
 def _is_silent(problem: Problem, margin: Margin, start: int) -> bool:
     """Whether what came before is next to nothing, which is right whatever is wrong with the rest."""
-    if float(margin.signal[:start].sum()) < _HEARD * float(margin.signal.sum()):
-        return True
     # One value throughout, as the floor of a log-mel: silence agrees with all silence.
-    return not problem.is_codes and float(np.ptp(margin.expected[:start])) == 0
+    if not problem.is_codes and float(np.ptp(margin.expected[:start])) == 0:
+        return True
+    before = margin.signal[:start]
+    if float(before.sum()) >= _HEARD * float(margin.signal.sum()):
+        return False
+    is_quiet = float(before.mean()) < _FAINT * float(margin.signal.mean())
+    return is_quiet and not _is_wrong_where_quiet(margin, start)
+
+
+def _is_wrong_where_quiet(margin: Margin, start: int) -> bool:
+    """Whether later stretches that are as long and as quiet as the first are wrong: it is right not for being quiet."""
+    length = max(start, -(-_VALUES // margin.expected.shape[1]))
+    count = (margin.wrong.size - start) // length
+    if count < _QUIET_STRETCHES:
+        return False
+    loudness, wrong = (
+        side[start : start + count * length].reshape(count, length).mean(axis=1)
+        for side in (margin.signal, margin.wrong)
+    )
+    quiet = loudness <= _AS_QUIET * float(margin.signal[:start].mean())
+    return bool(quiet.sum() >= _QUIET_STRETCHES and wrong[quiet].mean() >= 0.5)
 
 
 def _ends_clean(margin: Margin, start: int) -> bool:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.channels import are_mixed
 from pytest_audioparity.diagnosis.explanation import Explanation
+from pytest_audioparity.diagnosis.mixtures import are_mixed
 from pytest_audioparity.diagnosis.moves import along, moved_by
 from pytest_audioparity.diagnosis.problem import Problem, rows_of
 from pytest_audioparity.diagnosis.timing import best_lag

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+# What a unit has to leave at most.
+_BY_CHANCE = 0.1
 # Factors closer than this to 1 or -1 are those.
 _SIGN = 1e-3
 _UNIT_NAMES = {
@@ -139,4 +141,7 @@ def _log_base(problem: Problem, gain: float, slope: float) -> Iterator[Explanati
         message = f"actual = {exact:.6g} * expected{tail}: {said}; check the unit of the logarithm"
         detail = {"slope": exact, "offset": shift}
         # A slope out of a short list is less than a parameter.
-        yield Explanation("log_base", message, 0.5 + shifted, exact * e + shift, a, detail)
+        found = Explanation("log_base", message, 0.5 + shifted, exact * e + shift, a, detail)
+        # Of so many slopes some are near by chance to what is none.
+        if found.left <= _BY_CHANCE * problem.error:
+            yield found

@@ -15,7 +15,9 @@ from pytest_audioparity.diagnosis import (
     channels,
     delays,
     filters,
+    floors,
     layout,
+    mixtures,
     noise,
     orders,
     phases,
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 # Modules with a function find(problem) that yields explanations. Movers keep values and change places, so that a gain
 # may come on top; the others change values.
 MOVERS = (layout, orders, timing, delays)
-CHANGERS = (scale, channels, values, quantised, filters, phases)
+CHANGERS = (scale, channels, floors, values, quantised, filters, mixtures, phases)
 # Causes on top of each other that are searched for.
 _DEPTH = 3
 # Up to so many numbers, an explanation is one cause; with more it may be the description of a place.
@@ -170,13 +172,15 @@ def _chains(problem: Problem) -> Iterator[Chain]:
         for found in changer.find(problem):
             if noise.says_something(problem, found):
                 yield (found,)
+    yield from (pair for pair in channels.both(problem) if noise.says_something(problem, pair[-1]))
     for mover in MOVERS:
         for found in mover.find(problem):
             if noise.says_something(problem, found):
                 yield (found,)
             if problem.is_codes or is_complete(problem, found) or not _alike(found):
                 continue
-            for further in scale.find(_after(problem, found)):
+            left = _after(problem, found)
+            for further in (*scale.find(left), *floors.lines(left)):
                 if noise.says_something(problem, further):
                     yield (found, further)
 

@@ -41,11 +41,15 @@ def explain_shapes(expected: Array, actual: Array, meta: StageMeta, allowed: flo
 
     Parameters
     ----------
-    expected, actual : finite and real, of at least one element; of large ones a part is looked at
+    expected, actual : finite, of at least one element; of large ones a part is looked at
     meta : what is declared
     allowed : residual (rms) that the tolerance allows
     """
     labels = tuple(meta.axes) if meta.axes else tuple(f"axis {i}" for i in range(expected.ndim))
+    if is_complex := "c" in (expected.dtype.kind, actual.dtype.kind):
+        if expected.dtype.kind != actual.dtype.kind:
+            return []
+        expected, actual, labels = _parts(expected), _parts(actual), (*labels, "part")
     found = list(_reordered(expected, actual, labels, meta, allowed))
     if found:
         return found
@@ -57,8 +61,14 @@ def explain_shapes(expected: Array, actual: Array, meta: StageMeta, allowed: flo
     axis = differ[0]
     e, a = _rows(axis, expected, actual)
     if _is_time(labels, axis, expected):
-        return _length(e, a, labels[axis], meta, allowed)
+        return _length(e, a, (labels[axis], "rest", "part") if is_complex else (labels[axis], "rest"), meta, allowed)
     return _channels(np.asarray(e, np.float64), np.asarray(a, np.float64), labels[axis])
+
+
+def _parts(side: Array) -> Array:
+    """Return the real and the imaginary parts in a last axis, without a copy where the memory is in order."""
+    side = np.ascontiguousarray(side)
+    return side.view(side.real.dtype).reshape(*side.shape, 2)
 
 
 def _rows(axis: int, *sides: Array) -> list[Array]:
@@ -76,7 +86,7 @@ def _is_time(labels: tuple[str, ...], axis: int, expected: Array) -> bool:
     """Whether an axis is time: by its letter, or, undeclared, by being the last one, or the smoothest by far."""
     if not labels[axis].startswith("axis"):
         return labels[axis] == "T"
-    if axis == expected.ndim - 1:
+    if axis == len(labels) - 1 - (labels[-1] == "part"):
         return True
     block = np.asarray(expected[tuple(slice(0, n) for n in sizes(expected.shape, labels))], np.float64)
     return restate(block, block, labels, StageMeta(""), 0.0).time_axes == [axis]
@@ -98,7 +108,9 @@ def _reordered(
     places = places_in(actual.shape, [slice(0, n) for n in block])
     few = places[few_of(places.size)]
     tried = []
-    for order in itertools.permutations(range(expected.ndim)) if expected.ndim > 1 else [(0,)]:
+    last = (expected.ndim - 1,) if labels[-1:] == ("part",) else ()
+    for first in itertools.permutations(range(expected.ndim - len(last))):
+        order = (*first, *last)
         kind = "axes_permuted" if same and tuple(expected.shape[i] for i in order) == actual.shape else "reshaped"
         for at in (few, places) if few.size < places.size else (places,):
             moved, there = _wide(expected, turned(at, expected.shape, order)), _wide(actual, at)
@@ -136,8 +148,8 @@ def _left(e: Array, a: Array) -> float:
     return max(0.0, 1.0 - float(p @ q) ** 2 / power)
 
 
-def _length(whole_e: Array, whole_a: Array, label: str, meta: StageMeta, allowed: float) -> list[Finding]:
-    more = len(whole_a) - len(whole_e)
+def _length(whole_e: Array, whole_a: Array, labels: tuple[str, ...], meta: StageMeta, allowed: float) -> list[Finding]:
+    label, more = labels[0], len(whole_a) - len(whole_e)
     unit = ("sample" if meta.kind == "waveform" else "frame") + ("" if abs(more) == 1 else "s")
     said = f"actual is {abs(more)} {unit} {'longer' if more > 0 else 'shorter'} along {label}"
     e, a = (np.asarray(side[:_LONGEST], np.float64) for side in (whole_e, whole_a))
@@ -145,7 +157,9 @@ def _length(whole_e: Array, whole_a: Array, label: str, meta: StageMeta, allowed
     part = Problem(e[:n], a[:n], (label, "rest"), meta, 0.0, allowed, max(squared(e[:n], a[:n]), 1e-300))
     if (rate := _rate(part, e, a, len(whole_a) / len(whole_e))) is not None:
         return [rate, Finding("length", said, detail={"axis": label, "difference": more})]
-    lag = _lag(e, a, more, allowed)
+    # Whatever became of phases, magnitudes are at their times.
+    like_e, like_a = (side if labels[-1] != "part" else np.hypot(side[:, ::2], side[:, 1::2]) for side in (e, a))
+    lag = _lag(like_e, like_a, more, allowed)
     # Behind the last frame of expected stands what was added, which may be that frame again.
     pieces = [piece for piece in follow(e, a, near=near(part, e)) if piece.start < len(e)]
     covered = sum(piece.stop - piece.start for piece in pieces) / n
@@ -167,7 +181,8 @@ def _length(whole_e: Array, whole_a: Array, label: str, meta: StageMeta, allowed
     findings = [Finding("length", message, explains=None, detail=detail)]
     if lag is None or where == "inside":
         return findings
-    common = restate(*overlap(e, a, lag), (label, "rest"), meta, allowed)
+    taken_e, taken_a = (side.reshape(len(side), -1, *[2] * (len(labels) - 2)) for side in overlap(e, a, lag))
+    common = restate(taken_e, taken_a, labels, meta, allowed)
     return findings + (_of_values(common) if math.sqrt(common.error / common.size) > allowed else [])
 
 

@@ -9,6 +9,7 @@ import pytest
 import soundfile
 
 from pytest_audioparity import compare
+from tests.diagnosis.fronts import CLIPS, log_mel, spoken
 
 SPEECH = Path(__file__).parents[1] / "data" / "speech"
 LENGTH, HOP = 400, 160
@@ -131,3 +132,30 @@ def test_content_that_is_half_other_has_no_gains(count):
     expected, actual = (rng.standard_normal((count, LENGTH)) for _ in range(2))
     actual[:, ::2] = expected[:, ::2]
     assert "channel_gain" not in [finding.code for finding in compare(expected, actual, axes="TC").findings]
+
+
+def _normalised(side, axis):
+    return ((side - side.mean(axis, keepdims=True)) / side.std(axis, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("declared", ["CT", None])
+@pytest.mark.parametrize(("axis", "label"), [(1, "C"), (0, "T")])
+@pytest.mark.parametrize("name", CLIPS)
+def test_a_normalisation_by_mean_and_deviation_is_a_gain_and_an_offset_for_each_index(name, axis, label, declared):
+    """Of each bin over time (CMVN), or of each frame over its bins; missing, and one too many."""
+    mel = log_mel(spoken(name))
+    mel = mel[np.ptp(mel, axis=1) > 0.1]
+    for expected, actual in ((mel, _normalised(mel, axis)), (_normalised(mel, axis), mel)):
+        found = compare(expected, actual, axes=declared).findings
+        assert [finding.code for finding in found] == ["channel_gain", "channel_offset"]
+        assert {finding.detail["axis"] for finding in found} == {label if declared else f"axis {1 - axis}"}
+        assert sum(finding.explains for finding in found) > 0.999
+
+
+def test_a_normalisation_per_bin_for_one_of_all_is_a_gain_and_an_offset_for_each():
+    mel = log_mel(spoken(CLIPS[0]))
+    mel = mel[np.ptp(mel, axis=1) > 0.1]
+    found = compare(_normalised(mel, None), _normalised(mel, 1), axes="CT").findings
+    assert [finding.code for finding in found] == ["channel_gain", "channel_offset"]
+    gains = (mel.std() / mel.std(axis=1)).astype(np.float64)
+    np.testing.assert_allclose(found[0].detail["gains"], gains, rtol=1e-3)

@@ -1,4 +1,4 @@
-"""Another length along an axis that nobody declared: time, if that is where neighbours are alike."""
+"""Another length: along an axis that nobody declared, time if neighbours are alike there; of complex numbers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pytest_audioparity import compare
+from tests.diagnosis.fronts import CLIPS, spectrum, spoken
 
 RNG = np.random.default_rng(9)
 # Frames first, as hidden states have them: slow along time, with channels of their own.
@@ -29,3 +30,41 @@ def test_channels_that_come_first_are_channels(channels):
     actual = np.take(hidden, range(64 + channels), 1, mode="clip")
 
     assert compare(hidden, actual).findings[0].code == "missing_channels"
+
+
+SPECTRUM = spectrum(spoken(CLIPS[0])).astype(np.complex64)
+
+
+@pytest.mark.parametrize(
+    ("cut", "where", "shift"), [(np.s_[:, :-1], "end", 0), (np.s_[:, 1:], "start", -1), (np.s_[:, 2:], "start", -2)]
+)
+def test_frames_that_a_complex_spectrum_lacks_are_placed(cut, where, shift):
+    found = compare(SPECTRUM, SPECTRUM[cut], axes="CT").findings
+    assert [finding.code for finding in found] == ["length", "shape"]
+    assert (found[0].detail["where"], found[0].detail["shift"]) == (where, shift)
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "detail"),
+    [
+        (lambda side: np.float32(1.5) * side, "gain", {"constant": "1.5"}),
+        (np.conj, "channel_gain", {"axis": "part"}),
+        (lambda side: side * np.exp(0.5j), "gain", {"degrees": pytest.approx(np.degrees(0.5))}),
+    ],
+)
+def test_what_else_is_wrong_with_a_complex_spectrum_that_is_shorter_is_told(change, code, detail):
+    found = compare(SPECTRUM, change(SPECTRUM[:, :-1]).astype(np.complex64), axes="CT").findings
+    assert [finding.code for finding in found] == ["length", code, "shape"]
+    assert detail.items() <= {name: found[1].detail[name] for name in detail}.items()
+
+
+def test_a_complex_spectrum_in_another_order_and_one_that_lacks_a_bin():
+    turned = compare(SPECTRUM, np.ascontiguousarray(SPECTRUM.T), axes="CT").findings[0]
+    assert (turned.code, turned.detail["axes"]) == ("axes_permuted", "TC")
+    fewer = compare(SPECTRUM, SPECTRUM[:-1], axes="CT").findings[0]
+    assert (fewer.code, fewer.detail["indices"]) == ("missing_channels", [SPECTRUM.shape[0] - 1])
+
+
+def test_a_magnitude_of_another_length_is_not_brought_together_with_a_complex_spectrum():
+    found = compare(SPECTRUM, np.abs(SPECTRUM[:, :-1]), axes="CT").findings
+    assert {finding.code for finding in found} <= {"dtype", "shape"}

@@ -1,0 +1,148 @@
+"""Each index of an axis is a mixture of those around it: the filters of another mel scale, or for another rate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_audioparity.diagnosis.explanation import Explanation
+from pytest_audioparity.diagnosis.problem import rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_audioparity.diagnosis.problem import Problem
+
+    Array = np.ndarray[Any, Any]
+
+# Fewer indices are no scale; more are a hidden layer, whose neighbours have nothing in common.
+_INDICES, _MOST_INDICES = 8, 513
+# Rows on either side of the most alike one that are mixed, and values that each number of a fit needs.
+_REACH, _PER_NUMBER = 2, 8
+# Filters keep their order: so many of the steps between the partners of neighbours go up, or stay.
+_IN_ORDER, _STEP = 0.9, 4
+# By how much more alike another row has to be than the own one, so that silent rows stay; and how many rows have their
+# partner to themselves where rows are moved and not mixed.
+_STAYS, _APART = 1e-7, 0.9
+# Rows that tell whether it is worth the fit, the share of them that no gain explains, and what a mixture has to leave
+# there of what a gain leaves.
+_ROWS, _SOME, _WORTH = 16, 0.25, 0.5
+# Columns that tell which row is the most alike.
+_COLUMNS = 512
+# The share that is rounding. Of log-mels whose bins were moved, noise, a floor, a coarser grid or a lag leaves what the
+# rows beside a partner explain to 11 % at most; of other mel filters, half.
+_EXACT, _MIXED = 1e-3, 0.85
+
+
+def find(problem: Problem) -> Iterator[Explanation]:
+    """Yield filtered where each index of an axis is a mixture of some that are near each other, in order."""
+    if problem.is_codes:
+        return
+    for axis in problem.channel_axes():
+        n = problem.expected.shape[axis]
+        numbers = 2 * _REACH + 2
+        if not _INDICES <= n <= _MOST_INDICES or problem.size // n < 2 * _PER_NUMBER * numbers:
+            continue
+        rows_e, rows_a = (_centred(rows_of(side, axis)) for side in (problem.expected, problem.actual))
+        partners = nearest(rows_e, rows_a)
+        if is_in_order(partners) and _is_worth(rows_e, rows_a, partners):
+            yield _mixture(problem, axis, partners)
+
+
+def nearest(rows_e: Array, rows_a: Array) -> Array:
+    """Return for each row of actual the row of expected that is most alike by angle."""
+    step = max(1, rows_e.shape[1] // _COLUMNS)
+    unit_e, unit_a = (_unit(rows[:, ::step]) for rows in (rows_e, rows_a))
+    alike = np.abs(unit_a @ unit_e.T)
+    alike[np.diag_indices(len(alike))] += _STAYS
+    partners: Array = alike.argmax(axis=1)
+    return partners
+
+
+def is_in_order(partners: Array) -> bool:
+    """Whether the partners of neighbours are neighbours, in the same order."""
+    steps = np.diff(partners)
+    return bool(((steps >= 0) & (steps <= _STEP)).mean() >= _IN_ORDER)
+
+
+def _unit(rows: Array) -> Array:
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: Array = rows / np.where(norms > 0, norms, 1)
+    return unit
+
+
+def _centred(rows: Array) -> Array:
+    centred: Array = rows - rows.mean(axis=1, keepdims=True)
+    return centred
+
+
+def _is_worth(rows_e: Array, rows_a: Array, partners: Array) -> bool:
+    """Whether a mixture leaves less than the own row with a gain, and not only of a few rows, such as silent ones."""
+    single, mixed, looked_at = [], [], range(0, len(rows_a), max(1, len(rows_a) // _ROWS))
+    for at in looked_at:
+        left = _left_by(rows_e[at : at + 1], rows_a[at])
+        if left > _EXACT * float(rows_a[at] @ rows_a[at]) / rows_a.shape[1]:
+            single.append(left)
+            mixed.append(_left_by(rows_e[_around(partners[at])], rows_a[at]))
+    return len(single) >= _SOME * len(looked_at) and sum(mixed) < _WORTH * sum(single)
+
+
+def _around(partner: int) -> slice:
+    return slice(max(0, int(partner) - _REACH), int(partner) + _REACH + 1)
+
+
+def _mixture(problem: Problem, axis: int, partners: Array) -> Explanation:
+    rows_e, rows_a = (rows_of(side, axis) for side in (problem.expected, problem.actual))
+    predicted, left, numbers = np.empty_like(rows_a), 0.0, 0
+    ones = np.ones((1, rows_e.shape[1]))
+    for at, partner in enumerate(partners.tolist()):
+        basis = np.concatenate([rows_e[_around(partner)], ones])
+        predicted[at] = _fit(basis, rows_a[at]) @ basis
+        numbers += len(basis)
+        for start in (0, 1):  # measured in the half that it was not fitted to
+            here, there = slice(start, None, 2), slice(1 - start, None, 2)
+            rest = rows_a[at, here] - _fit(basis[:, there], rows_a[at, there]) @ basis[:, here]
+            left += float(rest @ rest)
+    label = problem.labels[axis]
+    message = (
+        f"each index of {label} is a mixture of those around it, with weights of its own; check the filters of a mel "
+        "scale: HTK against Slaney, lowest and highest frequency, the rate and the FFT size they are made for"
+    )
+    shape = np.moveaxis(problem.expected, axis, 0).shape
+    there = np.moveaxis(predicted.reshape(shape), 0, axis)
+    return Explanation("filtered", message, numbers, there, problem.actual, {"axis": label}, left)
+
+
+def _fit(basis: Array, row: Array) -> Array:
+    weights: Array = np.linalg.lstsq(basis.T, row, rcond=None)[0]
+    return weights
+
+
+def are_mixed(rows_e: Array, rows_a: Array, order: Array) -> bool:
+    """Whether rows that seem moved are mixtures of rows beside each other, as of other mel filters: none has moved.
+
+    What another fault leaves of a row that did move, the rows beside its partner do not explain.
+    """
+    rows_e, rows_a = _centred(rows_e), _centred(rows_a)
+    if order.size <= _MOST_INDICES:
+        partners = nearest(rows_e, rows_a)
+        if np.unique(partners).size < _APART * partners.size and is_in_order(partners):
+            return True
+    moved = np.flatnonzero(order != np.arange(order.size))
+    columns = rows_e.shape[1]
+    if columns < _PER_NUMBER:
+        return False
+    single = mixed = total = 0.0
+    for at in moved[:: max(1, moved.size // (2 * _ROWS))].tolist():
+        row, partner = rows_a[at], order[at]
+        single += _left_by(rows_e[partner : partner + 1], row)
+        mixed += _left_by(rows_e[max(0, partner - 1) : partner + 2], row)
+        total += float(row @ row) / columns
+    return single > _EXACT * total and mixed < _MIXED * single
+
+
+def _left_by(rows: Array, row: Array) -> float:
+    """Return the variance that other rows leave of one; every number that is fitted takes one of its free values."""
+    left = row - _fit(rows, row) @ rows
+    return float(left @ left) / (row.size - 1 - len(rows))
