@@ -68,50 +68,22 @@ def _trends(problem: Problem, axis: int) -> Iterator[Explanation]:
 
 def _per_index(problem: Problem, axis: int) -> Iterator[Explanation]:
     e, a = problem.expected, problem.actual
-    label = problem.labels[axis]
     rows_e, rows_a = (rows_of(side, axis) for side in (e, a))
     offsets = _offsets(rows_e, rows_a)[:, 0]
-    left_by_offsets = float(_left(rows_e, rows_a, _offsets, np.add).sum())
-    yield per_index_offset(problem, axis, offsets, e + _along(problem, axis, offsets), left_by_offsets)
+    left_by_offsets = float(left_by(rows_e, rows_a, _offsets, np.add).sum())
+    yield per_index_offset(problem, axis, offsets, e + along(problem, axis, offsets), left_by_offsets)
     gains, left = _known_gains(rows_e, rows_a)
-    if (said := _gain(problem, axis, rows_e, gains)) is not None:
-        predicted = e * _along(problem, axis, gains)
-        yield Explanation("channel_gain", *said, predicted, a, _numbers("gain", label, gains), float(left.sum()))
+    if (found := per_index_gain(problem, axis, gains)) is not None:
+        yield replace(found, left=float(left.sum()))
 
 
-def both(problem: Problem) -> Iterator[tuple[Explanation, Explanation]]:
-    """Yield channel_gain with channel_offset on top, as a normalisation of each index by its mean and deviation."""
-    if problem.is_codes:
-        return
-    e, a = problem.expected, problem.actual
-    for axis, n in enumerate(e.shape):
-        if n < 2 or problem.size // n < 2 * _FEWEST:
-            continue
-        rows_e, rows_a = (rows_of(side, axis) for side in (e, a))
-        left = float(_left(rows_e, rows_a, _slopes_and_offsets, _on_line).sum())
-        # Offsets alone tell of the level of each index; what varies within it has to be there too.
-        if left > PARTIAL * float(_powers(rows_a - rows_a.mean(axis=1, keepdims=True)).sum()):
-            continue
-        slopes, offsets = _slopes_and_offsets(rows_e, rows_a)[:, :, 0]
-        scaled = e * _along(problem, axis, slopes)
-        gain = _gain(problem, axis, rows_e, slopes)
-        if gain is not None:
-            label = problem.labels[axis]
-            first = Explanation("channel_gain", *gain, scaled, a, _numbers("gain", label, slopes))
-            then = per_index_offset(problem, axis, offsets, scaled + _along(problem, axis, offsets), left)
-            yield first, replace(then, parameters=n)
-
-
-def _slopes_and_offsets(rows_e: Array, rows_a: Array) -> Array:
-    """Return slope and intercept of the least-squares line of each row, as two columns."""
-    means_e, means_a = (rows.mean(axis=1, keepdims=True) for rows in (rows_e, rows_a))
-    slopes = _gains(rows_e - means_e, rows_a - means_a)
-    return np.stack([slopes, means_a - slopes * means_e])
-
-
-def _on_line(rows_e: Array, line: Array) -> Array:
-    predicted: Array = rows_e * line[0] + line[1]
-    return predicted
+def per_index_gain(problem: Problem, axis: int, gains: Array) -> Explanation | None:
+    """Return channel_gain with the numbers that each index of an axis has, None where expected is silent."""
+    said = _gain(problem, axis, rows_of(problem.expected, axis), gains)
+    if said is None:
+        return None
+    detail = _numbers("gain", problem.labels[axis], gains)
+    return Explanation("channel_gain", *said, problem.expected * along(problem, axis, gains), problem.actual, detail)
 
 
 def per_index_offset(problem: Problem, axis: int, offsets: Array, predicted: Array, left: float) -> Explanation:
@@ -122,14 +94,14 @@ def per_index_offset(problem: Problem, axis: int, offsets: Array, predicted: Arr
     return Explanation("channel_offset", *said, predicted, problem.actual, detail, left)
 
 
-def _along(problem: Problem, axis: int, values: Array) -> Array:
+def along(problem: Problem, axis: int, values: Array) -> Array:
     """Return one value for each index of an axis in the shape that multiplies or adds to a side."""
     shape = [1] * problem.expected.ndim
     shape[axis] = values.size
     return values.reshape(shape)
 
 
-def _left(rows_e: Array, rows_a: Array, fit: _Fit, apply: _Fit) -> Array:
+def left_by(rows_e: Array, rows_a: Array, fit: _Fit, apply: _Fit) -> Array:
     """Return what numbers per index leave, in each row, of the half that they were not fitted to, and vice versa.
 
     Rounding of a few large values looks like a gain of its own wherever one number is fitted to them.
@@ -137,7 +109,7 @@ def _left(rows_e: Array, rows_a: Array, fit: _Fit, apply: _Fit) -> Array:
     halves = [(rows_e[:, start::2], rows_a[:, start::2]) for start in (0, 1)]
     left: Array = np.zeros(len(rows_e))
     for (e, a), other in zip(halves, halves[::-1], strict=True):
-        left += _powers(a - apply(e, fit(*other)))
+        left += powers_of(a - apply(e, fit(*other)))
     return left
 
 
@@ -147,13 +119,13 @@ def _known_gains(rows_e: Array, rows_a: Array) -> tuple[Array, Array]:
     A gain may be 0, as at the ends of a window. Where expected is silent, or actual has other content, the best gain
     leaves most of actual, or more than nothing of the difference; there it is none.
     """
-    gains, left = _gains(rows_e, rows_a)[:, 0], _left(rows_e, rows_a, _gains, np.multiply)
-    error = _powers(rows_a - rows_e)
-    unknown = (left > PARTIAL * _powers(rows_a)) & (left > (1 - COMPLETE) * error)
+    gains, left = gains_of(rows_e, rows_a)[:, 0], left_by(rows_e, rows_a, gains_of, np.multiply)
+    error = powers_of(rows_a - rows_e)
+    unknown = (left > PARTIAL * powers_of(rows_a)) & (left > (1 - COMPLETE) * error)
     return np.where(unknown, 1.0, gains), np.where(unknown, error, left)
 
 
-def _powers(rows: Array) -> Array:
+def powers_of(rows: Array) -> Array:
     """Return the sum of squares of each row."""
     powers: Array = np.einsum("ij,ij->i", rows, rows)
     return powers
@@ -165,7 +137,7 @@ def _offsets(rows_e: Array, rows_a: Array) -> Array:
     return offsets
 
 
-def _gains(rows_e: Array, rows_a: Array) -> Array:
+def gains_of(rows_e: Array, rows_a: Array) -> Array:
     """Return the least-squares gain of each row as a column, 1 where expected is silent."""
     squares = (rows_e**2).sum(axis=1, keepdims=True)
     products = (rows_e * rows_a).sum(axis=1, keepdims=True)
@@ -175,7 +147,7 @@ def _gains(rows_e: Array, rows_a: Array) -> Array:
 
 def _gain(problem: Problem, axis: int, rows_e: Array, gains: Array) -> tuple[str, float] | None:
     """Return message and number of parameters of gains, or None where expected is silent."""
-    squares = _powers(rows_e)
+    squares = powers_of(rows_e)
     used = squares > _SILENT * squares.max()
     if not used.any():
         return None

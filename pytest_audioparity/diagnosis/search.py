@@ -17,6 +17,7 @@ from pytest_audioparity.diagnosis import (
     filters,
     floors,
     layout,
+    lines,
     mixtures,
     noise,
     orders,
@@ -133,9 +134,18 @@ def _best(problem: Problem) -> Chain | None:
     for chain in sorted(_candidates(problem, shortest), key=_parameters):
         nats = _chain_length(problem, chain)
         is_simpler = best is None or _parameters(chain) <= _parameters(best)
+        if best is not None and _only_fits_better(problem, chain, best):
+            continue
         if nats < shortest and (is_simpler or _left(problem, chain) <= _HALF * _left(problem, best)):
             best, shortest = chain, nats
     return best
+
+
+def _only_fits_better(problem: Problem, chain: Chain, best: Chain) -> bool:
+    """Whether a line for each index leaves something as well, where a few numbers leave next to nothing."""
+    is_line = all(link.code in _PER_INDEX for link in chain) and len(chain) > 1
+    is_plain = sum(map(_numbers, best)) <= _SIMPLE and is_complete(problem, best[-1])
+    return is_line and is_plain and math.sqrt(chain[-1].left / problem.size) > problem.floor
 
 
 def _candidates(problem: Problem, longest: float) -> list[Chain]:
@@ -172,7 +182,7 @@ def _chains(problem: Problem) -> Iterator[Chain]:
         for found in changer.find(problem):
             if noise.says_something(problem, found):
                 yield (found,)
-    yield from (pair for pair in channels.both(problem) if noise.says_something(problem, pair[-1]))
+    yield from (pair for pair in lines.find(problem) if noise.says_something(problem, pair[-1]))
     for mover in MOVERS:
         for found in mover.find(problem):
             if noise.says_something(problem, found):

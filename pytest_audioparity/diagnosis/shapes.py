@@ -106,19 +106,14 @@ def _reordered(
     # A block from the beginning of a large stage: an order of axes is the same everywhere.
     block = sizes(actual.shape, labels if same else ())
     places = places_in(actual.shape, [slice(0, n) for n in block])
-    few = places[few_of(places.size)]
     tried = []
     last = (expected.ndim - 1,) if labels[-1:] == ("part",) else ()
     for first in itertools.permutations(range(expected.ndim - len(last))):
         order = (*first, *last)
-        kind = "axes_permuted" if same and tuple(expected.shape[i] for i in order) == actual.shape else "reshaped"
-        for at in (few, places) if few.size < places.size else (places,):
-            moved, there = _wide(expected, turned(at, expected.shape, order)), _wide(actual, at)
-            left = _left(moved, there)
-            if left > _MAYBE:
-                break
-        tried.append((left, kind != "axes_permuted", order, kind))
-    left, _, order, kind = min(tried)
+        is_permuted = same and tuple(expected.shape[i] for i in order) == actual.shape
+        tried.append((_left_in_order(expected, actual, places, order), not is_permuted, order))
+    left, is_reshaped, order = min(tried)
+    kind = "reshaped" if is_reshaped else "axes_permuted"
     if left > _LEFT:
         return
     moved = _wide(expected, turned(places, expected.shape, order)).reshape(block)
@@ -133,6 +128,17 @@ def _reordered(
     rest = restate(moved, there, names, meta, allowed)
     if math.sqrt(rest.error / rest.size) > allowed:
         yield from _of_values(rest)
+
+
+def _left_in_order(expected: Array, actual: Array, places: Array, order: tuple[int, ...]) -> float:
+    """Return what a line from expected in another order of axes leaves of actual; about that if it is too much."""
+    few = places[few_of(places.size)]
+    left = 1.0
+    for at in (few, places) if few.size < places.size else (places,):
+        left = _left(_wide(expected, turned(at, expected.shape, order)), _wide(actual, at))
+        if left > _MAYBE:
+            break
+    return left
 
 
 def _wide(side: Array, places: Array) -> Array:

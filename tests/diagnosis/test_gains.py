@@ -159,3 +159,15 @@ def test_a_normalisation_per_bin_for_one_of_all_is_a_gain_and_an_offset_for_each
     assert [finding.code for finding in found] == ["channel_gain", "channel_offset"]
     gains = (mel.std() / mel.std(axis=1)).astype(np.float64)
     np.testing.assert_allclose(found[0].detail["gains"], gains, rtol=1e-3)
+
+
+@pytest.mark.parametrize("declared", [{"kind": "log_spectrum", "unit": "ln"}, {}])
+@pytest.mark.parametrize("slope", [2.0, 0.5, 1 / np.log(10)])
+def test_one_slope_with_an_offset_for_each_index_is_told_as_both(slope, declared):
+    """As of another unit where the filters are not normalised: wide ones gain more by a square than narrow ones."""
+    mel = log_mel(spoken(CLIPS[0]), floor=1e-12)
+    offsets = np.linspace(0, 3, len(mel))[:, None]
+    found = compare(mel, (slope * mel + offsets).astype(np.float32), axes="CT", **declared).findings
+    assert [finding.code for finding in found] == ["log_base" if declared else "gain", "channel_offset"]
+    assert found[0].detail.get("slope", found[0].detail.get("gain")) == pytest.approx(slope, rel=1e-5)
+    np.testing.assert_allclose(found[1].detail["offsets"], offsets[:, 0], atol=1e-3)
