@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 # Rounding leaves many values as they were, and so does what is wrong at times. How seldom it must leave so many in
 # front, for them to mean something.
 _CHANCE = 0.001
-# What came before has to have this share of the signal, or of the indices where values say nothing of loudness.
-_HEARD = 0.003
-# Or be no fainter beside all of it (40 dB): a few frames hold little of a long stage, however loud they are.
-_FAINT = 1e-4
-# Or as many later stretches of at least so many values are as quiet, within 3 dB, and wrong.
-_QUIET_STRETCHES, _VALUES, _AS_QUIET = 3, 32, 2.0
+# What came before has to have this share of the signal, or of the indices where values say nothing of loudness, or be
+# no fainter beside all of it (40 dB): a few frames hold little of a long stage, however loud they are.
+_HEARD, _FAINT = 0.003, 1e-4
+# Stretches of so many values at least, and of so many the quietest and the loudest quarter: where the error of those is
+# so much less beside their signal (6 dB), the level decides what is wrong, and not the time.
+_VALUES, _STRETCHES, _QUIETER = 32, 12, 0.25
 
 
 def diverges(problem: Problem, margin: Margin) -> Iterator[Explanation]:
@@ -61,24 +61,26 @@ def _is_silent(problem: Problem, margin: Margin, start: int) -> bool:
     if not problem.is_codes and float(np.ptp(margin.expected[:start])) == 0:
         return True
     before = margin.signal[:start]
-    if float(before.sum()) >= _HEARD * float(margin.signal.sum()):
-        return False
-    is_quiet = float(before.mean()) < _FAINT * float(margin.signal.mean())
-    return is_quiet and not _is_wrong_where_quiet(margin, start)
-
-
-def _is_wrong_where_quiet(margin: Margin, start: int) -> bool:
-    """Whether later stretches that are as long and as quiet as the first are wrong: it is right not for being quiet."""
-    length = max(start, -(-_VALUES // margin.expected.shape[1]))
-    count = (margin.wrong.size - start) // length
-    if count < _QUIET_STRETCHES:
-        return False
-    loudness, wrong = (
-        side[start : start + count * length].reshape(count, length).mean(axis=1)
-        for side in (margin.signal, margin.wrong)
+    is_little = float(before.sum()) < _HEARD * float(margin.signal.sum())
+    return (is_little and float(before.mean()) < _FAINT * float(margin.signal.mean())) or _grows_with_level(
+        margin, start
     )
-    quiet = loudness <= _AS_QUIET * float(margin.signal[:start].mean())
-    return bool(quiet.sum() >= _QUIET_STRETCHES and wrong[quiet].mean() >= 0.5)
+
+
+def _grows_with_level(margin: Margin, start: int) -> bool:
+    """Whether what is quiet is right or nearly so later on too, beside what is loud, and the first part is quiet."""
+    error, signal = margin.error[start:], margin.signal[start:]
+    length = max(min(start, error.size // (5 * _STRETCHES)), -(-_VALUES // margin.expected.shape[1]))
+    count = error.size // length
+    if count < _STRETCHES:
+        return False
+    errors, signals = (side[: count * length].reshape(count, length).sum(axis=1) for side in (error, signal))
+    order = np.argsort(signals)
+    quiet, loud = order[: count // 4], order[-count // 4 :]
+    if float(margin.signal[:start].mean()) > float(signals[loud[0]]) / length:
+        return False
+    relative = [float(errors[part].sum() / max(signals[part].sum(), 1e-300)) for part in (quiet, loud)]
+    return relative[0] < _QUIETER * relative[1]
 
 
 def _ends_clean(margin: Margin, start: int) -> bool:
@@ -131,6 +133,7 @@ def _growth(ratio: Array, place: Array) -> float | None:
     rank = np.corrcoef(np.argsort(np.argsort(ratio)), np.arange(ratio.size))[0, 1]
     power = float(np.polyfit(np.log(place), np.log(ratio), 1)[0]) / 2
     begun = int(np.argmax(ratio > 1e-3 * ratio.max()))
-    if rank < 0.9 or power < 0.5 or ratio[0] > 0.05 * ratio[-1] or ratio[begun] > 0.3 * ratio.max():
+    # NaN, where a part has no error, is no growth.
+    if rank < 0.9 or not power >= 0.5 or ratio[0] > 0.05 * ratio[-1] or ratio[begun] > 0.3 * ratio.max():
         return None
     return power

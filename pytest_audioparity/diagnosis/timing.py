@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.diagnosis.explanation import Explanation
-from pytest_audioparity.diagnosis.problem import Problem, likeness, rows_of
+from pytest_audioparity.diagnosis.problem import Problem, likeness, rows_of, squared
 from pytest_audioparity.diagnosis.stretches import stretched
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ _MOST_PIECES = 1024
 # silence it is given up; and up to how many frames away each is tried for the beginning of a run.
 _REACH, _REACH_FRAMES, _SILENCE, _CLOSE = 4096, 96, 4, 24
 _START, _START_OF_PIECE = 0.03, 0.3
+# What frames that have moved hold of the squared error.
+_MOVED = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,10 @@ def _jumps(problem: Problem, e: Array, a: Array, axis: int) -> Iterator[Explanat
         pieces = pieces[:-1]
     steps = [(after.start, after.lag - before.lag) for before, after in pairwise(pieces)]
     steps = [(problem.at(problem.labels[axis], start), step) for start, step in steps if step]
-    if not steps:
+    moved = [piece for piece in pieces if piece.lag]
+    error = sum(squared(e[p.start : p.stop], a[p.start : p.stop]) for p in moved)
+    # Quiet frames that agree with others beside them are no jump; at the end, what came in may hold most of the error.
+    if not steps or error < _MOVED * problem.error:
         return
     yield _lagging(problem, e, a, axis, pieces, steps)
 
