@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_audioparity.diagnosis.explanation import PARTIAL
 from pytest_audioparity.diagnosis.layout import permuted_axes, reshaped
 from pytest_audioparity.diagnosis.moves import few_of, turned
 from pytest_audioparity.diagnosis.problem import SAMPLE, Problem, elements, places_in, restate, rows_of, squared
@@ -161,11 +162,11 @@ def _length(whole_e: Array, whole_a: Array, labels: tuple[str, ...], meta: Stage
     e, a = (np.asarray(side[:_LONGEST], np.float64) for side in (whole_e, whole_a))
     n = min(len(e), len(a))
     part = Problem(e[:n], a[:n], (label, "rest"), meta, 0.0, allowed, max(squared(e[:n], a[:n]), 1e-300))
-    if (rate := _rate(part, e, a, len(whole_a) / len(whole_e))) is not None:
-        return [rate, Finding("length", said, detail={"axis": label, "difference": more})]
     # Whatever became of phases, magnitudes are at their times.
     like_e, like_a = (side if labels[-1] != "part" else np.hypot(side[:, ::2], side[:, 1::2]) for side in (e, a))
-    lag = _lag(like_e, like_a, more, allowed)
+    left, lag = _lag(like_e, like_a, more, allowed)
+    if (rate := _rate(part, e, a, len(whole_a) / len(whole_e), left)) is not None:
+        return [rate, Finding("length", said, detail={"axis": label, "difference": more})]
     # Behind the last frame of expected stands what was added, which may be that frame again.
     pieces = [piece for piece in follow(e, a, near=near(part, e)) if piece.start < len(e)]
     covered = sum(piece.stop - piece.start for piece in pieces) / n
@@ -205,8 +206,11 @@ def _ends_otherwise(e: Array, a: Array, lag: int, allowed: float) -> bool:
     return squared(part_e, part_a) > allowed**2 * part_e.size and _left(part_e, part_a) > _UNLIKE
 
 
-def _lag(e: Array, a: Array, more: int, allowed: float) -> int | None:
-    """Return the lag at which the common frames are most alike, up to a gain; 0 if they are there, None if nowhere."""
+def _lag(e: Array, a: Array, more: int, allowed: float) -> tuple[float, int | None]:
+    """Return what the lag leaves at which the common frames are most alike, up to a gain, and the lag.
+
+    It is 0 if they are there, and None if they are nowhere.
+    """
     lags = dict.fromkeys((0, more, best_lag(e, a)))
     scored = []
     for lag in lags:
@@ -215,15 +219,15 @@ def _lag(e: Array, a: Array, more: int, allowed: float) -> int | None:
             is_right = squared(part_e, part_a) <= allowed**2 * part_e.size
             scored.append((0.0 if is_right else _left(part_e, part_a), lag))
     left, lag = min(scored, key=lambda item: item[0])
-    return lag if left <= _UNLIKE else None
+    return left, lag if left <= _UNLIKE else None
 
 
-def _rate(part: Problem, e: Array, a: Array, lengths: float) -> Finding | None:
-    """Return sample_rate where that is also the ratio of the lengths, of actual to expected."""
+def _rate(part: Problem, e: Array, a: Array, lengths: float, otherwise: float) -> Finding | None:
+    """Return sample_rate where that is also the ratio of the lengths, and leaves half of what a lag leaves."""
     for found in stretched(part, e[:SAMPLE], a[:SAMPLE], 0):
         spread = float(((found.actual - found.actual.mean()) ** 2).sum())
         ratio = found.detail["ratio"]
-        if found.left < _LEFT * spread and abs(lengths * ratio - 1) < 0.02:
+        if found.left < min(_LEFT, PARTIAL * otherwise) * spread and abs(lengths * ratio - 1) < 0.02:
             return Finding("sample_rate", found.message, explains=1.0 - found.left / spread, detail=found.detail)
     return None
 

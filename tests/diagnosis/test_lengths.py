@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pytest_audioparity import compare
-from tests.diagnosis.fronts import CLIPS, spectrum, spoken
+from tests.diagnosis.fronts import CLIPS, FLOOR, SIZE, filters, spectrum, spoken
 
 RNG = np.random.default_rng(9)
 # Frames first, as hidden states have them: slow along time, with channels of their own.
@@ -68,3 +68,20 @@ def test_a_complex_spectrum_in_another_order_and_one_that_lacks_a_bin():
 def test_a_magnitude_of_another_length_is_not_brought_together_with_a_complex_spectrum():
     found = compare(SPECTRUM, np.abs(SPECTRUM[:, :-1]), axes="CT").findings
     assert {finding.code for finding in found} <= {"dtype", "shape"}
+
+
+@pytest.mark.parametrize("hop", [100, 128, 160, 256])
+@pytest.mark.parametrize("name", CLIPS)
+def test_frames_that_are_not_centred_are_cut_at_the_start_and_no_other_speed(name, hop):
+    """Half a window is no whole number of hops; what is left of it is a shift by a part of a frame."""
+    samples = spoken(name)
+    centred, bare = (
+        np.log(np.maximum(filters() @ np.abs(spectrum(samples, hop, center=center)) ** 2, FLOOR)).astype(np.float32)
+        for center in (True, False)
+    )
+    late = SIZE / 2 / hop
+    for expected, actual, sign in ((centred, bare, -1), (bare, centred, 1)):
+        found = compare(expected, actual, axes="CT", kind="log_spectrum", unit="ln_power").findings
+        assert (found[0].code, found[0].detail["where"]) == ("length", "start")
+        assert abs(sign * found[0].detail["shift"] - late) < 0.51
+        assert "sample_rate" not in {finding.code for finding in found}
