@@ -10,7 +10,7 @@ import numpy as np
 
 from pytest_audioparity.comparison.tolerances import PRESET_DB
 from pytest_audioparity.diagnosis import codes, degenerate, draws
-from pytest_audioparity.diagnosis.problem import strides
+from pytest_audioparity.diagnosis.problem import labels_of, strides
 from pytest_audioparity.diagnosis.sample import MOST, pose
 from pytest_audioparity.diagnosis.search import explain
 from pytest_audioparity.diagnosis.shapes import explain_shapes
@@ -77,7 +77,7 @@ def _explained(
     if meta.kind == "codes":
         if "c" in (expected.dtype.kind, actual.dtype.kind):
             return ()
-        finding = codes.find(expected, actual) or draws.find(expected, actual, meta, others)
+        finding = codes.find(expected, actual, labels_of(expected, meta)) or draws.find(expected, actual, meta, others)
         if finding is not None:
             return (finding,)
     problem = pose(expected, actual, meta, allowed, worst)

@@ -180,6 +180,11 @@ def _near(marks: Array, width: int) -> Array:
     return filled
 
 
+def density(problem: Problem, axis: int, chosen: Array) -> float:
+    """Return the share of elements at chosen indices of an axis that differ."""
+    return float(np.compress(chosen, problem.expected != problem.actual, axis=axis).mean())
+
+
 def held_by(
     problem: Problem, code: str, message: str, detail: dict[str, Any], margin: Margin, chosen: Array
 ) -> Explanation:

@@ -24,6 +24,8 @@ _CHANCE = 0.001
 # What came before has to have this share of the signal, or of the indices where values say nothing of loudness, or be
 # no fainter beside all of it (40 dB): a few frames hold little of a long stage, however loud they are.
 _HEARD, _FAINT = 0.003, 1e-4
+# Share of the codes that are wrong where they have diverged; hashed, unequal ones are this far apart, squared.
+_DENSE, _UNEQUAL = 0.2, 2.0
 # Stretches of so many values at least, and of so many the quietest and the loudest quarter: where the error of those is
 # so much less beside their signal (6 dB), the level decides what is wrong, and not the time.
 _VALUES, _STRETCHES, _QUIETER = 32, 12, 0.25
@@ -43,6 +45,8 @@ def diverges(problem: Problem, margin: Margin) -> Iterator[Explanation]:
     kept = float((margin.error[start:][after] <= margin.error[:start].max()).mean())
     if not problem.is_codes and kept**start > _CHANCE:
         return
+    if problem.is_codes and margin.error[start:].mean() < _DENSE * _UNEQUAL * margin.expected.shape[1]:
+        return  # codes that are wrong here and there began nowhere
     if _is_silent(problem, margin, start) or _is_gradual(margin, start) or _ends_clean(margin, start):
         return
     rate = problem.meta.sample_rate if problem.meta.kind == "waveform" else problem.meta.frame_rate

@@ -11,9 +11,10 @@ import numpy as np
 from pytest_audioparity.diagnosis.explanation import Explanation
 from pytest_audioparity.diagnosis.mixtures import are_mixed
 from pytest_audioparity.diagnosis.moves import along, moved_by
-from pytest_audioparity.diagnosis.problem import Problem, rows_of
-from pytest_audioparity.diagnosis.timing import best_lag
+from pytest_audioparity.diagnosis.problem import Problem, hashed, rows_of
+from pytest_audioparity.diagnosis.timing import best_lag, overlap
 from pytest_audioparity.golden.provenance import our_own
+from pytest_audioparity.records import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,8 @@ _AT_ONCE = 256
 # Elements of a channel that take part in finding its partner.
 _PER_CHANNEL = 512
 _BLOCKS = (2, 3, 4)
+# Codebooks that may be delayed, and how many codes have to be right once each is taken at its own time.
+_MOST_DELAYED, _RIGHT = 64, 0.9
 # By how much more alike another channel has to be than the own one, so that silent and equal channels stay.
 _STAYS = 1e-7
 
@@ -169,7 +172,7 @@ def _delayed(problem: Problem, axis: int) -> Iterator[Explanation]:
     """Row k is shifted by a number of frames of its own, as codec language models lay out their codebooks."""
     for time in problem.time_axes:
         n, frames = problem.expected.shape[axis], problem.expected.shape[time]
-        if time == axis or not 2 <= n <= 64 or frames <= 2 * n:
+        if time == axis or not 2 <= n <= _MOST_DELAYED or frames <= 2 * n:
             continue
         e, a = (np.moveaxis(side, (axis, time), (-2, -1)) for side in (problem.expected, problem.actual))
         # Undone twice, a row comes early, and may be trimmed so that the last one is in its place.
@@ -182,6 +185,22 @@ def _delayed(problem: Problem, axis: int) -> Iterator[Explanation]:
             # Row k of actual at t + shift is row k of expected at t.
             taken_e = np.stack([e[..., k, start - shift : stop - shift] for k, shift in enumerate(shifts)], -2)
             yield _as_pattern(problem.labels[axis], shifts, taken_e, a[..., start:stop])
+
+
+def delayed_rows(e: Array, a: Array, time: int, labels: tuple[str, ...]) -> Iterator[Finding]:
+    """Yield delay_pattern for codes of two lengths along time, where a delay that was not undone made them longer."""
+    for axis, n in enumerate(e.shape):
+        if axis == time or not 2 <= n <= _MOST_DELAYED:
+            continue
+        rows_e, rows_a = (np.moveaxis(side, (axis, time), (0, 1)) for side in (e, a))
+        rows_e, rows_a = (side.reshape(n, side.shape[1], -1) for side in (rows_e, rows_a))
+        shifts = [best_lag(hashed(row_e), hashed(row_a)) for row_e, row_a in zip(rows_e, rows_a, strict=True)]
+        pairs = [overlap(row_e, row_a, lag) for row_e, row_a, lag in zip(rows_e, rows_a, shifts, strict=True)]
+        right = sum(int((row_e == row_a).sum()) for row_e, row_a in pairs)
+        share = right / max(1, sum(row_e.size for row_e, _ in pairs))
+        if min(shifts) < max(shifts) and share >= _RIGHT:
+            found = _as_pattern(labels[axis], shifts, rows_e, rows_e)
+            yield Finding(found.code, found.message, explains=share, detail=found.detail)
 
 
 def _as_pattern(label: str, shifts: list[int], e: Array, a: Array) -> Explanation:

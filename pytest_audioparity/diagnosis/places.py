@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.diagnosis.explanation import COMPLETE, Explanation
-from pytest_audioparity.diagnosis.margins import CLEANER, SHARE, held_by, margin_from_end_to_end, margin_of, stays_clean
+from pytest_audioparity.diagnosis.margins import (
+    CLEANER,
+    SHARE,
+    density,
+    held_by,
+    margin_from_end_to_end,
+    margin_of,
+    stays_clean,
+)
 from pytest_audioparity.diagnosis.onsets import diverges, drift
 from pytest_audioparity.diagnosis.problem import Problem, energy, product, rows_of
 
@@ -28,6 +36,8 @@ _MOST_SPIKES = 0.005
 _SEAMS = 3
 # Share of a region's elements that have to be wrong for it to be the region that is wrong.
 _DENSE = 0.2
+# Share of the codes of a region that are wrong where it holds more than a few of an axis.
+_MOSTLY = 0.5
 
 
 def find(problem: Problem) -> Iterator[Explanation]:
@@ -154,7 +164,10 @@ def _edges(problem: Problem, margin: Margin) -> Iterator[Explanation]:
 def _channels(problem: Problem, axis: int, margin: Margin) -> Iterator[Explanation]:
     wrong = np.flatnonzero(margin.wrong)
     n = margin.wrong.size
-    if not 0 < wrong.size <= max(1, _FEW * n) or not margin.holds(margin.wrong):
+    if not 0 < wrong.size < n or not margin.holds(margin.wrong):
+        return
+    # Values may be right by chance, codes are not: one codebook that agrees says that those behind it do not.
+    if wrong.size > max(1, _FEW * n) and not (problem.is_codes and density(problem, axis, margin.wrong) >= _MOSTLY):
         return
     if n == problem.size and margin.label != "C":
         return  # of a vector without channels these are single elements
@@ -170,6 +183,12 @@ def _channels(problem: Problem, axis: int, margin: Margin) -> Iterator[Explanati
         f"only {place}{_gain_there(problem, margin)}; check the weights that make these, and slices that are one short"
     )
     yield held_by(problem, "channels", message, {"indices": indices}, margin, margin.wrong)
+
+
+def says_little(problem: Problem, place: Explanation) -> bool:
+    """Whether a place says from where on, or in most of its indices, something is wrong, but not what."""
+    is_most = place.code == "channels" and place.parameters > max(_FEW * problem.size, 1)
+    return is_most or place.code in ("diverges_from", "drift")
 
 
 def _gain_there(problem: Problem, margin: Margin) -> str:

@@ -138,6 +138,11 @@ class Problem:
         return sorted(axes, key=lambda i: self.labels[i] != "C")
 
 
+def labels_of(side: Array, meta: StageMeta) -> tuple[str, ...]:
+    """Return the names of the axes, numbered where they are not declared."""
+    return tuple(meta.axes) if meta.axes else tuple(f"axis {i}" for i in range(side.ndim))
+
+
 def _in_common(side: Array, axis: int) -> float:
     """Return the correlation of neighbours along an axis, over what varies along it."""
     rows = rows_of(side, axis)

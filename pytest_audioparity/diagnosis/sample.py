@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.problem import SAMPLE, Problem, Whole, hashed, restate, strides
+from pytest_audioparity.diagnosis.problem import SAMPLE, Problem, Whole, hashed, labels_of, restate, strides
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,7 @@ def pose(
     worst : the index of the largest difference, around which the sample is taken if it cannot be told where it begins
     share : of the mean error, from which on a place is taken for wrong
     """
-    labels = tuple(meta.axes) if meta.axes else tuple(f"axis {i}" for i in range(expected.ndim))
+    labels = labels_of(expected, meta)
     where = _window(expected, actual, labels, meta.kind, worst, share)
     origin = {
         label: (part.start, n)

@@ -46,8 +46,6 @@ CHANGERS = (scale, channels, floors, values, quantised, filters, mixtures, phase
 _DEPTH = 3
 # Up to so many numbers, an explanation is one cause; with more it may be the description of a place.
 _SIMPLE = 8
-# Places that say from where on something is wrong, but not what; an explanation of most of the error says more.
-_SAYS_LITTLE = ("diverges_from", "drift")
 _MOVES_IN_TIME = ("sample_rate", "repeated_frames", "dropped_frames")
 _MOST = 0.9
 _HALF = 0.5
@@ -69,7 +67,9 @@ def explain(problem: Problem, depth: int = 1) -> list[Finding]:
     if best is not None and is_plain and not _bends(problem, best, place):
         return _findings(problem, best) + _beneath(problem, best[-1], depth)
     # A place says more than numbers for each index, which describe it as well.
-    if place is not None and not (place.code in _SAYS_LITTLE and best is not None and _says_more(problem, best, place)):
+    if place is not None and not (
+        places.says_little(problem, place) and best is not None and _says_more(problem, best, place)
+    ):
         return _findings(problem, (place,))
     is_whole = best is not None and is_complete(problem, best[-1])
     # One gain and a silent place say more than gains for each index, of which some are 0.

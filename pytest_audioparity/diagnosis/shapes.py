@@ -11,7 +11,17 @@ import numpy as np
 from pytest_audioparity.diagnosis.explanation import PARTIAL
 from pytest_audioparity.diagnosis.layout import permuted_axes, reshaped
 from pytest_audioparity.diagnosis.moves import few_of, turned
-from pytest_audioparity.diagnosis.problem import SAMPLE, Problem, elements, places_in, restate, rows_of, squared
+from pytest_audioparity.diagnosis.orders import delayed_rows
+from pytest_audioparity.diagnosis.problem import (
+    SAMPLE,
+    Problem,
+    elements,
+    labels_of,
+    places_in,
+    restate,
+    rows_of,
+    squared,
+)
 from pytest_audioparity.diagnosis.sample import sizes
 from pytest_audioparity.diagnosis.stretches import stretched
 from pytest_audioparity.diagnosis.timing import best_lag, follow, near, overlap
@@ -46,7 +56,7 @@ def explain_shapes(expected: Array, actual: Array, meta: StageMeta, allowed: flo
     meta : what is declared
     allowed : residual (rms) that the tolerance allows
     """
-    labels = tuple(meta.axes) if meta.axes else tuple(f"axis {i}" for i in range(expected.ndim))
+    labels = labels_of(expected, meta)
     if is_complex := "c" in (expected.dtype.kind, actual.dtype.kind):
         if expected.dtype.kind != actual.dtype.kind:
             return []
@@ -62,7 +72,10 @@ def explain_shapes(expected: Array, actual: Array, meta: StageMeta, allowed: flo
     axis = differ[0]
     e, a = _rows(axis, expected, actual)
     if _is_time(labels, axis, expected):
-        return _length(e, a, (labels[axis], "rest", "part") if is_complex else (labels[axis], "rest"), meta, allowed)
+        delayed = list(delayed_rows(expected, actual, axis, labels)) if meta.kind == "codes" else []
+        return delayed + _length(
+            e, a, (labels[axis], "rest", "part") if is_complex else (labels[axis], "rest"), meta, allowed
+        )
     return _channels(np.asarray(e, np.float64), np.asarray(a, np.float64), labels[axis])
 
 

@@ -24,3 +24,44 @@ def test_a_step_is_told_where_there_is_one_and_nothing_fails_where_there_is_not(
     assert not result.passed
     offsets = [finding.detail["offset"] for finding in result.findings if finding.code == "offset"]
     assert offset is None or offsets == [offset]
+
+
+def _codes(codebooks, frames, size=2048):
+    return np.random.default_rng(codebooks).integers(0, size, (codebooks, frames))
+
+
+@pytest.mark.parametrize(("codebooks", "frames"), [(4, 60), (8, 150), (9, 86), (32, 125)])
+@pytest.mark.parametrize("right", [1, 2])
+def test_codebooks_behind_the_first_ones_are_named(codebooks, frames, right):
+    """As of a residual quantiser, or of a second transformer over the codebooks, that goes wrong after the first."""
+    codes = _codes(codebooks, frames)
+    actual = np.concatenate([codes[:right], _codes(codebooks + 1, frames)[:-1][right:]])
+    found = compare(codes, actual, axes="CT", kind="codes").findings[0]
+    assert (found.code, found.detail["indices"]) == ("channels", list(range(right, codebooks)))
+
+
+@pytest.mark.parametrize(("codebooks", "frames"), [(4, 60), (9, 86), (32, 125)])
+def test_a_few_wrong_codes_here_and_there_have_no_place(codebooks, frames):
+    codes = _codes(codebooks, frames)
+    actual = np.where(np.random.default_rng(0).random(codes.shape) < 0.03, 5, codes)
+    found = compare(codes, actual, axes="CT", kind="codes").findings[0]
+    assert found.code in ("unexplained", "spikes")
+
+
+@pytest.mark.parametrize(("codebooks", "frames"), [(3, 40), (9, 86), (32, 125)])
+@pytest.mark.parametrize("axes", ["CT", "TC", "BCT"])
+def test_a_delay_that_made_codes_longer_is_a_delay_pattern(codebooks, frames, axes):
+    codes = _codes(codebooks, frames)
+    late = np.stack([np.pad(row, (k, codebooks - 1 - k), constant_values=2048) for k, row in enumerate(codes)])
+    order = {"CT": lambda side: side, "TC": lambda side: side.T, "BCT": lambda side: side[None]}[axes]
+    for expected, actual, step in ((codes, late, 1), (late, codes, -1)):
+        found = compare(order(expected), order(actual), axes=axes, kind="codes").findings
+        assert [finding.code for finding in found] == ["delay_pattern", "length", "shape"]
+        assert (found[0].detail["axis"], found[0].detail["frames_per_index"]) == ("C", step)
+
+
+@pytest.mark.parametrize("name", ["uint8", "int8", "int16"])
+def test_codes_that_overflow_a_small_type_are_told_with_the_type(name):
+    codes = _codes(8, 120, 60000 if name == "int16" else 1024)
+    found = compare(codes, codes.astype(name).astype(np.int64), axes="CT", kind="codes").findings[0]
+    assert (found.code, found.detail) == ("clipped", {"dtype": name})
