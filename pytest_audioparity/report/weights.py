@@ -90,7 +90,7 @@ def _said(one: WeightMatch) -> str:
 def _own_name(detail: Mapping[str, Any]) -> str:
     if "name_holds" in detail:
         return f"its own name holds {detail['name_holds']}"
-    return f"the names of the other tensors say that it belongs under {detail['belongs_under']}"
+    return f"{detail['by']} say that it belongs under {detail['belongs_under']}"
 
 
 def _numbers(one: WeightMatch) -> Iterator[str]:

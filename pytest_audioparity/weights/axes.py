@@ -7,6 +7,7 @@ kernel with as many inputs as outputs, only the other tensors of the file tell w
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -51,8 +52,12 @@ class Axes:
     def problem(self, place: int) -> str | None:
         """Return why the axes of one tensor are not where its name and shape promise them, or None."""
         layout, shape = self._found[place].layout, self._reference.weights[place].shape
-        if layout is None or self._namesake_shape(place) != shape:
+        if layout is None:
             return None
+        if (reason := self._series_problem(place)) is not None:
+            return reason
+        if self._namesake_shape(place) != shape:
+            return self._beside_problem(place)
         if layout.flips:
             return f"reversed along axis {_full_order(shape, layout.flips)[0]} under its own name"
         if len(shape) < _KERNEL:
@@ -77,7 +82,7 @@ class Axes:
         if one.orders or one.layout is None:
             return None
         if one.layout.order != (1, 0):
-            return self._unmoved_problem(place)
+            return self._beside_problem(place)
         before, after = self._reference.weights[place].operator, self._candidate.weights[one.actuals[0]].operator
         if before in _PRODUCTS and before == after:
             return f"transposed, and both graphs read it as {after}"
@@ -95,38 +100,94 @@ class Axes:
             kept += 1
         return None if kept < _KEPT else "transposed, where the other matrices under their own names are not"
 
-    def _unmoved_problem(self, place: int) -> str | None:
-        """Say that a square matrix was left as it was where the shapes of those beside it show that they were turned.
+    def _beside_problem(self, place: int) -> str | None:
+        """Say that a square matrix is the only one to have been turned, or to have been left, by those beside it.
 
-        The nearest part of the model that has such matrices decides.
+        The shapes of the nearest part of the model that has matrices of the same operator decide.
         """
-        weight = self._reference.weights[place]
-        is_square = len(weight.shape) == 2 and weight.shape[0] == weight.shape[1] > 1
-        is_layer = _WEIGHT.search(weight.name) is not None and _TABLE.search(weight.name) is None
-        if not is_square or not is_layer or self._candidate.format in GRAPHS:
+        one, shape = self._found[place], self._reference.weights[place].shape
+        is_square = len(shape) == 2 and shape[0] == shape[1] > 1
+        if one.orders or one.layout is None or not is_square or not self._is_layer(place) or self._is_symmetric(place):
             return None
-        values = self._reference.read(place)
-        if np.array_equal(values, values.T):
+        if self._candidate.format in GRAPHS and self._operators(place)[1] not in _PRODUCTS:
             return None
-        part = module_of(weight.name)
+        is_turned = one.layout.order == (1, 0)
+        beside = self._beside(place, _KEPT if is_turned else 1)
+        if not beside or any(turned == is_turned for _, turned in beside):
+            return None
+        if is_turned:
+            return f"transposed, where {beside[0][0]} beside it is not"
+        return f"not transposed, where {beside[0][0]} beside it is"
+
+    def _beside(self, place: int, least: int) -> list[tuple[str, bool]]:
+        """Return the matrices nearest to one that are not square, and whether they were turned."""
+        part = module_of(self._reference.weights[place].name)
+        told = self._oblong.get(self._operators(place), [])
         while part:
             part = module_of(part)
-            beside = [(name, turned) for name, turned in self._oblong if not part or name.startswith(f"{part}.")]
-            if beside:
-                all_turned = all(turned for _, turned in beside)
-                return f"not transposed, where {beside[0][0]} beside it is" if all_turned else None
-        return None
+            beside = [(name, turned) for name, turned in told if not part or name.startswith(f"{part}.")]
+            if len(beside) >= least:
+                return beside
+        return []
+
+    def _is_layer(self, place: int) -> bool:
+        name = self._reference.weights[place].name
+        return _WEIGHT.search(name) is not None and _TABLE.search(name) is None
+
+    def _is_symmetric(self, place: int) -> bool:
+        values = self._reference.read(place)
+        return np.array_equal(values, values.T)
+
+    def _operators(self, place: int) -> tuple[str | None, str | None]:
+        after = self._candidate.weights[self._found[place].actuals[0]].operator
+        return self._reference.weights[place].operator, after
 
     @cached_property
-    def _oblong(self) -> list[tuple[str, bool]]:
-        """The matrices under their own names that are not square, and whether they were transposed."""
-        told = []
+    def _oblong(self) -> dict[tuple[str | None, str | None], list[tuple[str, bool]]]:
+        """The matrices of layers that are not square, and whether they were transposed, by what reads them."""
+        told: dict[tuple[str | None, str | None], list[tuple[str, bool]]] = {}
         for other, two in self._found.items():
             one, layout = self._reference.weights[other], two.layout
-            if layout is None or two.orders or len(one.shape) != 2 or one.shape[0] == one.shape[1]:
+            if layout is None or two.orders or len(one.shape) != 2 or 1 in one.shape or one.shape[0] == one.shape[1]:
                 continue
-            if self._namesake_shape(other) is not None:
-                told.append((one.name, layout.order == (1, 0)))
+            if self._is_layer(other):
+                told.setdefault(self._operators(other), []).append((one.name, layout.order == (1, 0)))
+        return told
+
+    def _series_problem(self, place: int) -> str | None:
+        """Say that the axes of one layer moved otherwise than in all others of its list, where shapes allow both."""
+        one = self._found[place]
+        if self._candidate.format in GRAPHS or one.layout is None or one.layout.is_merged or one.orders:
+            return None
+        shape, own = squeezed(self._reference.weights[place].shape), (one.layout.order, one.layout.flips)
+        moved = squeezed(self._candidate.weights[one.actuals[0]].shape)
+        shown: list[str] = []
+        orders: Counter[tuple[Order, Order]] = Counter()
+        for other in self._lists[series_of(self._reference.weights[place].name)]:
+            layout = self._found[other].layout
+            if other == place or layout is None or len(squeezed(self._reference.weights[other].shape)) != len(shape):
+                continue
+            orders[layout.order, layout.flips] += 1
+            if len(set(layout.shape)) == len(layout.shape):
+                shown.append(self._reference.weights[other].name)
+        if own in orders or len(orders) != 1:
+            return None
+        (order, flips), count = next(iter(orders.items()))
+        if tuple(shape[axis] for axis in order) != moved or (count < _KEPT and not shown):
+            return None
+        named = self._lists[series_of(self._reference.weights[place].name)]
+        beside = self._reference.weights[next(other for other in named if other != place)].name
+        return f"{_said(own)}, where {beside} {_said((order, flips))}"
+
+    @cached_property
+    def _lists(self) -> dict[str, list[int]]:
+        """The tensors that tell a layout, by the list of layers that they belong to."""
+        told: dict[str, list[int]] = defaultdict(list)
+        for place, one in self._found.items():
+            weight = self._reference.weights[place]
+            is_plain = one.layout is not None and not one.layout.is_merged and not one.orders
+            if is_plain and len(squeezed(weight.shape)) > 1 and not self._reference.fingerprint(place).is_constant:
+                told[series_of(weight.name)].append(place)
         return told
 
     def _kernel_problem(self, place: int, order: Order) -> str | None:
@@ -168,6 +229,14 @@ class Axes:
                 continue
             if len(squeezed(one.shape)) > 1 and not self._reference.fingerprint(other).is_constant:
                 yield other, one.shape, after, two.layout.order
+
+
+def _said(order: tuple[Order, Order]) -> str:
+    """Say an order of axes and which of them are reversed."""
+    moved, flips = order
+    told = [f"axes {','.join(map(str, moved))}"] if moved != tuple(range(len(moved))) else []
+    told += [f"axes {','.join(map(str, flips))} reversed"] if flips else []
+    return f"has its {' and '.join(told)}" if told else "has its axes in order"
 
 
 def _long(shape: Order) -> Order:

@@ -7,12 +7,12 @@ broken all the same unless its runtime reads them so. What decides is said at ea
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.weights.axes import Axes
 from pytest_audioparity.weights.gates import Gates, families, gate_counts
-from pytest_audioparity.weights.labels import module_of
+from pytest_audioparity.weights.labels import is_recurrent, module_of
 from pytest_audioparity.weights.layouts import squeezed
 from pytest_audioparity.weights.pool import GRAPHS, size_of
 
@@ -32,7 +32,8 @@ def judged(
 ) -> dict[int, tuple[str, dict[str, Any]]]:
     """Return status and detail of each tensor that was found."""
     rules = _Rules(reference, candidate, own, found)
-    return {place: rules.judge(place) for place in found}
+    verdicts = {place: rules.judge(place) for place in found}
+    return verdicts | rules.uneven(verdicts)
 
 
 class _Rules:
@@ -55,6 +56,28 @@ class _Rules:
             return ("permuted" if one.status in ("same", "cast", "transposed") else one.status), detail
         reason = self._broken(place, one)
         return (one.status, detail) if reason is None else ("different", {**detail, "reason": reason})
+
+    def uneven(self, verdicts: Mapping[int, tuple[str, dict[str, Any]]]) -> dict[int, tuple[str, dict[str, Any]]]:
+        """Return those whose gates are in another order than those of most tensors of their layer, read by one loop."""
+        orders: dict[tuple[str, str | None], dict[int, str]] = defaultdict(dict)
+        for place, (status, detail) in verdicts.items():
+            weight, other = self._reference.weights[place], self._candidate.weights[self._found[place].actuals[0]]
+            module = module_of(weight.name)
+            is_read = is_recurrent(weight.name) and module in self._counts and status != "different"
+            if is_read and not self._reference.fingerprint(place).is_constant:
+                family = self._families[1].get(other.name)
+                orders[module, family][place] = str(detail.get("gates", "kept")).rpartition(" ")[2]
+        wrong = {}
+        for told in orders.values():
+            counts = Counter(told.values())
+            usual = max(counts, key=lambda order: (counts[order], order == "kept"))
+            first = next(place for place, order in told.items() if order == usual)
+            name = self._reference.weights[first].name
+            for place, order in told.items():
+                if order != usual:
+                    reason = f"gates are {order}, and {usual} in {name} of the same layer"
+                    wrong[place] = ("different", {**verdicts[place][1], "reason": reason})
+        return wrong
 
     def _gates(self, place: int, one: Found) -> tuple[bool, dict[str, Any]]:
         weight, other = self._reference.weights[place], self._candidate.weights[one.actuals[0]]

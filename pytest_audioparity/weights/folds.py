@@ -120,10 +120,13 @@ def _two_biases(weights: Sequence[Weight], places: Mapping[str, int], name: str,
         return np.asarray(one.read().astype(np.float64) + two.read().astype(np.float64))
 
     noise = noise_of(np.abs(one.read()).astype(np.float64) + np.abs(two.read()).astype(np.float64), one, two)
-    detail = {"folded": "the two biases added"}
-    yield Folding((Fold(label, both, shape, added, noise, detail),), both, detail)
-    if shape[0] % 3 == 0:
-        new = shape[0] // 3 * 2
+    new = shape[0] // 3 * 2
+    gates = _gates(weights, places, name, shape[0])
+    # A GRU multiplies the second bias of its new gate by the reset gate: only one of zeros is lost in a sum.
+    if gates != 3 or not two.read()[new:].any():
+        detail = {"folded": "the two biases added"}
+        yield Folding((Fold(label, both, shape, added, noise, detail),), both, detail)
+    if shape[0] % 3 == 0 and gates != 4:
 
         def added_but_last() -> Array:
             kept = two.read().astype(np.float64).copy()
@@ -139,3 +142,10 @@ def _two_biases(weights: Sequence[Weight], places: Mapping[str, int], name: str,
             Fold(two.name, (other,), (shape[0] - new,), last, noise, detail),
         )
         yield Folding(pieces, both, detail)
+
+
+def _gates(weights: Sequence[Weight], places: Mapping[str, int], name: str, rows: int) -> int | None:
+    """Return how many gates a recurrent layer has, as its recurrent weight says by its shape."""
+    place = places.get(name.replace("bias_ih", "weight_hh"))
+    shape = () if place is None else weights[place].shape
+    return rows // min(shape) if len(shape) == 2 and rows in shape and rows % min(shape) == 0 else None

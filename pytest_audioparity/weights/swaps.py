@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from pytest_audioparity.weights.labels import is_recurrent
 from pytest_audioparity.weights.layouts import squeezed
+from pytest_audioparity.weights.numbering import renumbered
 from pytest_audioparity.weights.pool import size_of
 from pytest_audioparity.weights.renames import misplaced
+from pytest_audioparity.weights.roles import contradiction, have_directions, runs_backwards
 from pytest_audioparity.weights.search import LEAST_EVIDENCE
 
 if TYPE_CHECKING:
@@ -40,7 +43,64 @@ def swapped(
             "name_holds": reference.weights[before].name,
             "is_under": candidate.weights[found[place].actuals[0]].name,
         }
-    return told | _swapped_and_renamed(reference, candidate, own, found)
+    return (
+        _contradicted(reference, candidate, found)
+        | _renumbered(reference, candidate, own, found)
+        | told
+        | _swapped_and_renamed(reference, candidate, own, found)
+    )
+
+
+def _contradicted(reference: Pool, candidate: Pool, found: Mapping[int, Found]) -> dict[int, dict[str, Any]]:
+    """Return the tensors that stand under a word for another part of their layer, which stands under theirs."""
+    have_both = have_directions(reference.names()) and have_directions(candidate.names())
+    said = {}
+    for place, one in found.items():
+        names = reference.weights[place].name, candidate.weights[one.actuals[0]].name
+        parts = contradiction(*names)
+        if parts is None and have_both and is_recurrent(names[0]):
+            ways = ["backwards" if runs_backwards(name) else "forwards" for name in names]
+            parts = None if ways[0] == ways[1] else (ways[0], ways[1])
+        if parts is not None and _is_telling(reference, place):
+            said[place] = parts
+    counts = Counter(reference.fingerprint(place) for place in range(reference.real)) if said else Counter()
+    there = {before for before, _ in said.values()}
+    return {
+        place: {
+            "is_under": candidate.weights[found[place].actuals[0]].name,
+            "belongs_under": f"a name for {before}, not {after}",
+            "by": "the words of both names",
+        }
+        for place, (before, after) in said.items()
+        if after in there and counts[reference.fingerprint(place)] == 1
+    }
+
+
+def _renumbered(
+    reference: Pool, candidate: Pool, own: Mapping[int, int], found: Mapping[int, Found]
+) -> dict[int, dict[str, Any]]:
+    """Return the tensors whose layers stand in another order than the reference's."""
+    together: dict[tuple[int, ...], list[int]] = {}
+    for place in sorted(found):
+        if _is_telling(reference, place):
+            together.setdefault(found[place].actuals, []).append(place)
+    first = {places[0]: actuals for actuals, places in together.items()}
+    names = {place: (reference.weights[place].name, candidate.weights[at[0]].name) for place, at in first.items()}
+    shapes = {place: squeezed(reference.weights[place].shape) for place in first}
+    goes = {
+        place: other
+        for place, other in renumbered(names, shapes).items()
+        if own.get(place) != first[place][0] and reference.fingerprint(place) != reference.fingerprint(other)
+    }
+    return {
+        every: {
+            "is_under": names[place][1],
+            "belongs_under": names[other][1],
+            "by": "the numbers of the other layers",
+        }
+        for place, other in goes.items()
+        for every in together[first[place]]
+    }
 
 
 def _swapped_and_renamed(

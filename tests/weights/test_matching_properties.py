@@ -14,7 +14,9 @@ SHAPES = ((24,), (24, 20), (20, 20), (6, 20, 5), (40, 12), (3, 5, 7, 2))
 
 def net(seed, count):
     rng = np.random.default_rng(seed)
-    return {f"m.{place}.weight": heavy(SHAPES[rng.integers(len(SHAPES))], seed + place) for place in range(count)}
+    return {
+        f"{chr(97 + place)}.values": heavy(SHAPES[rng.integers(len(SHAPES))], seed + place) for place in range(count)
+    }
 
 
 def converted(values, kind, rng):
