@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.weights.axes import Axes
 from pytest_audioparity.weights.gates import Gates, families, gate_counts
-from pytest_audioparity.weights.labels import is_recurrent, module_of
+from pytest_audioparity.weights.labels import is_recurrent, module_of, series_of
 from pytest_audioparity.weights.layouts import squeezed
 from pytest_audioparity.weights.pool import GRAPHS, size_of
+from pytest_audioparity.weights.roles import part_of_attention
+from pytest_audioparity.weights.stacks import stack_problems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,8 +25,12 @@ if TYPE_CHECKING:
     from pytest_audioparity.weights.rows import RowOrder
     from pytest_audioparity.weights.search import Found
 
-_ATTENTION = re.compile(r"(^|[._])([qkv])(_?proj|_?lin|[._]|$)", flags=re.IGNORECASE)
-_STACKED = re.compile(r"in_proj|qkv", flags=re.IGNORECASE)
+_PART = r"(^|[._])({})(_?proj|_?lin|[._]|$)"
+# The parts of a layer, and names that promise their order when they stand in one tensor.
+_STACKED = tuple(
+    (order, re.compile(_PART.format("|".join(order)), re.IGNORECASE), re.compile(names, re.IGNORECASE))
+    for order, names in ((("q", "k", "v"), "in_proj|qkv"), (("gate", "up"), "gate_?up"))
+)
 
 
 def judged(
@@ -33,7 +39,19 @@ def judged(
     """Return status and detail of each tensor that was found."""
     rules = _Rules(reference, candidate, own, found)
     verdicts = {place: rules.judge(place) for place in found}
-    return verdicts | rules.uneven(verdicts)
+    return _together(verdicts | rules.uneven(verdicts), found)
+
+
+def _together(
+    verdicts: Mapping[int, tuple[str, dict[str, Any]]], found: Mapping[int, Found]
+) -> dict[int, tuple[str, dict[str, Any]]]:
+    """Return the verdicts, the tensors that make one together having one: the worst."""
+    wrong = {}
+    for place, (status, detail) in verdicts.items():
+        if status == "different" and "folded" in detail:
+            wrong[found[place].actuals, detail["folded"]] = status, detail
+    keys = {place: (found[place].actuals, detail.get("folded")) for place, (_, detail) in verdicts.items()}
+    return {place: wrong.get(keys[place], verdict) for place, verdict in verdicts.items()}
 
 
 class _Rules:
@@ -43,6 +61,7 @@ class _Rules:
         self._families = tuple(families(pool.weights, pool.format) for pool in (reference, candidate))
         self._axes = Axes(reference, candidate, own, found)
         self._moved = self._carriers()
+        self._stacks = stack_problems(reference, candidate, own, found)
 
     def judge(self, place: int) -> tuple[str, dict[str, Any]]:
         """Return what one tensor is called."""
@@ -94,6 +113,8 @@ class _Rules:
         """Return why values that are all there are not where any runtime would look for them, or None."""
         if (reason := self._stack_problem(place, one)) is not None:
             return reason
+        if place in self._stacks:
+            return self._stacks[place]
         for order in one.orders:
             if (reason := self._order_problem(place, one, order)) is not None:
                 return reason
@@ -101,19 +122,17 @@ class _Rules:
 
     def _stack_problem(self, place: int, one: Found) -> str | None:
         """Return that Q, K or V is not at its place in a tensor whose name promises their order."""
-        letter = _ATTENTION.search(self._reference.weights[place].name)
         other = self._candidate.weights[one.actuals[0]]
-        if letter is None or len(one.actuals) > 1 or len(one.orders) != 1 or not _STACKED.search(other.name):
+        if len(one.actuals) > 1 or len(one.orders) != 1 or not one.orders[0].is_contiguous:
             return None
         rows, start = len(one.orders[0].index), int(one.orders[0].index.min())
-        wanted = "qkv".index(letter[2].lower()) * rows
-        if (
-            not one.orders[0].is_contiguous
-            or start == wanted
-            or size_of(other.shape) != 3 * size_of(self._reference.weights[place].shape)
-        ):
-            return None
-        return f"stands at row {start} of {other.name}, where {'qkv'[start // rows].upper()} belongs"
+        for order, part, names in _STACKED:
+            word = part.search(self._reference.weights[place].name)
+            if word is None or not names.search(other.name) or start == order.index(word[2].lower()) * rows:
+                continue
+            if size_of(other.shape) == len(order) * size_of(self._reference.weights[place].shape):
+                return f"stands at row {start} of {other.name}, where {order[start // rows].upper()} belongs"
+        return None
 
     def _is_own(self, place: int, one: Found) -> bool:
         """Whether the candidate claims the reference's layout: the very name and shape, outside of a graph."""
@@ -128,12 +147,7 @@ class _Rules:
 
     def _order_problem(self, place: int, one: Found, order: RowOrder) -> str | None:
         if order.rotary is not None:
-            same = [
-                other
-                for other, two in self._found.items()
-                if other != place and any(o.rotary == order.rotary for o in two.orders)
-            ]
-            return None if same else f"rotary halves and pairs exchanged in heads of {order.rotary}, here alone"
+            return self._rotary_problem(place, order.rotary)
         if order.is_any:
             return None if self._is_consistent(place, one, order) else "rows in another order"
         if order.blocks is None or order.blocks == tuple(range(len(order.blocks))):
@@ -143,6 +157,27 @@ class _Rules:
         if self._is_own(place, one):
             return f"its {len(order.blocks)} blocks are in another order under its own name"
         return None
+
+    def _rotary_problem(self, place: int, head: int) -> str | None:
+        """Return that rotary halves and pairs were exchanged in one alone of what is rotated together: Q and K."""
+        name = self._reference.weights[place].name
+        exchanged = f"rotary halves and pairs exchanged in heads of {head}"
+        part = part_of_attention(name)
+        if part == "value":
+            return f"{exchanged}, and values are not rotated"
+        heads = {
+            self._reference.weights[other].name: next((order.rotary for order in two.orders if order.rotary), None)
+            for other, two in self._found.items()
+            if other != place and len(self._reference.weights[other].shape) == len(self._reference.weights[place].shape)
+        }
+        if part is None:
+            return None if head in heads.values() else f"{exchanged}, here alone"
+        layer = module_of(module_of(name))
+        for other, size in heads.items():
+            is_mate = module_of(module_of(other)) == layer and part_of_attention(other) in {"query", "key"} - {part}
+            if (is_mate or series_of(other) == series_of(name)) and size != head:
+                return f"{exchanged}, and not so in {other}"
+        return None if head in heads.values() else f"{exchanged}, here alone"
 
     def _carriers(self) -> dict[bytes, list[tuple[int, int]]]:
         """Return for every order of rows that is nobody's convention the tensors that have it, and along which axis."""

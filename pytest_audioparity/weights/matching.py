@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from pytest_audioparity.weights.agreement import Agreement, agreement
 from pytest_audioparity.weights.batchnorm import batch_norms
 from pytest_audioparity.weights.conventions import judged
@@ -21,8 +23,6 @@ from pytest_audioparity.weights.swaps import swapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-
-    import numpy as np
 
     from pytest_audioparity.keywords import WeightStatus
     from pytest_audioparity.weights.folds import Folding
@@ -225,11 +225,13 @@ def _split(expected: Array, candidate: Pool, places: Iterable[int], known: Known
         shape = candidate.weights[place].shape
         if not 0 < size_of(shape) < expected.size or len(squeezed(shape)) > len(squeezed(expected.shape)):
             continue
-        for small, large, order in part_of(candidate.read(place), expected, candidate.known(place), known):
+        for small, large, order, _ in part_of(candidate.read(place), expected, candidate.known(place), known):
             taken = large.take(order.index, axis=order.axis)
             relation = agreement(taken, small, stored=candidate.weights[place].stored)
-            if relation is not None:
-                parts.setdefault((order.axis, large.shape), []).append((place, order.turned(), relation))
+            there = parts.setdefault((order.axis, large.shape), [])
+            # A copy of another piece is no piece.
+            if relation is not None and not any(np.isin(one.index, order.index).any() for _, one, _ in there):
+                there.append((place, order.turned(), relation))
                 break
     for (axis, shape), some in parts.items():
         rows = sorted(int(row) for _, order, _ in some for row in order.index)
@@ -250,13 +252,14 @@ def _left_names(matching: Matching, found: dict[int, Found]) -> dict[int, bool]:
     """
     used = {actual for one in found.values() for actual in one.actuals}
     named, left = set(matching.own.values()), {}
+    at_home = {one.actuals[0] for place, one in found.items() if matching.own.get(place) == one.actuals[0]}
     for place, one in found.items():
         other, weight = matching.own.get(place), matching.reference.weights[place]
         if other is None or other in used or matching.candidate.weights[other].shape != weight.shape:
             continue
         is_behind = matching.candidate.weights[one.actuals[0]].name.endswith(f".{weight.name}")
         is_exact = matching.candidate.weights[other].name == weight.name
-        left[place] = one.actuals[0] not in named and (is_exact or not is_behind)
+        left[place] = (one.actuals[0] not in named or one.actuals[0] in at_home) and (is_exact or not is_behind)
     return left
 
 

@@ -21,6 +21,7 @@ def _part(*words: str) -> re.Pattern[str]:
     )
 
 
+ATTENTION = ("query", "key", "value")
 _GROUPS = (
     {
         "query": _part("q", "query", "wq"),
@@ -65,3 +66,8 @@ def _only(group: dict[str, re.Pattern[str]], name: str) -> str | None:
     """Return the one part that a name speaks of; None for none and for several."""
     told = [part for part, pattern in group.items() if pattern.search(name)]
     return told[0] if len(told) == 1 else None
+
+
+def part_of_attention(name: str) -> str | None:
+    """Return which of query, key and value a name speaks of, or None."""
+    return _only(_GROUPS[0], name)

@@ -30,6 +30,8 @@ _CLOSE = 0.08
 _WINDOW = 8
 _SEED = 20
 _PROJECTIONS = 4
+# Values that stand together at least where vectors take turns: the smallest head.
+_LEAST_RUN = 4
 # Rows that must be there before all are compared.
 _PROBES = 24
 
@@ -120,7 +122,7 @@ def among(expected: Array, actual: Array, axis: int, of_expected: Known, of_actu
         if start is not None:
             return RowOrder(axis, order.index + start, order.blocks, order.rotary)
     # Single values have a neighbour everywhere: only runs of them mean anything.
-    index = _nearest(e, a) if e.shape[1] > 1 else None
+    index = _nearest(e, a) if e.shape[1] > 1 else _interleaved(e[:, 0], a[:, 0], scale)
     return None if index is None or _far(e, a[index]) > _CLOSE else RowOrder(axis, index)
 
 
@@ -133,6 +135,23 @@ def _offset(e: Array, a: Array, scale: float) -> int | None:
             return None
     best = min(starts, key=lambda start: _far(e, a[start : start + len(e)]))
     return None if _far(e, a[best : best + len(e)]) > _CLOSE else int(best)
+
+
+def _interleaved(e: Array, a: Array, scale: float) -> Array | None:
+    """Return where a vector stands in a longer one in which several take turns: a bias of Q, K and V by heads."""
+    for runs in range(2, len(e) // _LEAST_RUN + 1):
+        if len(e) % runs or len(a) % runs:
+            continue
+        apart = len(a) // runs
+        run = len(e) // runs
+        index = (np.arange(runs)[:, None] * apart + np.arange(run)).reshape(-1)
+        starts = np.arange(apart - run + 1)
+        for probe in np.unique(np.linspace(0, len(e) - 1, _PROBES).astype(int)):
+            starts = starts[np.abs(a[starts + index[probe]] - e[probe]) < _CLOSE * scale]
+        for start in starts:
+            if _far(e[:, None], a[index + start][:, None]) < _CLOSE:
+                return np.asarray(index + start)
+    return None
 
 
 def _named_orders(count: int, axis: int) -> Iterator[RowOrder]:

@@ -134,20 +134,24 @@ def find_part(
     for place in places:
         actual = pool.read(place)
         found = part_of(expected, actual, known, pool.known(place))
-        for view_e, view_a, order in found:
+        for view_e, view_a, order, axes in found:
             taken = view_a.take(order.index, axis=order.axis)
             relation = _related(view_e, taken, pool, place, noise)
             if relation is not None:
                 shapes = [list(expected.shape), list(actual.shape)]
                 detail = {"part_of": pool.weights[place].name, **relation.detail, **order.detail(), "shape": shapes}
+                if len(axes) > 1:
+                    detail["axes"] = list(axes)
                 if relation.kind != "same":
                     detail["values"] = relation.kind
                 return Found(pool.places(place), "fused", relation, detail, None, (order,))
     return None
 
 
-def part_of(small: Array, large: Array, of_small: Known, of_large: Known) -> Iterator[tuple[Array, Array, RowOrder]]:
-    """Yield views of a tensor and of a larger one, and where the rows of the one may be among the other's."""
+def part_of(
+    small: Array, large: Array, of_small: Known, of_large: Known
+) -> Iterator[tuple[Array, Array, RowOrder, tuple[int, ...]]]:
+    """Yield views of a tensor and of a larger one, where the rows of the one may be among the other's, and its axes."""
     seen = set()
     for axes in itertools.permutations(range(len(squeezed(small.shape)))):
         e = small.reshape(squeezed(small.shape)).transpose(axes)
@@ -158,7 +162,7 @@ def part_of(small: Array, large: Array, of_small: Known, of_large: Known) -> Ite
             seen.add((axes, a.shape))
             order = among(e, a, longer[0], of_small, of_large)
             if order is not None:
-                yield e, a, order
+                yield e, a, order, axes
 
 
 def _merged(array: Array, axes: int) -> Iterator[Array]:
