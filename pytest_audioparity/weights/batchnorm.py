@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 # torch and MLX 1e-5, Keras 1e-3, Core ML 1e-5, others seen in published models.
-_EPSILONS = (1e-5, 1e-3, 1e-6, 1e-4, 1e-8, 1e-12)
+_EPSILONS = (1e-5, 1e-3, 1e-6, 1e-4, 2e-5, 1e-2, 1e-8, 1e-12)
 # How near the folded weight's mean square and mean must come to a candidate's before all of it is computed.
 _NEAR = 3e-3
 # Layers that are tried with a batch norm, the nearest in the file first.

@@ -16,7 +16,7 @@ from pytest_audioparity.weights.layouts import is_reshaped, layouts, likely, squ
 from pytest_audioparity.weights.mistakes import mistakes
 from pytest_audioparity.weights.pool import GRAPHS, size_of
 from pytest_audioparity.weights.records import WeightMatch
-from pytest_audioparity.weights.unused import unused_reason
+from pytest_audioparity.weights.unused import codebook_of, unused_reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +53,7 @@ class _Failures:
     def __init__(self, reference: Pool, candidate: Pool, own: Mapping[int, int], found: Mapping[int, Found]) -> None:
         self._reference, self._candidate, self._own, self._found = reference, candidate, own, found
         self._used = {actual for one in found.values() for actual in one.actuals}
+        self._names_found = {reference.weights[place].name for place in found}
         self.spoken_of: set[int] = set()
         # Name of a tensor -> its largest magnitude and correlation: what a neighbour that is random says about it.
         self.ranges: dict[str, tuple[float, float, int]] = {}
@@ -64,6 +65,8 @@ class _Failures:
         other = self._own.get(place)
         is_graph = self._reference.format in GRAPHS
         unused = unused_reason(weight.name, expected, is_absent=other is None, is_graph=is_graph)
+        if other is None and codebook_of(weight.name) in self._names_found:
+            unused = "averages of the training; inference reads the codebook beside them"
         if unused is not None:
             if other is not None:
                 self.spoken_of.add(other)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_audioparity.weights.pool import size_of
 from pytest_audioparity.weights.records import Weight
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 _NOISE = 4e-6
 # The same beside the unit of a narrower type that the converter computed in.
 _HALF_NOISE = {"float16": 2.0**-9, "bfloat16": 2.0**-6}
+# What quantisers call the sums of the vectors of a code and their number, and the least that moshi divides by.
+_SUMS = re.compile(r"(?:^|[._/])(embedding_sum|embed_sum|embed_avg)$")
+_COUNTS = ("cluster_usage", "cluster_size")
+_LEAST_USAGE = 1e-5
 _MAGNITUDE = re.compile(r"^(.*?)(?:(weight)_g|parametrizations\.(\w+)\.original0)$")
 
 
@@ -67,6 +72,7 @@ def foldings(weights: Sequence[Weight]) -> Iterator[Folding]:
     for name, place in places.items():
         yield from _weight_norm(weights, places, name, place)
         yield from _two_biases(weights, places, name, place)
+        yield from _codebook(weights, places, name, place)
 
 
 def single_folds(weights: Sequence[Weight]) -> list[Fold]:
@@ -90,11 +96,15 @@ def _weight_norm(weights: Sequence[Weight], places: Mapping[str, int], name: str
     if direction is None:
         return
     g, v = weights[place], weights[direction]
-    if len(g.shape) != len(v.shape) or any(one not in (1, size) for one, size in zip(g.shape, v.shape, strict=True)):
+    is_one = size_of(g.shape) == 1  # dim=None: one norm for the whole tensor
+    if not is_one and (
+        len(g.shape) != len(v.shape) or any(one not in (1, size) for one, size in zip(g.shape, v.shape, strict=True))
+    ):
         return
 
     def compute() -> Array:
         magnitude, values = g.read().astype(np.float64), v.read().astype(np.float64)
+        magnitude = magnitude.reshape((1,) * values.ndim) if is_one else magnitude
         axes = tuple(axis for axis in range(values.ndim) if magnitude.shape[axis] == 1)
         norm = np.sqrt((values * values).sum(axis=axes or None, keepdims=True))
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -103,6 +113,29 @@ def _weight_norm(weights: Sequence[Weight], places: Mapping[str, int], name: str
 
     detail = {"folded": "weight norm"}
     fold = Fold(f"{g.name} + {v.name}", (place, direction), v.shape, compute, noise_of(g.read(), g, v), detail)
+    yield Folding((fold,), fold.sources, detail)
+
+
+def _codebook(weights: Sequence[Weight], places: Mapping[str, int], name: str, place: int) -> Iterator[Folding]:
+    """Yield the codebook that a quantiser keeps as sums of vectors and how often each was used (Mimi, EnCodec)."""
+    matched = _SUMS.search(name)
+    if matched is None:
+        return
+    counts = (name[: matched.start(1)] + count for count in _COUNTS)
+    other = next((places[count] for count in counts if count in places), None)
+    total = weights[place]
+    if other is None or len(total.shape) != 2 or weights[other].shape != total.shape[:1]:
+        return
+    usage = weights[other]
+
+    def compute() -> Array:
+        times = np.maximum(usage.read().astype(np.float64), _LEAST_USAGE)
+        return np.asarray(total.read().astype(np.float64) / times[:, None])
+
+    detail = {"folded": "codebook, sums by usage"}
+    fold = Fold(
+        f"{total.name} + {usage.name}", (place, other), total.shape, compute, noise_of(compute(), total), detail
+    )
     yield Folding((fold,), fold.sources, detail)
 
 

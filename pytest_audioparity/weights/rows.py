@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 # Halves of a gated unit, gates of GRU and the parts of QKV, gates of LSTM.
 _BLOCKS = (2, 3, 4)
-# Sizes of heads that published models have.
-_HEADS = (4, 8, 16, 24, 32, 40, 48, 64, 72, 80, 96, 112, 128, 160, 192, 256)
+# Sizes of heads that models may have: even ones.
+_HEADS = range(4, 257, 2)
 # Rows are the same when their numbers are this close beside the spread between rows: int8 leaves a few percent.
 _CLOSE = 0.08
 # Neighbours in the order of one number that are looked at for the nearest row.

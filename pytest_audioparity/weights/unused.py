@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 _COUNTERS = re.compile(r"(^|\.)num_batches_tracked$")
+# What quantisers of EnCodec and Mimi keep to know that their codebooks were begun.
+_BEGUN = re.compile(r"(^|\.)_?init(ed|ialized)$")
+# Averages that the training makes a codebook of, beside which it lies ready for use.
+_AVERAGES = re.compile(r"(^|\.)(embed_avg|cluster_size)$")
 
 
 def unused_reason(name: str, values: Array, *, is_absent: bool, is_graph: bool) -> str | None:
@@ -26,6 +30,8 @@ def unused_reason(name: str, values: Array, *, is_absent: bool, is_graph: bool) 
         return "counts batches of the training; inference does not read it"
     if not is_absent or not values.size:
         return None
+    if _BEGUN.search(name) and values.size == 1 and values.all():
+        return "says that the training had begun; inference does not read it"
     if values.dtype.kind in "iu" and values.size > 1 and np.array_equal(values.reshape(-1), np.arange(values.size)):
         return "positions 0, 1, 2 ..., which a port counts itself"
     if name.rpartition(".")[2] == "bias" and not values.any():
@@ -35,6 +41,12 @@ def unused_reason(name: str, values: Array, *, is_absent: bool, is_graph: bool) 
     if name.rpartition(".")[2] == "inv_freq" and _is_geometric(values):
         return "rotary frequencies, which a port computes itself"
     return None
+
+
+def codebook_of(name: str) -> str | None:
+    """Return the name of the codebook that averages of the training belong to, or None for another name."""
+    matched = _AVERAGES.search(name)
+    return None if matched is None else f"{name[: matched.start(2)]}embed"
 
 
 def _is_geometric(values: Array) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pytest_audioparity import compare_weights
 from tests.weights.test_matching_statuses import entry, heavy, statuses
 
 
@@ -86,3 +87,52 @@ def test_batch_norm_folded_without_its_mean_does_not_pass(layers):
     told = statuses(layers, candidate)
     assert {told[name] for name in layers if name.startswith("0.")} == {"fused"}
     assert told["1.bn.running_mean"] == "missing"
+
+
+@pytest.mark.parametrize("form", ["weight_{}", "parametrizations.weight.original{}"])
+@pytest.mark.parametrize("shape", [(), (1,)])
+def test_one_norm_for_the_whole_weight_is_fused(form, shape):
+    names = [f"conv.{form.format(end)}" for end in (("g", "v") if "_" in form else "01")]
+    direction = heavy((16, 8, 3), 2)
+    reference = {names[0]: np.full(shape, 3.5, np.float32), names[1]: direction}
+    folded = (3.5 * direction / np.sqrt((direction.astype(np.float64) ** 2).sum())).astype(np.float32)
+    told = compare_weights(reference, {"conv.weight": folded.transpose(0, 2, 1)})
+    assert {one.status for one in told.matches} == {"fused"}
+    assert not compare_weights(reference, {"conv.weight": folded * np.float32(1.01)}).passed
+
+
+def codebooks():
+    """Return what Mimi keeps of its codebooks, and the codebooks."""
+    kept, made = {}, {}
+    for n in range(3):
+        usage = np.exp(heavy(64, n, scale=2.0))
+        usage[5] = 0  # never used
+        total = heavy((64, 8), n + 10) * usage[:, None]
+        name = f"vq.layers.{n}._codebook"
+        kept |= {f"{name}.cluster_usage": usage, f"{name}.embedding_sum": total, f"{name}._initialized": np.ones(1)}
+        made[f"vq.{n}.embed"] = (total.astype(np.float64) / np.maximum(usage, 1e-5)[:, None]).astype(np.float32)
+    return kept, made
+
+
+def test_codebooks_are_fused_from_their_sums_and_usage_and_back():
+    kept, made = codebooks()
+    for candidate in (made, {"codebooks": np.stack(list(made.values())).astype(np.float16)}):
+        assert {one.status for one in compare_weights(kept, candidate).matches} == {"fused"}
+    assert {one.status for one in compare_weights(made, kept).matches} == {"fused"}
+
+
+def test_codebooks_that_were_not_divided_by_their_usage_do_not_pass():
+    kept, made = codebooks()
+    sums = {name: kept[f"vq.layers.{n}._codebook.embedding_sum"] for n, name in enumerate(made)}
+    assert not compare_weights(kept, sums).passed
+    assert not compare_weights(kept, {**made, "vq.1.embed": sums["vq.1.embed"]}).passed
+
+
+def test_averages_of_the_training_may_be_left_out_where_the_codebook_is():
+    book, usage = heavy((64, 8), 1), np.abs(heavy(64, 2)) + 1
+    kept = {"embed": book, "embed_avg": book * usage[:, None], "cluster_size": usage, "inited": np.ones(1, np.float32)}
+    reference = {f"q.{name}": values for name, values in kept.items()}
+    assert compare_weights(reference, {"q.embed": book}).passed
+    told = {one.name: one.passed for one in compare_weights(reference, {"q.embed": book * 2}).matches}
+    assert told == {"q.embed": False, "q.embed_avg": False, "q.cluster_size": False, "q.inited": True}
+    assert not compare_weights(reference, {**reference, "q.cluster_size": usage * 2}).passed

@@ -144,3 +144,11 @@ def test_shuffled_rows_pass_only_where_the_next_layer_is_shuffled_with_them():
     assert set(statuses(reference, all_three).values()) == {"permuted"}
     for lost in all_three:
         assert "different" in statuses(reference, {**all_three, lost: reference[lost]}).values()
+
+
+@pytest.mark.parametrize("head", [6, 20, 36])
+def test_heads_of_any_even_size_may_be_rotary(head):
+    reference = {f"{name}_proj.weight": heavy((2 * head, 24), place) for place, name in enumerate("qk")}
+    order = np.arange(2 * head).reshape(2, 2, head // 2).swapaxes(1, 2).reshape(-1)
+    told = statuses(reference, {name.replace("_proj", ""): values[order] for name, values in reference.items()})
+    assert told == dict.fromkeys(reference, "permuted")
