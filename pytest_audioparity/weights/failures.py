@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,6 +56,10 @@ class _Failures:
         self._used = {actual for one in found.values() for actual in one.actuals}
         self._names_found = {reference.weights[place].name for place in found}
         self.spoken_of: set[int] = set()
+        self._by_module: dict[str, list[tuple[int, ...]]] = defaultdict(list)
+        for weight in reference.weights:
+            self._by_module[module_of(weight.name)].append(weight.shape)
+        self._fits: dict[tuple[int, tuple[tuple[int, ...], ...], bool], dict[str, Any] | None] = {}
         # Name of a tensor -> its largest magnitude and correlation: what a neighbour that is random says about it.
         self.ranges: dict[str, tuple[float, float, int]] = {}
 
@@ -99,7 +104,7 @@ class _Failures:
         if measured.is_scaled:
             return WeightMatch(weight.name, partner.name, "scaled", detail | _factor(measured, expected.shape))
         self.ranges[weight.name] = (float(np.abs(actual).max()), measured.correlation or 0.0, actual.size)
-        looks = self._random(place, actual, measured)
+        looks = self._random(place, other, measured)
         if looks is not None:
             return WeightMatch(weight.name, partner.name, "random_init", detail | looks)
         if (holds := self._holder(other, place)) is not None:
@@ -129,16 +134,15 @@ class _Failures:
             detail["nonfinite"] = best.nonfinite
         return best, detail
 
-    def _random(self, place: int, actual: Array, measured: Difference) -> dict[str, Any] | None:
+    def _random(self, place: int, other: int, measured: Difference) -> dict[str, Any] | None:
         """Return how an untrained tensor was made; None for one that has to do with the reference, or fits nothing."""
-        limit = max(_UNRELATED, _ERRORS / math.sqrt(max(1, actual.size)))
+        limit = max(_UNRELATED, _ERRORS / math.sqrt(max(1, measured.count)))
         if measured.correlation is not None and abs(measured.correlation) > limit:
             return None
-        shapes = self._shapes(place, actual)
-        recurrent = is_recurrent(self._reference.weights[place].name)
-        looks = initialiser(actual, shapes, is_recurrent=recurrent)
+        looks = self._looks(place, other)
         if looks is None:
             return None
+        shapes = self._shapes(place, self._candidate.weights[other].shape)
         if self._reference.fingerprint(place).is_constant and "ks" not in looks:
             return None  # one constant for another is a difference, not an initialisation
         before = initialiser(self._reference.read(place), shapes)
@@ -146,11 +150,19 @@ class _Failures:
             looks["reference"] = "looks so as well: was it drawn with another seed?"
         return looks
 
-    def _shapes(self, place: int, actual: Array) -> list[tuple[int, ...]]:
+    def _looks(self, place: int, other: int) -> dict[str, Any] | None:
+        """Return which initialiser a tensor of the candidate fits, asked once for all that it may stand for."""
+        shapes = tuple(self._shapes(place, self._candidate.weights[other].shape))
+        key = other, shapes, is_recurrent(self._reference.weights[place].name)
+        if key not in self._fits:
+            self._fits[key] = initialiser(self._candidate.read(other), shapes, is_recurrent=key[2])
+        known = self._fits[key]
+        return None if known is None else dict(known)
+
+    def _shapes(self, place: int, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
         """Return the shapes whose sizes an initialiser may have used: of the tensor, and of its module's others."""
-        module = module_of(self._reference.weights[place].name)
-        beside = [w.shape for w in self._reference.weights if module_of(w.name) == module]
-        return list(dict.fromkeys([actual.shape, self._reference.weights[place].shape, *beside]))
+        weight = self._reference.weights[place]
+        return list(dict.fromkeys([shape, weight.shape, *self._by_module[module_of(weight.name)]]))
 
     def _holder(self, other: int, place: int) -> str | None:
         """Return the reference's tensor that a candidate's holds, where that is another one."""
@@ -198,9 +210,10 @@ class _Failures:
         # One tensor may stand for two only where it is the sum of both.
         options.sort(key=lambda other: other in self.spoken_of)
         for other in options:
-            actual = self._candidate.read(other)
-            measured, detail = self._measured(expected, actual)
-            looks = None if measured is None else self._random(place, actual, measured)
+            if self._looks(place, other) is None:
+                continue
+            measured, detail = self._measured(expected, self._candidate.read(other))
+            looks = None if measured is None else self._random(place, other, measured)
             is_taken = other in self.spoken_of and not (looks or {}).get("initialiser", "").startswith("two added")
             if looks is not None and "ks" in looks and not is_taken:
                 self.spoken_of.add(other)
@@ -230,7 +243,7 @@ class _Failures:
             parts, left = divmod(size_of(partner.shape), size)
             if other in self._used or left or not 2 <= parts <= _MOST_PARTS or len(squeezed(partner.shape)) > 1:
                 continue
-            looks = initialiser(self._candidate.read(other), self._shapes(place, self._reference.read(place)))
+            looks = initialiser(self._candidate.read(other), self._shapes(place, weight.shape))
             if looks is not None and "ks" in looks:
                 self.spoken_of.add(other)
                 return WeightMatch(weight.name, partner.name, "random_init", {**looks, "by": "size"})

@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
 # Fewer values fit some distribution by chance.
 LEAST_UNIFORM, LEAST_NORMAL = 48, 256
+# The same where any spread will do.
+LEAST_ANY = 1024
 # Kolmogorov's distance times sqrt(n): beyond this with a chance of 0.001.
 _KOLMOGOROV = 1.95
+# The share of it that is left where the spread was fitted.
+_FITTED = 0.8
 # The largest of n uniform values lies below 1 - k/n of the range with a chance of e^-k.
 _RANGE = 10.0
 # Standard errors that an observed spread may lie from the initialiser's.
@@ -58,7 +62,9 @@ def initialiser(
     known = list(shapes)
     found = _uniform(values, known, slack) or (_two_added(values, known, slack) if is_recurrent else None)
     # No framework draws vectors from a normal distribution, and trained biases are near enough to one by chance.
-    return found or (_normal(values, [array.shape]) if sum(size > 1 for size in array.shape) > 1 else None)
+    if found is None and sum(size > 1 for size in array.shape) > 1:
+        found = _normal(values, [array.shape]) or _of_any_spread(values.reshape(array.shape))
+    return found
 
 
 def _rounding_of(values: Array) -> float:
@@ -114,6 +120,40 @@ def _normal(values: Array, shapes: list[tuple[int, ...]]) -> dict[str, Any] | No
         if distance is not None:
             return {"initialiser": name, "spread": true, "values": values.size, **distance}
     return None
+
+
+def _of_any_spread(values: Array) -> dict[str, Any] | None:
+    """Recognise values drawn alike from a flat or a normal distribution with a gain of the model's own.
+
+    Training leaves rows and columns that are larger than others, and tails.
+    """
+    count = values.size
+    if count < LEAST_ANY:
+        return None
+    flat = values.reshape(-1)
+    bound = float(np.abs(flat).max()) * (count + 1) / count
+    distance = _distance(flat, lambda x: (x / bound + 1) / 2)
+    if distance is not None:
+        return {"initialiser": f"U(±{bound:.4g}), with a gain", "range": bound, "values": count, **distance}
+    spread = float(np.sqrt(np.mean(flat * flat)))
+    distance = _distance(flat, lambda x: _phi(x / spread))
+    # The spread was fitted, which takes a part of the distance away.
+    if distance is None or distance["ks"] > _FITTED * distance["ks_limit"] or not _is_even(values):
+        return None
+    return {"initialiser": f"N(0, {spread:.4g}), with a gain", "spread": spread, "values": count, **distance}
+
+
+def _is_even(values: Array) -> bool:
+    """Whether rows and columns differ in size no more than those of one normal distribution do."""
+    squares = values * values / np.mean(values * values)
+    for axis in range(values.ndim):
+        sizes = squares.mean(axis=tuple(other for other in range(values.ndim) if other != axis))
+        if sizes.size < 2:
+            continue
+        expected = 2 * sizes.size / values.size
+        if abs(float(sizes.var(ddof=1)) / expected - 1) > _SPREAD * math.sqrt(2 / (sizes.size - 1)):
+            return False
+    return True
 
 
 def _fans(shapes: list[tuple[int, ...]]) -> Iterator[tuple[int, int]]:

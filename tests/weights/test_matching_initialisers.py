@@ -51,11 +51,20 @@ def test_two_added_vectors_are_named_in_recurrent_layers_only():
 
 
 def test_a_range_or_a_shape_of_no_initialiser_is_not_named():
-    for values in (uniform((64, 48), 0.123), heavy((64, 48), 1), uniform((64, 48), 1 / math.sqrt(48)) * 1.01):
+    for values in (uniform((16, 48), 0.123), heavy((64, 48), 1), uniform((16, 48), 1 / math.sqrt(48)) * 1.01):
         assert initialiser(values, [(64, 48)]) is None
     one_beyond = uniform((64, 48), 1 / math.sqrt(48))
     one_beyond[0, 0] = 0.2
     assert initialiser(one_beyond, [(64, 48)]) is None
+
+
+def test_a_gain_of_the_models_own_does_not_hide_an_initialisation():
+    drawn = np.random.default_rng(5).standard_normal((64, 48))
+    for values, name in ((uniform((64, 48), 0.123), "U(±0.123), with a gain"), (drawn * 0.0071, "N(0, 0.007")):
+        assert initialiser(values, [(64, 48)])["initialiser"].startswith(name)
+    rows, columns = np.linspace(0.8, 1.2, 64)[:, None], np.linspace(0.8, 1.2, 48)
+    for values in (drawn * 0.0071 * rows, drawn * 0.0071 * columns, heavy((64, 48), 1)):
+        assert initialiser(values, [(64, 48)]) is None
 
 
 def test_no_trained_tensor_looks_untrained(needs):
