@@ -63,7 +63,8 @@ class Difference:
         """Whether actual is expected times a factor other than 1."""
         if self.gain is None or self.nonfinite or self.count < _LEAST_VALUES or not self.residual < SCALED_RESIDUAL:
             return False
-        return abs(self.gain - 1) > max(_ERRORS * self.gain_error, _LEAST_GAIN)
+        # A factor that is smaller than what is left beside it explains little: that is another training.
+        return abs(self.gain - 1) > max(_ERRORS * self.gain_error, _LEAST_GAIN, self.residual)
 
 
 def agreement(

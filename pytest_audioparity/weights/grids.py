@@ -44,6 +44,12 @@ _SLACK = 1.04
 _HALF_SCALE = 2.0**-11
 # Tensors beyond this are judged on a palette by their distinct values only after a sample says that there are few.
 _PALETTE_SAMPLE = 1 << 16
+# Levels of 4 bits that groups share up to a factor, and how near the shares of the largest come to them: in single
+# precision, and where both were rounded to 16 bits.
+_MOST_SHARED = 16
+_LEVEL, _LEVEL_HALF = 1e-5, 2.0**-6
+# Groups without which any few values would be levels of their own.
+_LEAST_GROUPS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,7 @@ def quantised(expected: Array, actual: Array, stored: str | None) -> dict[str, A
             return {**said, "grid": label, "step": float(np.median(step)), "bits": _bits(grid.levels)}
         if beyond < _FEW:
             return None  # that is the grid: groups of few values would only excuse those that are wrong
-    return _palette(expected, actual, said)
+    return _palette(expected, actual, said) or _scaled_palette(expected, actual, said)
 
 
 def _groupings(array: Array) -> Iterator[tuple[str, int | None, int]]:
@@ -231,6 +237,59 @@ def _palette(expected: Array, actual: Array, said: dict[str, Any]) -> dict[str, 
         if (error > best * 1.01 + 1e-6 * float(np.ptp(values))).any():
             return None
     return {**said, "grid": "a palette", "values": len(values), "bits": _bits(len(values))}
+
+
+def _scaled_palette(expected: Array, actual: Array, said: dict[str, Any]) -> dict[str, Any] | None:
+    """Whether every so many values are 16 levels at most times their largest, as NF4 has them, each the nearest one."""
+    flat_a, flat_e = (np.ascontiguousarray(side).reshape(-1) for side in (actual, expected))
+    close = _LEVEL_HALF if _is_narrow(flat_a) else _LEVEL
+    for width in _GROUPS:
+        if flat_a.size % width or flat_a.size < _LEAST_GROUPS * width:
+            continue
+        levels = _levels(flat_a[: _PALETTE_SAMPLE // width * width].reshape(-1, width), close)
+        if levels is not None and _are_nearest(flat_e.reshape(-1, width), flat_a.reshape(-1, width), levels, close):
+            return {**said, "grid": f"a palette times a factor for every {width} values", "bits": _bits(len(levels))}
+    return None
+
+
+def _is_narrow(flat: Array) -> bool:
+    """Whether values were rounded to a type of 16 bits, bfloat16 among them."""
+    sample = np.ascontiguousarray(flat[:256], np.float32)
+    return bool((sample.view(np.uint32) & 0xFFF == 0).all())
+
+
+def _shares(rows: Array) -> Array:
+    """Return values beside the largest of their row; those of a row of zeros are zeros."""
+    wide = rows.astype(np.float64)
+    largest = np.abs(wide).max(axis=1, keepdims=True)
+    return np.asarray(np.divide(wide, largest, out=np.zeros_like(wide), where=largest > 0))
+
+
+def _levels(rows: Array, close: float) -> Array | None:
+    """Return the few levels that the shares of all rows lie on, or None."""
+    shares = np.sort(_shares(rows).reshape(-1))
+    ends = np.flatnonzero(np.diff(shares) > close)
+    if not _LEAST_LEVELS <= len(ends) + 1 <= _MOST_SHARED:
+        return None
+    groups = np.split(shares, ends + 1)
+    if max(float(np.ptp(group)) for group in groups) > close:
+        return None
+    return np.array([group.mean() for group in groups])
+
+
+def _are_nearest(e: Array, a: Array, levels: Array, close: float) -> bool:
+    middles = (levels[1:] + levels[:-1]) / 2
+    rows = max(1, (1 << 18) // a.shape[1])
+    for first in range(0, len(a), rows):
+        part = slice(first, first + rows)
+        given = _shares(a[part])
+        largest = np.abs(a[part].astype(np.float64)).max(axis=1, keepdims=True)
+        exact = e[part].astype(np.float64) / np.where(largest > 0, largest, np.inf)
+        level, nearest = (levels[np.searchsorted(middles, side)] for side in (given, exact))
+        beyond = np.abs(level - exact) - np.abs(nearest - exact)
+        if np.abs(given - level).max() > close or beyond.max() > close / 2 or (e[part] != 0)[largest[:, 0] == 0].any():
+            return False
+    return True
 
 
 def _bits(levels: int) -> int:
