@@ -9,7 +9,6 @@ import pytest
 from pytest_audioparity import compare_weights
 from tests.weights.test_matching_statuses import entry, heavy
 
-
 NF4 = np.array(
     [
         -1,
