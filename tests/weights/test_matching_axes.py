@@ -176,6 +176,18 @@ def test_a_turned_square_matrix_is_different_in_onnx_unless_its_operator_turned_
     assert of_torch == ("different" if operator == "Gemm" else "transposed")
 
 
+def test_a_square_matrix_that_one_operator_of_onnx_reads_is_turned_as_the_others_that_it_reads(tmp_path):
+    shapes = {"l.q.weight": (24, 24), "l.up.weight": (40, 24), "l.down.weight": (24, 40), "l.out.weight": (24, 24)}
+    reference = {name: heavy(shape, place) for place, (name, shape) in enumerate(shapes.items())}
+    gemm = {"l.out.weight"}  # which turns its matrix itself
+    right = {name: values if name in gemm else values.T.copy() for name, values in reference.items()}
+    exported = linear(right, tmp_path / "right.onnx", turned_by_operator=gemm)
+    assert compare_weights(reference, exported).passed
+    wrong = {**right, "l.q.weight": reference["l.q.weight"]}
+    told = statuses(reference, linear(wrong, tmp_path / "wrong.onnx", turned_by_operator=gemm))
+    assert [name for name, status in told.items() if status == "different"] == ["l.q.weight"]
+
+
 def test_a_square_matrix_that_was_left_where_those_beside_it_were_turned_is_different():
     shapes = {"q": (24, 24), "out": (24, 24), "fc1": (96, 24), "fc2": (24, 96)}
     names = [f"layers.{layer}.{part}.weight" for layer in range(2) for part in shapes]
