@@ -23,6 +23,9 @@ _ON, _OFF = 0.2, 0.7
 # Share of the values that has to be beyond the first level; where nearly all are below it, any grid fits.
 _OCCUPIED = 0.02
 _FEWEST, _MOST_ROWS = 32, 4096
+# A layer that computes in half precision rounds its input, its weights and its output: so many times the squared error
+# of the last one alone, with room for a sum of values of both signs.
+_ROUNDINGS = 16.0
 # Most differences are at most half a step, with some room for what else differs.
 _HALF = 0.6
 # Rounded down or to zero, values differ by any part of a step, in one direction; so many of them do.
@@ -39,9 +42,9 @@ def find(problem: Problem) -> Iterator[Explanation]:
     if problem.is_codes:
         return
     e, a = problem.expected, problem.actual
+    shorter = None
     for name, cast in (("float16", _float16), ("bfloat16", _bfloat16)):
-        short = cast(a)
-        if np.array_equal(short, a) and not np.array_equal(cast(e), e):
+        if np.array_equal(cast(a), a) and not np.array_equal(cast(e), e):
             message = f"actual holds {name} values where expected has finer ones; check a cast to {name} on the way"
             left = min(squared(cast(e), a), problem.error)
             # Values that were rounded on the way differ by a step here and there; the grid itself is the evidence.
@@ -55,11 +58,14 @@ def find(problem: Problem) -> Iterator[Explanation]:
             if left < PARTIAL * problem.error:  # else a coarser grid, whose values a short float happens to have
                 yield Explanation("quantised", message, 1, cast(e), a, {"dtype": name}, left)
                 return
+            if problem.error <= _ROUNDINGS * squared(cast(e), e) and shorter is None:
+                shorter = Explanation("quantised", message, 1, cast(e), a, {"dtype": name}, 0.0)
     grid = next(_grids(problem), None)
     if grid is None:
         grid = _uneven(problem)
-    if grid is not None:
-        yield grid
+    found = shorter if grid is None else grid
+    if found is not None:
+        yield found
 
 
 def _uneven(problem: Problem) -> Explanation | None:
