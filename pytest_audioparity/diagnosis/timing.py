@@ -34,6 +34,10 @@ _REACH, _REACH_FRAMES, _SILENCE, _CLOSE = 4096, 96, 4, 24
 _START, _START_OF_PIECE = 0.03, 0.3
 # What frames that have moved hold of the squared error.
 _MOVED = 0.05
+# Indices of an axis without a name that may be frames.
+_LONG = 48
+# Frames that a piece has on average.
+_FOLLOWING = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,12 @@ def find(problem: Problem) -> Iterator[Explanation]:
         yield from _jumps(problem, e, a, axis)
         if not problem.is_codes:
             yield from stretched(problem, e, a, axis)
+    # Where none is smooth, as behind a transposed convolution, any axis without a name may be time.
+    for axis in set(range(problem.expected.ndim)) - set(problem.time_axes):
+        if problem.labels[axis].startswith("axis") and problem.expected.shape[axis] >= _LONG and not problem.is_codes:
+            e, a = (rows_of(side, axis) for side in (problem.expected, problem.actual))
+            if lag := best_lag(e, a):
+                yield _shifted(problem, e, a, lag, axis)
 
 
 def best_lag(e: Array, a: Array) -> int:
@@ -108,6 +118,9 @@ def spoken(problem: Problem, axis: int, shift: float) -> tuple[str, dict[str, An
 
 def _jumps(problem: Problem, e: Array, a: Array, axis: int) -> Iterator[Explanation]:
     pieces = follow(e, a, near=near(problem, e))
+    # Frames that each come from elsewhere, as of an embedding whose rows come again and again, are none that follow.
+    if sum(p.stop - p.start for p in pieces) < _FOLLOWING * len(pieces):
+        return
     # A few frames that agree at an end by chance, or were moved in there, make a shift no jump; chunks are as short.
     short = min(max(4, _START * len(a)), _START_OF_PIECE * max((p.stop - p.start for p in pieces), default=0))
     while pieces and pieces[0].stop - pieces[0].start < short:
