@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 _MOST_AXES = 5
+# By which upsampling layers multiply the frames.
+_FACTORS = (2, 3, 4, 5, 6, 8, 10)
 
 
 def find(problem: Problem) -> Iterator[Explanation]:
@@ -29,6 +31,7 @@ def find(problem: Problem) -> Iterator[Explanation]:
     yield from _reshaped(problem)
     if problem.expected.ndim >= 2:
         yield from _of_buffers(problem)
+        yield from _shuffled(problem)
     for axis, size in enumerate(problem.shape):
         if size > 2:  # two channels that are swapped are permuted
             yield from _reversed(problem, axis)
@@ -137,6 +140,43 @@ def _merged(problem: Problem, shape: tuple[int, ...], into: Source, back: Source
                 continue
             message = f"actual has expected's {heads} heads merged without moving their axis back; check the transpose"
             yield Explanation("reshaped", message, 1, moved, problem.actual, {"heads": heads})
+
+
+def _shuffled(problem: Problem) -> Iterator[Explanation]:
+    """Deal channels out over time in another order: of each channel's phases, or of each phase's channels."""
+    declared, channels = problem.axis("T"), problem.channel_axes()
+    for time, axis in itertools.product(channels if declared is None else [declared], channels):
+        frames, n = problem.shape[time], problem.shape[axis]
+        for factor in _FACTORS:
+            if time == axis or frames % factor or frames == factor or n < 2:
+                continue
+            for forward in (True, False):
+                source = partial(_dealt, shape=problem.shape, axes=(axis, time), factor=factor, forward=forward)
+                moved = moved_by(problem, source)
+                if moved is None:
+                    continue
+                label, channel = problem.labels[time], problem.labels[axis]
+                message = (
+                    f"actual has {factor} values along {label} and those along {channel} dealt out in the other "
+                    "order: a pixel shuffle of the channels of each phase for the phases of each channel; check the "
+                    "reshape of an upsampling layer"
+                )
+                yield Explanation("reshaped", message, 1, moved, problem.actual, {"factor": factor, "axis": label})
+
+
+def _dealt(places: Array, shape: tuple[int, ...], axes: tuple[int, int], factor: int, *, forward: bool) -> Array:
+    """Return the places that values of a channel and a phase come from when both were one axis in the other order."""
+    coordinates = list(np.unravel_index(places, shape))
+    axis, time = axes
+    channel, phase = coordinates[axis], coordinates[time] % factor
+    if forward:  # phase by phase what was channel by channel
+        dealt = phase * shape[axis] + channel
+        channel, there = dealt // factor, dealt % factor
+    else:
+        dealt = channel * factor + phase
+        channel, there = dealt % shape[axis], dealt // shape[axis]
+    coordinates[axis], coordinates[time] = channel, coordinates[time] - phase + there
+    return np.asarray(np.ravel_multi_index(coordinates, shape))
 
 
 def _through(places: Array, into: Source, shape: tuple[int, ...], order: tuple[int, ...], back: Source) -> Array:

@@ -35,6 +35,8 @@ _STAYS = 1e-7
 
 def find(problem: Problem) -> Iterator[Explanation]:
     """Yield explanations that put channels in another order and change no value."""
+    if (time := problem.axis("T")) is not None:  # frames repeated as a whole for each one repeated
+        yield from _interleaved(problem, time)
     for axis in problem.channel_axes():
         if problem.expected.shape[axis] >= 2:
             yield from _interleaved(problem, axis)
