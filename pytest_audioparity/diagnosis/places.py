@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-# Share of an axis that is still "a few" of it, and of its frames that is still an edge.
-_FEW, _EDGE, _LAST = 0.34, 0.15, 0.04
+# Share of an axis that is still "a few" of it, or a part where it is in one piece, and of its frames that is an edge.
+_FEW, _PART, _EDGE, _LAST = 0.34, 0.75, 0.15, 0.04
+# Share of the indices in a row that are wrong where all are made by what is.
+_FULL = 0.9
 _MOST_SPIKES = 0.005
 # How many times seams have to come to be a rhythm.
 _SEAMS = 3
@@ -166,8 +168,11 @@ def _channels(problem: Problem, axis: int, margin: Margin) -> Iterator[Explanati
     n = margin.wrong.size
     if not 0 < wrong.size < n or not margin.holds(margin.wrong):
         return
+    # As the half of a bidirectional layer, indices in a row are one part of a layer, also where they are many.
+    most = _PART if wrong.size > _FULL * (wrong[-1] - wrong[0] + 1) else _FEW
     # Values may be right by chance, codes are not: one codebook that agrees says that those behind it do not.
-    if wrong.size > max(1, _FEW * n) and not (problem.is_codes and density(problem, axis, margin.wrong) >= _MOSTLY):
+    are_codes = problem.is_codes and density(problem, axis, margin.wrong) >= _MOSTLY
+    if wrong.size > max(1, most * n) and not are_codes:
         return
     if n == problem.size and margin.label != "C":
         return  # of a vector without channels these are single elements
@@ -175,6 +180,8 @@ def _channels(problem: Problem, axis: int, margin: Margin) -> Iterator[Explanati
         return  # all are wrong elsewhere
     indices = [margin.at(i) for i in wrong[:256]]
     shown = ", ".join(map(str, indices[:8])) + (" ..." if wrong.size > 8 else "")
+    if is_part and wrong.size > 8:
+        shown = f"{margin.at(wrong[0])} to {margin.at(wrong[-1])}"
     whole = f"{margin.length} along {margin.label}"
     place = (
         f"index {shown} of {whole} differs" if wrong.size == 1 else f"{wrong.size} of {whole} differ (indices {shown})"
