@@ -54,8 +54,8 @@ _SIMPLE = 8
 _MOVES_IN_TIME = ("sample_rate", "repeated_frames", "dropped_frames")
 _MOST = 0.9
 _HALF = 0.5
-# Where a table of numbers is the cause it removes this much, as all of the corpus do; of the channels of a hidden layer
-# that another branch was added to, lines per channel remove up to 93 %, since speech is loud or quiet in all of them.
+# Where two tables of numbers are the cause they remove this much, as all of the corpus do; of the channels of a hidden
+# layer that another branch was added to, lines remove up to 93 %, since speech is loud or quiet in all of them.
 _TABLE = 0.95
 # What tells a function of all values from one that bends for a few of them alone, in parameters.
 _BEYOND = 8.0
@@ -230,8 +230,9 @@ def _least(chain: Chain) -> float:
 
     Numbers per index, and filters, take off a part of any difference: its means, or what is smooth of it.
     """
-    codes = {link.code for link in chain}
-    return _TABLE if codes & set(_PER_INDEX) else _MOST if "filtered" in codes else 0.0
+    if not any(link.code in (*_PER_INDEX, "filtered") for link in chain):
+        return 0.0
+    return _TABLE if len(chain) > 1 else _MOST
 
 
 def _bends(problem: Problem, chain: Chain, place: Explanation | None) -> bool:

@@ -190,3 +190,11 @@ def test_a_branch_that_is_missing_is_no_table_of_gains(name):
     branch = np.maximum(mix @ x, 0) + 0.2 * np.random.default_rng(2).standard_normal(x.shape)
     for actual in (branch, x + 2 * branch):
         assert _found(x + branch, actual)[0].code == "unexplained"
+
+
+def test_another_eps_of_a_layer_norm_is_a_gain_of_each_frame_whatever_its_affine():
+    x = 0.05 * _hidden()
+    centred = x - x.mean(axis=0)
+    sides = [ALPHA * centred / np.sqrt(x.var(axis=0) + eps) + 0.3 * BIAS for eps in (1e-5, 1e-3)]
+    first = _found(*sides)[0]
+    assert (first.code, first.detail["axis"]) == ("channel_gain", "T")
