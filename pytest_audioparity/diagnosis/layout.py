@@ -31,7 +31,9 @@ def find(problem: Problem) -> Iterator[Explanation]:
     yield from _reshaped(problem)
     if problem.expected.ndim >= 2:
         yield from _of_buffers(problem)
-        yield from _shuffled(problem)
+        # No layer makes the frames of a spectrum out of its bins.
+        if problem.meta.kind != "log_spectrum":
+            yield from _shuffled(problem)
     for axis, size in enumerate(problem.shape):
         if size > 2:  # two channels that are swapped are permuted
             yield from _reversed(problem, axis)

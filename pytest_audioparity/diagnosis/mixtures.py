@@ -28,6 +28,8 @@ _STAYS, _APART = 1e-7, 0.9
 # Rows that tell whether it is worth the fit, the share of them that no gain explains, and what a mixture has to leave
 # there of what a gain leaves.
 _ROWS, _SOME, _WORTH = 16, 0.25, 0.5
+# How far away other rows are taken, as a share of all.
+_ELSEWHERE = 0.4
 # Columns that tell which row is the most alike.
 _COLUMNS = 512
 # The share that is rounding. Of log-mels whose bins were moved, noise, a floor, a coarser grid or a lag leaves what the
@@ -61,9 +63,10 @@ def nearest(rows_e: Array, rows_a: Array) -> Array:
 
 
 def is_in_order(partners: Array) -> bool:
-    """Whether the partners of neighbours are neighbours, in the same order."""
+    """Whether the partners of neighbours are neighbours, in the same order, with no block of them elsewhere."""
     steps = np.diff(partners)
-    return bool(((steps >= 0) & (steps <= _STEP)).mean() >= _IN_ORDER)
+    back = float(-steps[steps < 0].sum())
+    return bool(((steps >= 0) & (steps <= _STEP)).mean() >= _IN_ORDER and back <= (1 - _IN_ORDER) * partners.size)
 
 
 def _unit(rows: Array) -> Array:
@@ -78,14 +81,20 @@ def _centred(rows: Array) -> Array:
 
 
 def _is_worth(rows_e: Array, rows_a: Array, partners: Array) -> bool:
-    """Whether a mixture leaves less than the own row with a gain, and not only of a few rows, such as silent ones."""
-    single, mixed, looked_at = [], [], range(0, len(rows_a), max(1, len(rows_a) // _ROWS))
+    """Whether a mixture of neighbours leaves less than the own row with a gain, and than as many rows from elsewhere.
+
+    Not only of a few rows, such as silent ones; and where any rows explain any other, neighbours say nothing.
+    """
+    single, mixed, others, looked_at = [], [], [], range(0, len(rows_a), max(1, len(rows_a) // _ROWS))
     for at in looked_at:
         left = _left_by(rows_e[at : at + 1], rows_a[at])
         if left > _EXACT * float(rows_a[at] @ rows_a[at]) / rows_a.shape[1]:
+            there = np.arange(len(rows_e))[_around(partners[at])]
             single.append(left)
-            mixed.append(_left_by(rows_e[_around(partners[at])], rows_a[at]))
-    return len(single) >= _SOME * len(looked_at) and sum(mixed) < _WORTH * sum(single)
+            mixed.append(_left_by(rows_e[there], rows_a[at]))
+            others.append(_left_by(rows_e[(there + _ELSEWHERE * len(rows_e)).astype(int) % len(rows_e)], rows_a[at]))
+    worth = _WORTH * min(sum(single), sum(others))
+    return len(single) >= _SOME * len(looked_at) and sum(mixed) < worth
 
 
 def _around(partner: int) -> slice:
@@ -126,7 +135,8 @@ def are_mixed(rows_e: Array, rows_a: Array, order: Array) -> bool:
     """
     rows_e, rows_a = _centred(rows_e), _centred(rows_a)
     if order.size <= _MOST_INDICES:
-        partners = nearest(rows_e, rows_a)
+        vary = np.any(rows_e != 0, axis=1) & np.any(rows_a != 0, axis=1)
+        partners = nearest(rows_e[vary], rows_a[vary])
         if np.unique(partners).size < _APART * partners.size and is_in_order(partners):
             return True
     moved = np.flatnonzero(order != np.arange(order.size))

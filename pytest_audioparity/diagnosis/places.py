@@ -169,7 +169,8 @@ def _channels(problem: Problem, axis: int, margin: Margin) -> Iterator[Explanati
     if not 0 < wrong.size < n or not margin.holds(margin.wrong):
         return
     # As the half of a bidirectional layer, indices in a row are one part of a layer, also where they are many.
-    most = _PART if wrong.size > _FULL * (wrong[-1] - wrong[0] + 1) else _FEW
+    is_part = wrong.size > _FULL * (wrong[-1] - wrong[0] + 1)
+    most = _PART if is_part else _FEW
     # Values may be right by chance, codes are not: one codebook that agrees says that those behind it do not.
     are_codes = problem.is_codes and density(problem, axis, margin.wrong) >= _MOSTLY
     if wrong.size > max(1, most * n) and not are_codes:

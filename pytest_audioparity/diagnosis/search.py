@@ -230,7 +230,8 @@ def _least(chain: Chain) -> float:
 
     Numbers per index, and filters, take off a part of any difference: its means, or what is smooth of it.
     """
-    if not any(link.code in (*_PER_INDEX, "filtered") for link in chain):
+    # A mixture of channels was found to explain what no gain does, and has no side.
+    if not any(link.code in _PER_INDEX or (link.code == "filtered" and "side" in link.detail) for link in chain):
         return 0.0
     return _TABLE if len(chain) > 1 else _MOST
 

@@ -36,8 +36,8 @@ _START, _START_OF_PIECE = 0.03, 0.3
 _MOVED = 0.05
 # Indices of an axis without a name that may be frames.
 _LONG = 48
-# Frames that a piece has on average.
-_FOLLOWING = 2
+# Frames that a piece has on average, and codebooks that make a frame of codes like no other.
+_FOLLOWING, _CODEBOOKS = 2, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,8 @@ def spoken(problem: Problem, axis: int, shift: float) -> tuple[str, dict[str, An
 def _jumps(problem: Problem, e: Array, a: Array, axis: int) -> Iterator[Explanation]:
     pieces = follow(e, a, near=near(problem, e))
     # Frames that each come from elsewhere, as of an embedding whose rows come again and again, are none that follow.
-    if sum(p.stop - p.start for p in pieces) < _FOLLOWING * len(pieces):
+    is_table = not problem.is_codes or e.shape[1] < _CODEBOOKS
+    if is_table and sum(p.stop - p.start for p in pieces) < _FOLLOWING * len(pieces):
         return
     # A few frames that agree at an end by chance, or were moved in there, make a shift no jump; chunks are as short.
     short = min(max(4, _START * len(a)), _START_OF_PIECE * max((p.stop - p.start for p in pieces), default=0))

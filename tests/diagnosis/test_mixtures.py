@@ -54,3 +54,20 @@ def test_a_hidden_layer_of_other_weights_is_no_mixture():
     hidden = RNG.standard_normal((128, 400)).astype(np.float32)
     other = (RNG.standard_normal((128, 128)) @ hidden / 11).astype(np.float32)
     assert _first(hidden, other).code == "uncorrelated"
+
+
+@pytest.mark.parametrize("sources", [4, 16])
+def test_a_hidden_layer_of_a_few_sources_is_no_mixture_of_neighbours(sources):
+    """There any few rows explain any other, whatever their order."""
+    mel = log_mel(spoken(CLIPS[0]))[:: 80 // sources][:sources]
+    table = RNG.standard_normal((256, sources))
+    gains = 1 + 0.3 * RNG.standard_normal((sources, 1))
+    found = _first((table @ mel).astype(np.float32), (table @ (gains * mel)).astype(np.float32))
+    assert "mel" not in found.message
+
+
+def test_halves_that_are_exchanged_are_moved_though_some_rows_say_nothing():
+    hidden = RNG.standard_normal((128, 300)).astype(np.float32)
+    hidden[RNG.random(128) < 0.3] = 1.5
+    found = _first(hidden, np.roll(hidden, 64, axis=0))
+    assert (found.code, found.detail["axis"]) == ("channel_permutation", "C")
