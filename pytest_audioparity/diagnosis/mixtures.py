@@ -136,8 +136,8 @@ def are_mixed(rows_e: Array, rows_a: Array, order: Array) -> bool:
     rows_e, rows_a = _centred(rows_e), _centred(rows_a)
     if order.size <= _MOST_INDICES:
         vary = np.any(rows_e != 0, axis=1) & np.any(rows_a != 0, axis=1)
-        partners = nearest(rows_e[vary], rows_a[vary])
-        if np.unique(partners).size < _APART * partners.size and is_in_order(partners):
+        partners = nearest(rows_e[vary], rows_a[vary]) if vary.any() else np.arange(0)
+        if partners.size > 1 and np.unique(partners).size < _APART * partners.size and is_in_order(partners):
             return True
     moved = np.flatnonzero(order != np.arange(order.size))
     columns = rows_e.shape[1]
