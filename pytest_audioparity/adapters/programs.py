@@ -15,6 +15,7 @@ import shlex
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from pytest_audioparity.golden.file import write_golden
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from types import FrameType
 
     from pytest_audioparity.adapters.declaring import Declaring
     from pytest_audioparity.records import StageTensor
@@ -133,19 +135,40 @@ def stages_of(
 def _run(program: Program, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     # Into files: a pipe would be held open, and waited for, by whatever the program leaves running.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = _started(program, environment, out, err)
+        process = None
         try:
+            with _uninterrupted():
+                process = _started(program, environment, out, err)
             status: int | None = process.wait(program.timeout)
         except subprocess.TimeoutExpired:
             status = None
         finally:  # Ctrl-C ends what was started as well, and so does the end of a program what it left behind
-            _kill(process)
+            if process is not None:
+                _kill(process)
+        assert process is not None  # what keeps it from starting is raised
         done = subprocess.CompletedProcess(program.words, process.returncode, _text(out), _text(err))
     if status is None:
         raise StageError(f"{program.shown} was killed: it ran longer than timeout={program.timeout:g} s{_ending(done)}")
     if status:
         raise StageError(f"{program.shown} failed with {_status_text(status)}{_ending(done)}")
     return done
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let a Ctrl-C wait: a program that has begun and that nobody knows yet would go on without end."""
+    known = signal.getsignal(signal.SIGINT)
+    if not callable(known) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, known)
+        if came:
+            known(*came[0])
 
 
 def _started(program: Program, environment: Mapping[str, str], out: BinaryIO, err: BinaryIO) -> subprocess.Popen[bytes]:

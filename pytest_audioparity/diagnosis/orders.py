@@ -186,7 +186,8 @@ def _delayed(problem: Problem, axis: int) -> Iterator[Explanation]:
                 continue
             # Row k of actual at t + shift is row k of expected at t.
             taken_e = np.stack([e[..., k, start - shift : stop - shift] for k, shift in enumerate(shifts)], -2)
-            yield _as_pattern(problem.labels[axis], shifts, taken_e, a[..., start:stop])
+            sides = (np.moveaxis(side, (-2, -1), (axis, time)) for side in (taken_e, a[..., start:stop]))
+            yield _as_pattern(problem.labels[axis], shifts, *sides)
 
 
 def delayed_rows(e: Array, a: Array, time: int, labels: tuple[str, ...]) -> Iterator[Finding]:

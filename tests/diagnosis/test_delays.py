@@ -93,3 +93,16 @@ def test_wrong_ends_are_no_shift(speech):
     actual = speech[0].copy()
     actual[-20:] += 0.1
     assert first(speech[0], actual, kind="waveform", axes="T").code == "edges"
+
+
+@pytest.mark.parametrize(("shape", "axes"), [((33, 5), "TC"), ((5, 40), "CT"), ((2, 80, 6), "BTC")])
+def test_complex_channels_that_are_each_later_are_a_delay_pattern(shape, axes):
+    """Whatever stands on top of it is looked for with the axes where they were."""
+    rng = np.random.default_rng(0)
+    whole = rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
+    time, channel = axes.index("T"), axes.index("C")
+    rows = [np.roll(row, k, time - (channel < time)) for k, row in enumerate(np.moveaxis(whole, channel, 0))]
+    for factor in (1, 2):
+        late = factor * np.stack(rows, channel)
+        found = compare(whole, late, axes=axes).findings
+        assert (found[0].code, found[0].detail["frames"]) == ("delay_pattern", list(range(shape[channel])))

@@ -655,8 +655,8 @@ class TestAtomic:
         write(path, [StageTensor(StageMeta("a"), np.full(100_000, -1))])
         chance = random.Random(7)
         seen = set()
-        for _ in range(30):
-            print(chance.uniform(0.0, 0.03), file=killer.stdin, flush=True)
+        for turn in range(1, 31):  # longer and longer, so that some file gets done on a busy machine too
+            print(chance.uniform(0.0, 0.01 * turn), file=killer.stdin, flush=True)
             assert killer.stdout.readline() == "killed\n"
             array = Golden(path).read("a").array
             assert array.shape == (100_000,)
