@@ -71,3 +71,14 @@ def test_halves_that_are_exchanged_are_moved_though_some_rows_say_nothing():
     hidden[RNG.random(128) < 0.3] = 1.5
     found = _first(hidden, np.roll(hidden, 64, axis=0))
     assert (found.code, found.detail["axis"]) == ("channel_permutation", "C")
+
+
+@pytest.mark.parametrize("bits", [3, 4])
+def test_a_layer_of_coarse_weights_is_no_mixture_of_neighbours(bits):
+    """Speech is loud or quiet in all rows at once, so that the own row and any others take most of the error off."""
+    mel = log_mel(spoken(CLIPS[1]))
+    weights = RNG.standard_normal((256, 80)) / 9
+    step = np.abs(weights).max(axis=1, keepdims=True) / (2 ** (bits - 1) - 1)
+    coarse = np.round(weights / step) * step
+    normed = (mel - mel.mean()) / mel.std()
+    assert "mel" not in _first((weights @ normed).astype(np.float32), (coarse @ normed).astype(np.float32)).message
