@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.errors import AudioparityError, GoldenError
@@ -20,7 +22,6 @@ from pytest_audioparity.tensorfile import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
-    from pathlib import Path
 
     from pytest_audioparity.records import StageTensor
 
@@ -193,8 +194,22 @@ def _check(pending: Pending, obtained: Golden) -> None:
 
 
 def find_pending(folder: Path) -> list[Path]:
-    """Return every pending file below a folder, in the order of their names."""
-    return sorted(path for path in folder.rglob(f"*{SUFFIX}") if not path.name.startswith("."))
+    """Return every pending file below a folder, in the order of their names.
+
+    Raises
+    ------
+    OSError : the file system refused
+    """
+    found = []
+    for parent, _, names in os.walk(folder, onerror=_unless_gone):
+        found += [Path(parent, name) for name in names if name.endswith(SUFFIX) and not name.startswith(".")]
+    return sorted(found)
+
+
+def _unless_gone(error: OSError) -> None:
+    """Raise what a folder says that cannot be listed, but for one that went meanwhile: what was in it is decided."""
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def remove_pending(folder: Path, path: Path) -> None:
