@@ -194,15 +194,18 @@ def _check(pending: Pending, obtained: Golden) -> None:
 
 
 def find_pending(folder: Path) -> list[Path]:
-    """Return every pending file below a folder, in the order of their names.
+    """Return whatever bears the name of a pending file below a folder, in the order of the names.
+
+    A folder of such a name is among them: whoever reads it says that it is no golden.
 
     Raises
     ------
     OSError : the file system refused
     """
     found = []
-    for parent, _, names in os.walk(folder, onerror=_unless_gone):
-        found += [Path(parent, name) for name in names if name.endswith(SUFFIX) and not name.startswith(".")]
+    for parent, folders, files in os.walk(folder, onerror=_unless_gone):
+        named = (name for name in folders + files if name.endswith(SUFFIX) and not name.startswith("."))
+        found += [Path(parent, name) for name in named]
     return sorted(found)
 
 

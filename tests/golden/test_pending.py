@@ -23,6 +23,11 @@ def test_files_are_found_in_the_order_of_their_names_and_hidden_ones_are_not(fol
     assert find_pending(folder / "none") == []
 
 
+def test_a_folder_with_the_name_of_a_file_is_told_too(folder):
+    (folder / "a/test_z.safetensors").mkdir()
+    assert folder / "a/test_z.safetensors" in find_pending(folder)
+
+
 def test_a_folder_that_goes_meanwhile_holds_nothing(folder, monkeypatch):
     """As where two people, or two jobs, accept at once: the last file of a folder takes it along."""
     plain = os.scandir
