@@ -1,14 +1,13 @@
-"""Each index has a function of its own: Snake's alpha per channel, a bias before an activation, a softmax."""
+"""Each index has a function of its own: Snake's alpha per channel, a bias before an activation."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pytest_audioparity.diagnosis.explanation import Explanation, in_units_of_actual
-from pytest_audioparity.diagnosis.problem import Problem, energy, product, rows_of
+from pytest_audioparity.diagnosis.problem import Problem, energy, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,49 +27,17 @@ _STRETCH = 8
 _BENT = 0.05
 # Indices that tell whether a function is worth reading off all of them.
 _FEW = 16
-# Probabilities add up to 1 within this, as half precision has it; so far below the largest they are rounded away.
-_ONE, _ROUNDED = 2e-3, 1e-4
 
 
 def find(problem: Problem) -> Iterator[Explanation]:
-    """Yield pointwise explanations with a function for each index of an axis, and another scale before a softmax."""
-    if problem.is_codes:
+    """Yield pointwise explanations with a function for each index of an axis."""
+    # None of the values of a log spectrum is an activation, and a floor bends every line.
+    if problem.is_codes or problem.meta.kind == "log_spectrum":
         return
-    for axis, n in enumerate(problem.shape):
-        if n >= 2 and problem.labels[axis] not in problem.origin:
-            yield from _tempered(problem, axis)
-    if problem.meta.kind == "log_spectrum":
-        return  # none of its values is an activation, and a floor bends every line
     for axis in problem.channel_axes():
         n = problem.expected.shape[axis]
         if 2 <= n <= _MOST_INDICES and problem.size // n >= _FEWEST:
             yield from _curves(problem, axis)
-
-
-def _tempered(problem: Problem, axis: int) -> Iterator[Explanation]:
-    """Both are a softmax along an axis, of the same logits times a number: the logarithms are on one line each."""
-    e, a = problem.expected, problem.actual
-    if min(e.min(), a.min()) < 0 or any(np.abs(side.sum(axis=axis) - 1).max() > _ONE for side in (e, a)):
-        return
-    used = np.minimum(*(side / side.max(axis=axis, keepdims=True) for side in (e, a))) > _ROUNDED
-    counts = np.maximum(used.sum(axis=axis, keepdims=True), 1)
-    logs = [np.log(np.where(used, side, 1.0)) for side in (e, a)]
-    x, y = (np.where(used, side - side.sum(axis=axis, keepdims=True) / counts, 0.0) for side in logs)
-    power = energy(x.ravel())
-    if not power > 0:
-        return
-    factor = product(x, y) / power
-    if not 0 < factor < math.inf:
-        return
-    raised = (e / e.max(axis=axis, keepdims=True)) ** factor
-    predicted = raised / raised.sum(axis=axis, keepdims=True)
-    label = problem.labels[axis]
-    message = (
-        f"actual is the softmax along {label} of {factor:.6g} times the logits of expected; check the scale of the "
-        "attention (1/sqrt of the width of a head), and temperatures"
-    )
-    detail = {"function": "softmax", "factor": factor, "axis": label, "side": "actual"}
-    yield Explanation("pointwise", message, 1, predicted, a, detail)
 
 
 def _curves(problem: Problem, axis: int) -> Iterator[Explanation]:
@@ -86,6 +53,8 @@ def _curves(problem: Problem, axis: int) -> Iterator[Explanation]:
         predicted = _read_off(source, target)
         if _beside_lines(source, target, predicted) > (_BENDS if who == "actual" else _UNDONE):
             continue
+        if left * _in_units(problem, who) > _BENDS * _share_left(source.reshape(1, -1), target.reshape(1, -1)):
+            continue  # one function of all says as much
         label, other = problem.labels[axis], "expected" if who == "actual" else "actual"
         message = (
             f"at each index of {label}, {who} is a function of {other} of its own, element by element, and no "

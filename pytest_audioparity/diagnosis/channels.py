@@ -1,4 +1,4 @@
-"""A factor or a constant of its own for each index of an axis."""
+"""A factor or a constant of its own for each index of an axis, or of several together, as in each item of a batch."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     Array = np.ndarray[Any, Any]
+    Axes = tuple[int, ...]
     _Fit = Callable[[Array, Array], Array]
 
 # Values per index that a parameter of its own needs.
 _FEWEST = 8
+# Numbers that a finding lists.
+_SHOWN = 256
 # Indices that make a trend.
 _FRAMES = 8
 # An index of expected this far below the loudest (120 dB) is silence and its rounding: its gain is not worth telling.
@@ -29,14 +32,14 @@ _SMOOTH = 0.03
 
 
 def find(problem: Problem) -> Iterator[Explanation]:
-    """Yield channel_gain and channel_offset for every axis with enough values per index."""
+    """Yield channel_gain and channel_offset for all axes with enough values per index."""
     if problem.is_codes:
         return
     for axis, n in enumerate(problem.expected.shape):
         if n >= _FRAMES and axis in problem.time_axes:
             yield from _trends(problem, axis)
-        if n >= 2 and problem.size // n >= _FEWEST:
-            yield from _per_index(problem, axis)
+    for axes in problem.groups(_FEWEST):
+        yield from _per_index(problem, axes)
 
 
 def _trends(problem: Problem, axis: int) -> Iterator[Explanation]:
@@ -66,39 +69,36 @@ def _trends(problem: Problem, axis: int) -> Iterator[Explanation]:
         yield Explanation("drift", message, 2, predicted, a, detail)
 
 
-def _per_index(problem: Problem, axis: int) -> Iterator[Explanation]:
+def _per_index(problem: Problem, axes: Axes) -> Iterator[Explanation]:
     e, a = problem.expected, problem.actual
-    rows_e, rows_a = (rows_of(side, axis) for side in (e, a))
+    rows_e, rows_a = (rows_of(side, axes) for side in (e, a))
     offsets = _offsets(rows_e, rows_a)[:, 0]
     left_by_offsets = float(left_by(rows_e, rows_a, _offsets, np.add).sum())
-    yield per_index_offset(problem, axis, offsets, e + along(problem, axis, offsets), left_by_offsets)
+    yield per_index_offset(problem, axes, offsets, e + along(problem, axes, offsets), left_by_offsets)
     gains, left = _known_gains(rows_e, rows_a)
-    if (found := per_index_gain(problem, axis, gains)) is not None:
+    if (found := per_index_gain(problem, axes, gains)) is not None:
         yield replace(found, left=float(left.sum()))
 
 
-def per_index_gain(problem: Problem, axis: int, gains: Array) -> Explanation | None:
-    """Return channel_gain with the numbers that each index of an axis has, None where expected is silent."""
-    said = _gain(problem, axis, rows_of(problem.expected, axis), gains)
+def per_index_gain(problem: Problem, axes: Axes, gains: Array) -> Explanation | None:
+    """Return channel_gain with the numbers that each index of some axes has, None where expected is silent."""
+    said = _gain(problem, axes, rows_of(problem.expected, axes), gains)
     if said is None:
         return None
-    detail = _numbers("gain", problem.labels[axis], gains)
-    return Explanation("channel_gain", *said, problem.expected * along(problem, axis, gains), problem.actual, detail)
+    detail = _numbers(problem, "gain", axes, gains)
+    return Explanation("channel_gain", *said, problem.expected * along(problem, axes, gains), problem.actual, detail)
 
 
-def per_index_offset(problem: Problem, axis: int, offsets: Array, predicted: Array, left: float) -> Explanation:
-    """Return channel_offset with the numbers that each index of an axis has, and what they predict and leave."""
-    label = problem.labels[axis]
-    said = _offset(problem, label, offsets)
-    detail = _numbers("offset", label, offsets)
+def per_index_offset(problem: Problem, axes: Axes, offsets: Array, predicted: Array, left: float) -> Explanation:
+    """Return channel_offset with the numbers that each index of some axes has, and what they predict and leave."""
+    said = _offset(problem, axes, offsets)
+    detail = _numbers(problem, "offset", axes, offsets)
     return Explanation("channel_offset", *said, predicted, problem.actual, detail, left)
 
 
-def along(problem: Problem, axis: int, values: Array) -> Array:
-    """Return one value for each index of an axis in the shape that multiplies or adds to a side."""
-    shape = [1] * problem.expected.ndim
-    shape[axis] = values.size
-    return values.reshape(shape)
+def along(problem: Problem, axes: Axes, values: Array) -> Array:
+    """Return one value for each index of some axes in the shape that multiplies or adds to a side."""
+    return values.reshape([n if i in axes else 1 for i, n in enumerate(problem.expected.shape)])
 
 
 def left_by(rows_e: Array, rows_a: Array, fit: _Fit, apply: _Fit) -> Array:
@@ -145,17 +145,17 @@ def gains_of(rows_e: Array, rows_a: Array) -> Array:
     return gains
 
 
-def _gain(problem: Problem, axis: int, rows_e: Array, gains: Array) -> tuple[str, float] | None:
+def _gain(problem: Problem, axes: Axes, rows_e: Array, gains: Array) -> tuple[str, float] | None:
     """Return message and number of parameters of gains, or None where expected is silent."""
     squares = powers_of(rows_e)
     used = squares > _SILENT * squares.max()
     if not used.any():
         return None
-    n, label = gains.size, problem.labels[axis]
+    n, label = gains.size, _named(problem, axes)
     low, high = float(gains[used].min()), float(gains[used].max())
     moved = np.abs(gains - 1) * np.sqrt(squares / rows_e.shape[1])
     changed = int((moved > 0.1 * problem.floor).sum())
-    is_frame = axis == problem.expected.ndim - 1 or axis in problem.time_axes
+    is_frame = axes == (problem.expected.ndim - 1,) or (len(axes) == 1 and axes[0] in problem.time_axes)
     windows = "window functions, " if is_frame and _is_smooth(gains[used]) else ""
     message = (
         f"each index of {label} has a gain of its own, from {low:.4g} to {high:.4g} ({changed} of {n} not 1); "
@@ -175,17 +175,26 @@ def _is_smooth(gains: Array) -> bool:
     return float((np.diff(ranks) ** 2).mean()) < _SMOOTH * n * (n + 1) / 6
 
 
-def _offset(problem: Problem, label: str, offsets: Array) -> tuple[str, float]:
+def _offset(problem: Problem, axes: Axes, offsets: Array) -> tuple[str, float]:
     factor = DB_PER_UNIT.get(problem.meta.unit or "", 0.0) if problem.meta.kind == "log_spectrum" else 0.0
     low, high = float(offsets.min()), float(offsets.max())
     span = f"from {low:+.4g} to {high:+.4g}" if not factor else f"from {low * factor:+.3f} to {high * factor:+.3f} dB"
     changed = int((np.abs(offsets) > problem.floor).sum())
     message = (
-        f"each index of {label} has an offset of its own, {span} ({changed} of {offsets.size} not 0); check a bias "
-        "vector that is missing or doubled, and means of a normalisation"
+        f"each index of {_named(problem, axes)} has an offset of its own, {span} ({changed} of {offsets.size} not 0); "
+        "check a bias vector that is missing or doubled, and means of a normalisation"
     )
     return message, float(max(changed, 1))
 
 
-def _numbers(word: str, label: str, values: Array) -> dict[str, Any]:
-    return {"axis": label, f"{word}s": values.tolist() if values.size <= 256 else None}
+def _named(problem: Problem, axes: Axes) -> str:
+    *others, last = (problem.labels[i] for i in axes)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _numbers(problem: Problem, word: str, axes: Axes, values: Array) -> dict[str, Any]:
+    labels = [problem.labels[i] for i in axes]
+    # Of an axis within each item of a batch, that axis is meant.
+    inner = [label for label in labels if label != "B"] or labels
+    numbers = {f"{word}s": values.tolist() if values.size <= _SHOWN else None}
+    return {"axis": ", ".join(inner), **({"each": "B"} if len(inner) < len(labels) else {}), **numbers}

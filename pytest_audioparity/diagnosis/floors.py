@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.diagnosis import scale
-from pytest_audioparity.diagnosis.channels import per_index_offset
+from pytest_audioparity.diagnosis.channels import along, per_index_offset
 from pytest_audioparity.diagnosis.explanation import PARTIAL, explains
 from pytest_audioparity.diagnosis.problem import Problem, energy, restate, rows_of, squared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_audioparity.diagnosis.channels import Axes
     from pytest_audioparity.diagnosis.explanation import Explanation
 
     Array = np.ndarray[Any, Any]
@@ -40,12 +41,11 @@ def find(problem: Problem) -> Iterator[Explanation]:
     above = _above(problem)
     if above is None:
         return
-    for axis, n in enumerate(problem.expected.shape):
-        if n >= 2 and problem.size // n >= 2 * _FEWEST:
-            found = _offsets(problem, axis, above)
-            before, after = (squared(side[above], problem.actual[above]) for side in (problem.expected, found.expected))
-            if after <= (1 - PARTIAL) * before:
-                yield found
+    for axes in problem.groups(2 * _FEWEST):
+        found = _offsets(problem, axes, above)
+        before, after = (squared(side[above], problem.actual[above]) for side in (problem.expected, found.expected))
+        if after <= (1 - PARTIAL) * before:
+            yield found
 
 
 def lines(problem: Problem) -> Iterator[Explanation]:
@@ -94,25 +94,23 @@ def _clamped(problem: Problem, predicted: Array, at_floor: Array | float) -> Arr
     return clamped
 
 
-def _offsets(problem: Problem, axis: int, above: Array) -> Explanation:
+def _offsets(problem: Problem, axes: Axes, above: Array) -> Explanation:
     """Return channel_offset, each from what its index has above both floors."""
     e, a = problem.expected, problem.actual
-    difference, used = rows_of(a - e, axis), rows_of(above, axis)
-    shape = [1] * e.ndim
-    shape[axis] = e.shape[axis]
+    difference, used = rows_of(a - e, axes), rows_of(above, axes)
 
     def predicted(offsets: Array) -> Array:
-        along = offsets.reshape(shape)
-        return _clamped(problem, e + along, float(e.min()) + along)
+        shift = along(problem, axes, offsets)
+        return _clamped(problem, e + shift, float(e.min()) + shift)
 
     # What is left is measured in the half that the offsets were not taken from, and vice versa.
-    squares = rows_of((a - predicted(np.zeros(len(used)))) ** 2, axis)
+    squares = rows_of((a - predicted(np.zeros(len(used)))) ** 2, axes)
     for half in (slice(0, None, 2), slice(1, None, 2)):
         other = slice(1 - half.start, None, 2)
         fitted = predicted(_means(difference[:, other], used[:, other]))
-        squares[:, half] = rows_of((a - fitted) ** 2, axis)[:, half]
+        squares[:, half] = rows_of((a - fitted) ** 2, axes)[:, half]
     offsets = _means(difference, used)
-    found = per_index_offset(problem, axis, offsets, predicted(offsets), float(squares.sum()))
+    found = per_index_offset(problem, axes, offsets, predicted(offsets), float(squares.sum()))
     return replace(found, parameters=found.parameters + _DEARER)
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 _MOST_AXES = 5
+# A layer has no more heads.
+_MOST_HEADS = 32
 # By which upsampling layers multiply the frames.
 _FACTORS = (2, 3, 4, 5, 6, 8, 10)
 
@@ -132,7 +134,7 @@ def _merged(problem: Problem, shape: tuple[int, ...], into: Source, back: Source
     *batch, rows, row = shape
     ahead = tuple(range(len(batch)))
     order = (*ahead, len(batch) + 1, len(batch), len(batch) + 2)
-    for heads in (2, 4, 8, 12, 16):
+    for heads in range(2, _MOST_HEADS + 1):
         if row % heads:
             continue
         width = row // heads

@@ -1,4 +1,4 @@
-"""A gain and an offset for each index of an axis: a normalisation by its mean and deviation; or one gain for all."""
+"""A gain and an offset for each index of some axes: a normalisation by mean and deviation; or one gain for all."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pytest_audioparity.diagnosis.problem import Problem, restate, rows_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_audioparity.diagnosis.channels import Axes
     from pytest_audioparity.diagnosis.explanation import Explanation
 
     Array = np.ndarray[Any, Any]
@@ -28,21 +29,19 @@ def find(problem: Problem) -> Iterator[Pair]:
     """Yield one gain, or one for each index of an axis, each with an offset for each index on top."""
     if problem.is_codes:
         return
-    for axis, n in enumerate(problem.expected.shape):
-        if n < 2 or problem.size // n < _FEWEST:
-            continue
-        rows_e, rows_a = (rows_of(side, axis) for side in (problem.expected, problem.actual))
+    for axes in problem.groups(_FEWEST):
+        rows_e, rows_a = (rows_of(side, axes) for side in (problem.expected, problem.actual))
         left = float(left_by(rows_e, rows_a, _lines, _on_line).sum())
         # Offsets alone tell of the level of each index; what varies within it has to be there too.
         if left > PARTIAL * float(powers_of(_centred(rows_a)).sum()):
             continue
-        yield from _of_one_slope(problem, axis, rows_e, rows_a)
+        yield from _of_one_slope(problem, axes, rows_e, rows_a)
         slopes, offsets = _lines(rows_e, rows_a)[:, :, 0]
-        if (gain := per_index_gain(problem, axis, slopes)) is not None:
-            yield gain, replace(_shifted(problem, axis, gain, offsets), parameters=n, left=left)
+        if (gain := per_index_gain(problem, axes, slopes)) is not None:
+            yield gain, replace(_shifted(problem, axes, gain, offsets), parameters=len(rows_e), left=left)
 
 
-def _of_one_slope(problem: Problem, axis: int, rows_e: Array, rows_a: Array) -> Iterator[Pair]:
+def _of_one_slope(problem: Problem, axes: Axes, rows_e: Array, rows_a: Array) -> Iterator[Pair]:
     """Yield a gain, a sign or another logarithm of what varies within the indices, and their offsets."""
     inner = restate(_centred(rows_e), _centred(rows_a), ("index", "rest"), problem.meta, problem.allowed)
     for found in scale.find(inner):
@@ -51,12 +50,12 @@ def _of_one_slope(problem: Problem, axis: int, rows_e: Array, rows_a: Array) -> 
             continue
         first = replace(found, expected=slope * problem.expected, actual=problem.actual, left=-1.0)
         offsets = (rows_a - slope * rows_e).mean(axis=1)
-        yield first, _shifted(problem, axis, first, offsets)
+        yield first, _shifted(problem, axes, first, offsets)
 
 
-def _shifted(problem: Problem, axis: int, first: Explanation, offsets: Array) -> Explanation:
-    predicted = first.expected + along(problem, axis, offsets)
-    return per_index_offset(problem, axis, offsets, predicted, -1.0)
+def _shifted(problem: Problem, axes: Axes, first: Explanation, offsets: Array) -> Explanation:
+    predicted = first.expected + along(problem, axes, offsets)
+    return per_index_offset(problem, axes, offsets, predicted, -1.0)
 
 
 def _centred(rows: Array) -> Array:

@@ -70,7 +70,7 @@ class Margin:
 
 
 def margin_of(problem: Problem, axis: int) -> Margin:
-    """Return the sums along an axis of more than two elements, in what is looked at."""
+    """Return the sums along an axis of more than one element, in what is looked at."""
     e, a = (rows_of(side, axis) for side in (problem.expected, problem.actual))
     label = problem.labels[axis]
     return _margin(problem, label, e, a, problem.at(label, 0), problem.length(label, len(e)))

@@ -1,4 +1,4 @@
-"""One side is zero at places where the other is not, and the rest is right up to a gain: dropout, attention masks."""
+"""One side has one value where the other has any, and the rest is right, or up to a gain: dropout, masks, padding."""
 
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 
 # A mask leaves more than single elements out, and something.
 _LEAST, _MOST = 0.001, 0.99
+# Fewer elements are told by their places.
+_FEWEST = 16
 # What the gain has to leave at most of what was not masked: a masked signal is right there.
 _LEFT = 0.01
-# Values of a line that its gain needs.
-_PER_LINE = 8
+# Values of a line that its gain needs, and how many of them are left on average.
+_PER_LINE, _KEPT = 8, 2
+# Share of what stands behind the ends that is masked where they are the ends; the rest may have had the value before.
+_FULL = 0.9
 # Nobody drops less than this share.
 _DROPPED = 0.01
 # How far the share that is left may be from the one that was asked for, and probabilities from 1 in half precision.
@@ -27,17 +31,72 @@ _MADE_UP, _ONE = 0.05, 2e-3
 
 
 def find(problem: Problem) -> Iterator[Explanation]:
-    """Yield gain, and channel_gain along an axis, between two sides of which one is masked with zeros."""
+    """Yield explanations of two sides of which one is masked with a value: zero, or one below all others."""
     if problem.is_codes:
         return
     e, a = problem.expected, problem.actual
     for masked, whole, who in ((a, e, "actual"), (e, a, "expected")):
+        for value in {0.0, float(masked.min())}:
+            out = (masked == value) & (whole != value)
+            if (
+                out.mean() > _LEAST
+                and out.sum() >= _FEWEST
+                and squared(masked[~out], whole[~out]) <= _LEFT * energy(masked[~out].ravel())
+            ):
+                yield from _filled(problem, masked, whole, out, who, value)
         out = (masked == 0) & (whole != 0)
-        if not _LEAST < out.mean() < _MOST:
+        if not out.mean() > _LEAST:
             continue
-        yield from _with_gain(problem, masked, whole, out, who)
+        if out.mean() < _MOST:
+            yield from _with_gain(problem, masked, whole, out, who)
         for axis in range(e.ndim):
             yield from _with_gains(problem, masked, whole, out, who, axis)
+
+
+def _filled(problem: Problem, masked: Array, whole: Array, out: Array, who: str, value: float) -> Iterator[Explanation]:
+    """One side has a value where the other has any: behind the end of each item of a batch, or anywhere."""
+    other, share = "expected" if who == "actual" else "actual", float(out.mean())
+    predicted = np.where(out, value, whole)
+    left = in_units_of_actual(problem, squared(predicted, masked), who)
+    detail = {"side": who, "value": value, "share": share}
+    if (ends := _ends_of_items(problem, out)) is not None:
+        message = (
+            f"{who} is {value:.6g} behind a place of its own along T in each item of B ({', '.join(map(str, ends[:8]))}"
+            f"{' ...' if len(ends) > 8 else ''}), where {other} is not, and the rest is right; check lengths, and "
+            "masks of padding"
+        )
+        yield Explanation("edges", message, 2, predicted, masked, {"axis": "T", "ends": ends, **detail}, left)
+        return
+    message = (
+        f"{who} is {value:.6g} at {share:.1%} of the elements where {other} is not, and the rest is right; check masks "
+        "(attention, top-k, suppressed tokens), and dropout"
+    )
+    yield Explanation("pointwise", message, _numbers(whole, out), predicted, masked, detail, left)
+
+
+def _ends_of_items(problem: Problem, out: Array) -> list[int] | None:
+    """Return the time from which on each item of a batch is masked, if all of it is; None if they are all the same."""
+    batch, time = problem.axis("B"), problem.axis("T")
+    if batch is None or time is None or {"B", "T"} & problem.origin.keys():
+        return None
+    items = np.moveaxis(out, (batch, time), (0, 1)).reshape(out.shape[batch], out.shape[time], -1)
+    ends: Array = items.shape[1] - items.any(axis=2).sum(axis=1)
+    behind = np.arange(items.shape[1]) >= ends[:, np.newaxis]
+    # What is the value on both sides was masked too, or not: it does not tell.
+    is_all = items[behind].mean() > _FULL and not items[~behind].any() if behind.any() else False
+    return ends.tolist() if is_all and np.unique(ends).size > 1 else None
+
+
+def _numbers(whole: Array, out: Array) -> float:
+    """Return how many numbers a mask takes: one for each line of which the lesser values are out, or its elements."""
+    lines = [out.size // out.shape[axis] for axis in range(out.ndim) if _is_below(whole, out, axis)]
+    return float(min([int(out.sum()), *lines]))
+
+
+def _is_below(whole: Array, out: Array, axis: int) -> bool:
+    most = np.where(out, whole, -np.inf).max(axis=axis)
+    least = np.where(out, np.inf, whole).min(axis=axis)
+    return bool((most <= least).all())
 
 
 def _with_gain(problem: Problem, masked: Array, whole: Array, out: Array, who: str) -> Iterator[Explanation]:
@@ -69,7 +128,7 @@ def _with_gains(
         return
     rest = np.where(out, 0.0, whole)
     powers = (rest * rest).sum(axis=axis, keepdims=True)
-    if not 1 < powers.size <= problem.size / _PER_LINE:
+    if not 1 < powers.size <= problem.size / _PER_LINE or out.size - out.sum() < _KEPT * powers.size:
         return
     gains = np.where(powers > 0, (rest * masked).sum(axis=axis, keepdims=True) / np.where(powers > 0, powers, 1), 1.0)
     left = squared(gains * rest, masked)

@@ -1,4 +1,4 @@
-"""Each index of an axis is a mixture of those around it: the filters of another mel scale, or for another rate."""
+"""Each index of an axis is a mixture: of those around it, as of another mel scale, or of a few channels in all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.diagnosis.explanation import Explanation
-from pytest_audioparity.diagnosis.problem import rows_of
+from pytest_audioparity.diagnosis.problem import rows_of, squared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,24 +33,64 @@ _ROWS, _SOME, _WORTH = 16, 0.25, 0.5
 _ELSEWHERE, _BETTER = 0.4, 0.85
 # Columns that tell which row is the most alike.
 _COLUMNS = 512
+# What a mixture of a few channels leaves of the difference at most.
+_LEFT = 0.01
 # The share that is rounding. Of log-mels whose bins were moved, noise, a floor, a coarser grid or a lag leaves what the
 # rows beside a partner explain to 11 % at most; of other mel filters, half.
 _EXACT, _MIXED = 1e-3, 0.85
 
 
 def find(problem: Problem) -> Iterator[Explanation]:
-    """Yield filtered where each index of an axis is a mixture of some that are near each other, in order."""
+    """Yield filtered where each index of an axis is a mixture of some that are near each other, in order, or of few."""
     if problem.is_codes:
         return
     for axis in problem.channel_axes():
         n = problem.expected.shape[axis]
         numbers = 2 * _REACH + 2
+        if n < _INDICES and problem.labels[axis] == "C":
+            yield from _of_channels(problem, axis)
         if not _INDICES <= n <= _MOST_INDICES or problem.size // n < 2 * _PER_NUMBER * numbers:
             continue
         rows_e, rows_a = (_centred(rows_of(side, axis)) for side in (problem.expected, problem.actual))
         partners = nearest(rows_e, rows_a)
         if is_in_order(partners) and _is_worth(rows_e, rows_a, partners):
             yield _mixture(problem, axis, partners)
+
+
+def _of_channels(problem: Problem, axis: int) -> Iterator[Explanation]:
+    """Each channel of actual is a mixture of all of expected: middle and sides, a down-mix, other loudspeakers."""
+    rows_e, rows_a = (rows_of(side, axis) for side in (problem.expected, problem.actual))
+    n, columns = rows_e.shape
+    errors = ((rows_a - rows_e) ** 2).sum(axis=1)
+    # Where one is as it was, the others are a place.
+    if n < 2 or columns < 2 * _PER_NUMBER * n or errors.min() <= _EXACT * errors.max():
+        return
+    halves = (slice(0, None, 2), slice(1, None, 2))
+    left = sum(
+        squared(_weights(rows_e[:, there], rows_a[:, there]) @ rows_e[:, here], rows_a[:, here])
+        for here, there in (halves, halves[::-1])
+    )
+    if left > _LEFT * problem.error:
+        return
+    weights, label = _weights(rows_e, rows_a), problem.labels[axis]
+    said = "; ".join(
+        f"{at} = " + " ".join(f"{weight:+.4g} * {other}" for other, weight in enumerate(row) if abs(weight) > _EXACT)
+        for at, row in enumerate(weights.tolist())
+    )
+    message = (
+        f"each index of {label} is a mixture of all ({said}); check the down-mix to mono, middle and side for left and "
+        "right, and the order of loudspeakers"
+    )
+    shape = np.moveaxis(problem.expected, axis, 0).shape
+    predicted = np.moveaxis((weights @ rows_e).reshape(shape), 0, axis)
+    detail = {"axis": label, "weights": weights.tolist()}
+    yield Explanation("filtered", message, weights.size, predicted, problem.actual, detail, left)
+
+
+def _weights(rows_e: Array, rows_a: Array) -> Array:
+    """Return the matrix by which rows of actual are mixed from those of expected, by least squares."""
+    weights: Array = np.linalg.lstsq(rows_e.T, rows_a.T, rcond=None)[0].T
+    return weights
 
 
 def nearest(rows_e: Array, rows_a: Array) -> Array:

@@ -26,6 +26,8 @@ _CHANCE = 0.001
 _HEARD, _FAINT = 0.003, 1e-4
 # Share of the codes that are wrong where they have diverged; hashed, unequal ones are this far apart, squared.
 _DENSE, _UNEQUAL = 0.2, 2.0
+# How many times larger what grows is at one time than at another, beside the signal there.
+_VARIES = 4
 # Stretches of so many values at least, and of so many the quietest and the loudest quarter: where the error of those is
 # so much less beside their signal (6 dB), the level decides what is wrong, and not the time.
 _VALUES, _STRETCHES, _QUIETER = 32, 12, 0.25
@@ -117,8 +119,11 @@ def drift(problem: Problem, margin: Margin) -> Iterator[Explanation]:
     if heard.sum() < 4:
         return
     middle = (np.arange(len(parts)) + 0.5)[heard]
-    # Errors grow with the signal, or whatever it is.
-    powers = [_growth(ratio, middle) for ratio in (error[heard] / signal[heard], error[heard])]
+    # Errors grow with the signal, or whatever it is; where they are as large beside it all the time, the signal grows.
+    beside = error[heard] / signal[heard]
+    if float(beside.max()) < _VARIES * float(beside.min()):
+        return
+    powers = [_growth(ratio, middle) for ratio in (beside, error[heard])]
     power = next((power for power in powers if power is not None), None)
     if power is None:
         return

@@ -137,18 +137,17 @@ def _partners(rows_e: Array, rows_a: Array) -> Array | None:
 
 
 def _ranks(problem: Problem, axis: int) -> Array | None:
-    """Return the permutation between two vectors that have the same values, by sorting both."""
-    e, a = (rows_of(side, axis)[:, 0] for side in (problem.expected, problem.actual))
-    from_e, from_a = np.argsort(e, kind="stable"), np.argsort(a, kind="stable")
-    if problem.expected.size != e.size or float(np.abs(e[from_e] - a[from_a]).max()) > max(
-        problem.allowed, problem.floor
-    ):
+    """Return the permutation between rows of a few numbers, which are the same in another order, by sorting both."""
+    e, a = (rows_of(side, axis) for side in (problem.expected, problem.actual))
+    near = max(problem.allowed, problem.floor)
+    from_e, from_a = (np.lexsort(rows.T) for rows in (e, a))
+    if float(np.abs(e[from_e] - a[from_a]).max()) > near:
         return None
-    order = np.empty(e.size, int)
+    order = np.empty(len(e), int)
     order[from_a] = from_e
-    same = np.abs(e - a) <= max(problem.allowed, problem.floor)
+    same = (np.abs(e - a) <= near).all(axis=1)
     order[same] = np.flatnonzero(same)
-    return order if np.unique(order).size == e.size else None
+    return order if np.unique(order).size == len(e) else None
 
 
 def _unit(rows: Array) -> Array:

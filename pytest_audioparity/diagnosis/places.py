@@ -44,7 +44,8 @@ _MOSTLY = 0.5
 
 def find(problem: Problem) -> Iterator[Explanation]:
     """Yield the places that hold the error: those that say most first."""
-    margins = {axis: margin_of(problem, axis) for axis, n in enumerate(problem.expected.shape) if n > 2}
+    shape, labels = problem.expected.shape, problem.labels
+    margins = {axis: margin_of(problem, axis) for axis, n in enumerate(shape) if n > 1 and labels[axis] != "part"}
     time = {axis: margin_from_end_to_end(problem, axis) for axis in problem.time_axes if axis in margins}
     for margin in time.values():
         yield from _edges(problem, margin)

@@ -132,6 +132,21 @@ class Problem:
         common = [_in_common(self.expected, axis) for axis in long]
         return [axis for axis, share in zip(long, common, strict=True) if share > max(common) - _AS_SMOOTH]
 
+    def groups(self, fewest: int) -> list[tuple[int, ...]]:
+        """Return the axes, alone and together, that may have numbers for each index, which `fewest` values tell.
+
+        Together: all but the one over which a norm takes its means, and each axis within the items of a batch.
+        """
+        long = [i for i, n in enumerate(self.expected.shape) if n > 1]
+        sets = [(i,) for i in long] + [tuple(i for i in long if i != over) for over in long]
+        if (batch := self.axis("B")) in long:
+            sets += [tuple(sorted((batch, i))) for i in long if i != batch]
+        return [
+            axes
+            for axes in dict.fromkeys(sets)
+            if axes and self.size // math.prod(self.expected.shape[i] for i in axes) >= fewest
+        ]
+
     def channel_axes(self) -> list[int]:
         """Return the axes that may be channels, the declared one first: every axis but time."""
         axes = [i for i, n in enumerate(self.expected.shape) if n > 1 and self.labels[i] != "T"]
@@ -175,9 +190,10 @@ def elements(side: Array, places: Array) -> Array:
     return taken
 
 
-def rows_of(side: Array, axis: int) -> Array:
-    """Return the elements at each index of an axis as one row of a matrix."""
-    return np.moveaxis(side, axis, 0).reshape(side.shape[axis], -1)
+def rows_of(side: Array, axis: int | tuple[int, ...]) -> Array:
+    """Return the elements at each index of an axis, or at each of some axes together, as one row of a matrix."""
+    axes = (axis,) if isinstance(axis, int) else axis
+    return np.moveaxis(side, axes, range(len(axes))).reshape(math.prod(side.shape[i] for i in axes), -1)
 
 
 def squared(expected: Array, actual: Array) -> float:

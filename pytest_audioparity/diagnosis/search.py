@@ -30,6 +30,7 @@ from pytest_audioparity.diagnosis import (
     quantised,
     rotary,
     scale,
+    softmaxes,
     timing,
     values,
 )
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 # Modules with a function find(problem) that yields explanations. Movers keep values and change places, so that a gain
 # may come on top; the others change values.
 MOVERS = (layout, orders, timing, delays)
-CHANGERS = (scale, channels, floors, values, bends, quantised, filters, mixtures, phases, rotary, masks)
+CHANGERS = (scale, channels, floors, values, bends, quantised, filters, mixtures, phases, rotary, masks, softmaxes)
 # Causes on top of each other that are searched for.
 _DEPTH = 3
 # Up to so many numbers, an explanation is one cause; with more it may be the description of a place.
@@ -222,7 +223,11 @@ def _alike(found: Explanation) -> bool:
 
 def _numbers(found: Explanation) -> float:
     """Return how many numbers an explanation takes; those per index may describe a place, even when few differ."""
-    return found.parameters if found.code not in _PER_INDEX else _SIMPLE + 1
+    return _SIMPLE + 1 if found.code in _PER_INDEX or _is_mixture(found) else found.parameters
+
+
+def _is_mixture(found: Explanation) -> bool:
+    return found.code == "filtered" and "side" not in found.detail
 
 
 def _least(chain: Chain) -> float:
@@ -230,8 +235,8 @@ def _least(chain: Chain) -> float:
 
     Numbers per index, and filters, take off a part of any difference: its means, or what is smooth of it.
     """
-    # A mixture of channels was found to explain what no gain does, and has no side.
-    if not any(link.code in _PER_INDEX or (link.code == "filtered" and "side" in link.detail) for link in chain):
+    # A mixture of channels was found to explain what no gain does.
+    if not any(link.code in (*_PER_INDEX, "filtered") and not _is_mixture(link) for link in chain):
         return 0.0
     return _TABLE if len(chain) > 1 else _MOST
 
@@ -250,7 +255,9 @@ def _says_more(problem: Problem, chain: Chain, place: Explanation) -> bool:
     """
     if chain[0].code in _MOVES_IN_TIME and _chain_length(problem, chain) < _length_beside(problem, place):
         return True
-    return chain[-1].code not in (*_PER_INDEX, "drift") and explains(problem, chain[-1]) >= _MOST
+    # Numbers of their own at all times describe a place in time, but none that is everywhere.
+    is_place = chain[-1].code in (*_PER_INDEX, "drift") and place.code != "drift"
+    return not is_place and explains(problem, chain[-1]) >= _MOST
 
 
 def _length_beside(problem: Problem, place: Explanation) -> float:
