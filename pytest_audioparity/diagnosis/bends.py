@@ -36,7 +36,8 @@ def find(problem: Problem) -> Iterator[Explanation]:
         return
     for axis in problem.channel_axes():
         n = problem.expected.shape[axis]
-        if 2 <= n <= _MOST_INDICES and problem.size // n >= _FEWEST:
+        # The items of a batch go through one layer.
+        if 2 <= n <= _MOST_INDICES and problem.size // n >= _FEWEST and problem.labels[axis] != "B":
             yield from _curves(problem, axis)
 
 

@@ -31,21 +31,13 @@ _MADE_UP, _ONE = 0.05, 2e-3
 
 
 def find(problem: Problem) -> Iterator[Explanation]:
-    """Yield explanations of two sides of which one is masked with a value: zero, or one below all others."""
-    if problem.is_codes:
-        return
+    """Yield explanations of two sides of which one is masked with a value: zero, or any other."""
     e, a = problem.expected, problem.actual
     for masked, whole, who in ((a, e, "actual"), (e, a, "expected")):
-        for value in {0.0, float(masked.min())}:
-            out = (masked == value) & (whole != value)
-            if (
-                out.mean() > _LEAST
-                and out.sum() >= _FEWEST
-                and squared(masked[~out], whole[~out]) <= _LEFT * energy(masked[~out].ravel())
-            ):
-                yield from _filled(problem, masked, whole, out, who, value)
+        for value in _values(masked, whole, problem.floor):
+            yield from _filled(problem, masked, whole, who, value)
         out = (masked == 0) & (whole != 0)
-        if not out.mean() > _LEAST:
+        if problem.is_codes or not out.mean() > _LEAST:
             continue
         if out.mean() < _MOST:
             yield from _with_gain(problem, masked, whole, out, who)
@@ -53,38 +45,61 @@ def find(problem: Problem) -> Iterator[Explanation]:
             yield from _with_gains(problem, masked, whole, out, who, axis)
 
 
-def _filled(problem: Problem, masked: Array, whole: Array, out: Array, who: str, value: float) -> Iterator[Explanation]:
-    """One side has a value where the other has any: behind the end of each item of a batch, or anywhere."""
-    other, share = "expected" if who == "actual" else "actual", float(out.mean())
+def _values(masked: Array, whole: Array, floor: float) -> set[float]:
+    """Return what may be a mask's value: zero, the least, or what most elements have that differ."""
+    differ = masked[np.abs(masked - whole) > floor]
+    return {0.0, float(masked.min()), float(np.median(differ))} if differ.size else set()
+
+
+def _filled(problem: Problem, masked: Array, whole: Array, who: str, value: float) -> Iterator[Explanation]:
+    """One side has a value where the other has any: beyond an end of each item of a batch, or anywhere."""
+    out = (masked == value) & (whole != value)
+    share = float(out.mean())
+    if share <= _LEAST or out.sum() < _FEWEST:
+        return
     predicted = np.where(out, value, whole)
-    left = in_units_of_actual(problem, squared(predicted, masked), who)
-    detail = {"side": who, "value": value, "share": share}
-    if (ends := _ends_of_items(problem, out)) is not None:
+    left = squared(predicted, masked)
+    if left > _LEFT * energy(masked[~out].ravel()):
+        return
+    other, left = "expected" if who == "actual" else "actual", in_units_of_actual(problem, left, who)
+    # Codes are hashed: which one it was is not known here.
+    said = "one code" if problem.is_codes else f"{value:.6g}"
+    detail = {"side": who, **({} if problem.is_codes else {"value": value}), "share": share}
+    if (found := _ends_of_items(problem, out)) is not None:
+        word, ends = found
+        shown = f"{', '.join(map(str, ends[:8]))}{' ...' if len(ends) > 8 else ''}"
         message = (
-            f"{who} is {value:.6g} behind a place of its own along T in each item of B ({', '.join(map(str, ends[:8]))}"
-            f"{' ...' if len(ends) > 8 else ''}), where {other} is not, and the rest is right; check lengths, and "
-            "masks of padding"
+            f"{who} is {said} {word} an end of its own along T in each item of B ({shown}), where {other} is not, and "
+            "the rest is right; check lengths, and masks of padding"
         )
         yield Explanation("edges", message, 2, predicted, masked, {"axis": "T", "ends": ends, **detail}, left)
-        return
-    message = (
-        f"{who} is {value:.6g} at {share:.1%} of the elements where {other} is not, and the rest is right; check masks "
-        "(attention, top-k, suppressed tokens), and dropout"
-    )
-    yield Explanation("pointwise", message, _numbers(whole, out), predicted, masked, detail, left)
+    elif not problem.is_codes:
+        message = (
+            f"{who} is {said} at {share:.1%} of the elements where {other} is not, and the rest is right; check masks "
+            "(attention, top-k, suppressed tokens), and dropout"
+        )
+        yield Explanation("pointwise", message, _numbers(whole, out), predicted, masked, detail, left)
 
 
-def _ends_of_items(problem: Problem, out: Array) -> list[int] | None:
-    """Return the time from which on each item of a batch is masked, if all of it is; None if they are all the same."""
+def _ends_of_items(problem: Problem, out: Array) -> tuple[str, list[int]] | None:
+    """Return the time from or up to which each item of a batch is masked, all of it; None if all have the same."""
     batch, time = problem.axis("B"), problem.axis("T")
     if batch is None or time is None or {"B", "T"} & problem.origin.keys():
         return None
     items = np.moveaxis(out, (batch, time), (0, 1)).reshape(out.shape[batch], out.shape[time], -1)
-    ends: Array = items.shape[1] - items.any(axis=2).sum(axis=1)
-    behind = np.arange(items.shape[1]) >= ends[:, np.newaxis]
-    # What is the value on both sides was masked too, or not: it does not tell.
-    is_all = items[behind].mean() > _FULL and not items[~behind].any() if behind.any() else False
-    return ends.tolist() if is_all and np.unique(ends).size > 1 else None
+    frames = items.shape[1]
+    lost: Array = items.any(axis=2).sum(axis=1)
+    if np.unique(lost).size == 1:
+        return None
+    at = np.arange(frames)
+    for word, ends, beyond in (
+        ("behind", frames - lost, at >= (frames - lost)[:, np.newaxis]),
+        ("in front of", lost, at < lost[:, np.newaxis]),
+    ):
+        # What had the value before does not tell.
+        if items[beyond].mean() > _FULL and not items[~beyond].any():
+            return word, ends.tolist()
+    return None
 
 
 def _numbers(whole: Array, out: Array) -> float:

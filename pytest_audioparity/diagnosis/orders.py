@@ -175,6 +175,9 @@ def _delayed(problem: Problem, axis: int) -> Iterator[Explanation]:
         n, frames = problem.expected.shape[axis], problem.expected.shape[time]
         if time == axis or not 2 <= n <= _MOST_DELAYED or frames <= 2 * n:
             continue
+        if problem.labels[axis] == "B":
+            yield from _padded(problem, axis, time)
+            continue
         e, a = (np.moveaxis(side, (axis, time), (-2, -1)) for side in (problem.expected, problem.actual))
         # Undone twice, a row comes early, and may be trimmed so that the last one is in its place.
         known = [[first + direction * k for k in range(n)] for direction, first in ((1, 0), (-1, 0), (-1, n - 1))]
@@ -187,6 +190,29 @@ def _delayed(problem: Problem, axis: int) -> Iterator[Explanation]:
             taken_e = np.stack([e[..., k, start - shift : stop - shift] for k, shift in enumerate(shifts)], -2)
             sides = (np.moveaxis(side, (-2, -1), (axis, time)) for side in (taken_e, a[..., start:stop]))
             yield _as_pattern(problem.labels[axis], shifts, *sides)
+
+
+def _padded(problem: Problem, axis: int, time: int) -> Iterator[Explanation]:
+    """Each item of a batch is shifted by frames of its own, its padding goes around, and it may be turned as well."""
+    e, a = (np.moveaxis(side, (axis, time), (0, 1)) for side in (problem.expected, problem.actual))
+    n, frames = e.shape[:2]
+    for code, items in (("time_shift", e), ("reversed", e[:, ::-1])):
+        shifts = [
+            best_lag(item.reshape(frames, -1), there.reshape(frames, -1)) for item, there in zip(items, a, strict=True)
+        ]
+        if not any(shifts) or (len(set(shifts)) == 1 and code == "time_shift"):
+            continue
+        moved = np.stack([np.roll(item, shift, axis=0) for item, shift in zip(items, shifts, strict=True)])
+        label = problem.labels[time]
+        said = f"later by {', '.join(map(str, shifts[:8]))}{' ...' if n > 8 else ''} frames along {label}"
+        message = f"the items of B come {said}, each by a number of its own; check padding in front of and behind them"
+        if code == "reversed":
+            message = (
+                f"each item of B runs backwards along {label} within its own length; check masks of recurrent layers"
+            )
+        detail = {"axis": label, "each": "B", "shifts": shifts}
+        predicted = np.moveaxis(moved, (0, 1), (axis, time))
+        yield Explanation(code, message, n / 2, predicted, problem.actual, detail)
 
 
 def delayed_rows(e: Array, a: Array, time: int, labels: tuple[str, ...]) -> Iterator[Finding]:

@@ -87,6 +87,43 @@ def test_padding_that_is_masked_on_one_side_alone_has_the_lengths_of_the_items(v
     assert _found(hidden, same)[0].code != "edges", "all from one time on says nothing of lengths"
 
 
+def test_codes_that_are_masked_behind_the_ends_of_items_are_too():
+    codes, ends = RNG.integers(0, 1024, (3, 8, 100)), [100, 70, 50]
+    for value in (0, 1024):
+        masked = np.where(np.arange(100) < np.array(ends)[:, None, None], codes, value)
+        (found,) = compare(codes, masked, kind="codes", axes="BCT").findings
+        assert (found.code, found.detail["ends"]) == ("edges", ends)
+
+
+def _padded(items, in_front):
+    most = max(item.shape[-1] for item in items)
+    missing = [most - item.shape[-1] for item in items]
+    return np.stack(
+        [
+            np.pad(item, ((0, 0), (count, 0) if in_front else (0, count)))
+            for item, count in zip(items, missing, strict=True)
+        ]
+    )
+
+
+def test_padding_in_front_for_padding_behind_is_a_shift_of_each_item():
+    items = [item[:, :end] for item, end in zip(_hidden(_mels()), (FRAMES, 110, 80), strict=True)]
+    behind, in_front = _padded(items, in_front=False), _padded(items, in_front=True)
+    (found,) = _found(behind, in_front)
+    assert (found.code, found.detail["axis"], found.detail["shifts"]) == ("time_shift", "T", [0, 40, 70])
+    (found,) = _found(in_front, behind)
+    assert (found.code, found.detail["shifts"]) == ("time_shift", [0, -40, -70])
+    (found,) = _found(in_front, in_front * (np.arange(FRAMES) > 75))
+    assert found.code != "time_shift"
+
+
+def test_items_that_are_turned_within_their_lengths_are_reversed():
+    items = [item[:, :end] for item, end in zip(_hidden(_mels()), (FRAMES, 110, 80), strict=True)]
+    turned = _padded([item[:, ::-1] for item in items], in_front=False)
+    (found,) = _found(_padded(items, in_front=False), turned)
+    assert (found.code, found.detail["axis"], found.detail["each"]) == ("reversed", "T", "B")
+
+
 def test_one_of_two_items_or_channels_that_is_wrong_is_where_it_is():
     pair = _hidden(_mels())[:2]
     other = pair[[0, 0]]
