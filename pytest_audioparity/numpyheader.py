@@ -60,4 +60,6 @@ def header_problem(file: BinaryIO, size_bytes: int) -> str | None:
     needed = 0 if 0 in shape else int(np.prod(shape, dtype=object)) * dtype.itemsize
     if held < needed or not fits(dtype, shape, needed):
         return f"is truncated: its header claims an array of {needed} bytes, and {held} are there"
+    if held > needed:  # np.save called again on an open file; numpy would read the first array and forget the others
+        return f"goes on for {held - needed} bytes after its array; save several arrays as .npz"
     return None

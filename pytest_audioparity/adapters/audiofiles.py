@@ -35,8 +35,9 @@ _DTYPES = {
     "FLOAT": "float32",
     "DOUBLE": "float64",
 }
-# A WAV file that was written into a pipe could not be told its length.
-_UNKNOWN_LENGTH = 0xFFFFFFFF
+# A WAV file that was written into a pipe could not be told its length. Instead it has the most that fits its header or
+# nearly that, with or without a sign: ffmpeg 0xFFFFFFFF, sox 0x7FFFF000.
+_LEAST_UNKNOWN = 0x7FFFF000
 # What a second of sound takes in memory, over what it takes in its file: 2 for PCM of 16 bits, 200 for what is made for
 # telephones. Silence may take less in the file, a block of FLAC of 65 535 samples 14 bytes; that is read in pieces.
 _USUAL_GROWTH = 1000
@@ -120,34 +121,41 @@ def _dtype(path: Path, audio: Any) -> str:
 def _check_length(path: Path, file: BinaryIO) -> None:
     """Refuse a WAV file that is shorter than it says, of which the library would read what is there."""
     start, size = file.read(28), file.seek(0, 2)
+    needed: int | None = 0
     if start[:4] == b"RF64" and start[12:16] == b"ds64":
         needed = 8 + int.from_bytes(start[20:28], "little")
     elif start[:4] in _ORDERS:
         needed = _needed(file, _ORDERS[start[:4]], size)
-    else:
-        needed = 0
     file.seek(0)
+    if needed is None:
+        raise refusal(path, "has a header that was not completed")
     if needed > size:
         raise refusal(path, f"is truncated: {size} bytes of {needed}")
-    if start[:4] in _ORDERS and start[4:8] == bytes(4):
-        raise refusal(path, "has a header that was not completed")
 
 
-def _needed(file: BinaryIO, order: Literal["little", "big"], size: int) -> int:
-    """Return the size that a WAV file says it has, by its header or by that of its samples if that is more."""
+def _needed(file: BinaryIO, order: Literal["little", "big"], size: int) -> int | None:
+    """Return the size that a WAV file says it has, by its header or by that of its samples if that is more.
 
-    def number(data: bytes) -> int:
-        stated = int.from_bytes(data, order)
-        return 0 if stated == _UNKNOWN_LENGTH else stated
+    None is returned where a program has not come to fill in the lengths with which it began: that of the whole is
+    nothing, or that of the samples, and the file goes on behind its end.
+    """
+
+    def number() -> int:
+        return int.from_bytes(file.read(4), order)
 
     file.seek(4)
-    needed = 8 + number(file.read(4))
+    stated = number()
+    if size >= 8 and stated == 0:
+        return None
+    needed = 8 if stated >= _LEAST_UNKNOWN else 8 + stated
     position = 12
     while position + 8 <= size:
         file.seek(position)
-        name, length = file.read(4), number(file.read(4))
+        name, length = file.read(4), number()
         if name == b"data":
-            return max(needed, position + 8 + length)
+            if length == 0 and size > max(needed, position + 8):
+                return None
+            return max(needed, position + 8 + (0 if length >= _LEAST_UNKNOWN else length))
         position += 8 + length + length % 2  # chunks begin at even places
     return needed
 

@@ -219,7 +219,8 @@ def _npz(path: Path, _: str) -> list[StageTensor]:
         try:
             with np.load(file, allow_pickle=False) as archive:
                 _check_archive(path, archive.zip)
-                return [StageTensor(StageMeta(name), archive[name]) for name in archive.files]
+                names = [name for name in archive.files if not name.endswith("/")]  # which are folders
+                return [StageTensor(StageMeta(name), archive[name]) for name in names]
         except TensorFileError:
             raise
         except Exception as error:  # zipfile, its codecs and numpy raise a dozen classes over a damaged file
@@ -234,10 +235,12 @@ def _check_archive(path: Path, archive: zipfile.ZipFile) -> None:
     for member in members:
         with archive.open(member) as file:
             start = file.read(HEADER_BYTES)  # here, so that a wrong checksum is said to be one
-        if start.startswith(_NPY_START):  # which is an array to numpy, whatever it is called
-            problem = header_problem(io.BytesIO(start), member.file_size)
-            if problem is not None:
-                raise refusal(path, f"holds {shown(member.filename)}, which {problem}")
+        if member.is_dir():
+            continue
+        if not start.startswith(_NPY_START):  # which is an array to numpy, whatever it is called
+            raise refusal(path, f"holds {shown(member.filename)}, which is no array")
+        if (problem := header_problem(io.BytesIO(start), member.file_size)) is not None:
+            raise refusal(path, f"holds {shown(member.filename)}, which {problem}")
 
 
 def _npy(path: Path, name: str) -> list[StageTensor]:
@@ -249,9 +252,6 @@ def _npy(path: Path, name: str) -> list[StageTensor]:
         array: np.memmap[Any, Any] = np.load(path, allow_pickle=False, mmap_mode="r")
     except Exception as error:  # see above
         raise refusal(path, f"cannot be read: {first_line(error)}") from None
-    rest = path.stat().st_size - array.offset - array.nbytes
-    if rest:  # np.save called again on an open file; numpy would read the first array and forget the others
-        raise refusal(path, f"goes on for {rest} bytes after its array; save several arrays as .npz")
     return [StageTensor(StageMeta(name), np.asarray(array))]
 
 

@@ -107,22 +107,35 @@ def test_samples_that_the_file_lacks_are_missed_whatever_its_first_header_says(t
     assert "is truncated: 54 bytes of 56" in refused(path)
 
 
-def test_a_header_that_a_program_did_not_come_to_complete_is_refused(tmp_path):
-    path = written(tmp_path / "x.wav", np.arange(5, dtype="int16"), "PCM_16")
-    content = bytearray(path.read_bytes())
-    for place in (4, content.index(b"data") + 4):
-        content[place : place + 4] = bytes(4)
+def with_lengths(path, whole, samples):
+    """Write five samples under a header that says other lengths, as a program does that cannot or did not go back."""
+    content = bytearray(written(path, np.arange(5, dtype="int16"), "PCM_16").read_bytes())
+    for place, length in ((4, whole), (content.index(b"data") + 4, samples)):
+        content[place : place + 4] = length.to_bytes(4, "little")
     path.write_bytes(content)
-    assert "has a header that was not completed" in refused(path)
+    return path
 
 
-def test_a_wav_file_from_a_pipe_has_the_samples_that_are_there(tmp_path):
-    path = written(tmp_path / "x.wav", np.arange(5, dtype="int16"), "PCM_16")
-    content = bytearray(path.read_bytes())
-    for place in (4, content.index(b"data") + 4):
-        content[place : place + 4] = b"\xff" * 4
-    path.write_bytes(content)
-    assert load(path)[0].array.shape == (5,)
+@pytest.mark.parametrize(("whole", "samples"), [(0, 0), (36, 0), (0xFFFFFFFF, 0), (0, 0xFFFFFFFF)])
+def test_a_header_that_a_program_did_not_come_to_complete_is_refused(tmp_path, whole, samples):
+    """Its lengths are those of no samples, with which programs begin; there are samples all the same."""
+    assert "has a header that was not completed" in refused(with_lengths(tmp_path / "x.wav", whole, samples))
+
+
+def test_a_file_without_samples_is_one(tmp_path):
+    path = written(tmp_path / "x.wav", np.zeros(0), "PCM_16")
+    assert path.read_bytes()[-4:] == bytes(4)
+    assert load(path)[0].array.shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("whole", "samples"),
+    [(0xFFFFFFFF, 0xFFFFFFFF), (0x7FFFF024, 0x7FFFF000), (0x7FFFFFFF, 0x7FFFFFDB), (0x80000024, 0x80000000)],
+    ids=["ffmpeg", "sox", "signed", "two gigabytes"],
+)
+def test_a_wav_file_from_a_pipe_has_the_samples_that_are_there(tmp_path, whole, samples):
+    """The lengths are not known before its end, and stand for any."""
+    assert load(with_lengths(tmp_path / "x.wav", whole, samples))[0].array.shape == (5,)
 
 
 def test_a_format_whose_length_cannot_be_checked_is_refused(tmp_path):

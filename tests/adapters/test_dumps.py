@@ -245,7 +245,19 @@ class TestNpz:
     def test_a_member_that_is_no_array_is_refused(self, tmp_path):
         with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
             archive.writestr("readme.txt", "hello")
-        assert "bytes is not array-like" in str(refused(tmp_path / "x.npz", StageError))
+        assert "holds 'readme.txt', which is no array" in str(refused(tmp_path / "x.npz"))
+
+    def test_what_a_zip_program_made_of_a_folder_is_read(self, tmp_path):
+        """It has an entry for the folder itself, too."""
+        (tmp_path / "ode").mkdir()
+        np.save(tmp_path / "ode/0.npy", MEL)
+        with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+            archive.write(tmp_path / "ode", "ode")
+            archive.write(tmp_path / "ode/0.npy", "ode/0.npy")
+            assert archive.namelist() == ["ode/", "ode/0.npy"]
+        (stage,) = load(tmp_path / "x.npz")
+        assert stage.meta == StageMeta("ode/0")
+        assert stage.array.tolist() == MEL.tolist()
 
     @pytest.mark.filterwarnings("ignore:Duplicate name")
     @pytest.mark.parametrize("names", [("a.npy", "a.npy"), ("a.npy", "a")])
@@ -316,11 +328,15 @@ class TestNpy:
         assert "holds Python objects, which are never unpickled" in str(refused(tmp_path / "x.npy"))
         assert not (tmp_path / "planted").exists()
 
-    def test_a_second_array_in_the_file_is_not_overlooked(self, tmp_path):
+    @pytest.mark.parametrize("suffix", [".npy", ".npz"])
+    def test_a_second_array_in_the_file_is_not_overlooked(self, tmp_path, suffix):
         with (tmp_path / "x.npy").open("wb") as file:
             np.save(file, MEL)
             np.save(file, MEL + 1)
-        assert "goes on for" in str(refused(tmp_path / "x.npy"))
+        if suffix == ".npz":
+            with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+                archive.write(tmp_path / "x.npy", "x.npy")
+        assert "goes on for" in str(refused(tmp_path / f"x{suffix}"))
 
     def test_bfloat16_that_numpy_saved_without_its_type_is_refused(self, tmp_path):
         np.save(tmp_path / "x.npy", np.ones(2, ml_dtypes.bfloat16))
