@@ -110,7 +110,7 @@ def _said(sidecar: Path) -> Mapping[str, Any]:
         data, _ = contents(sidecar)
         if len(data) > MAX_HEADER_BYTES:
             raise TensorFileError(f"is no description of a tensor: it has {len(data)} bytes")
-        said = parse_json(bytes(data).decode("utf-8"))
+        said = parse_json(bytes(data).decode("utf-8-sig"))  # .NET begins UTF-8 with a byte order mark
     except TensorFileError as error:
         raise refusal(sidecar, str(error), error.cause) from None
     except (ValueError, RecursionError) as error:

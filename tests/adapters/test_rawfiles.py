@@ -22,7 +22,7 @@ SHAPE = (2, 3, 4)
 def dumped(folder, said, numbers=NUMBERS, file="mel.f32", sidecar=None):
     (folder / file).write_bytes(numbers if isinstance(numbers, bytes) else numbers.tobytes())
     if said is not None:
-        (folder / (sidecar or f"{file}.json")).write_text(said if isinstance(said, str) else json.dumps(said))
+        (folder / (sidecar or f"{file}.json")).write_text(said if isinstance(said, str) else json.dumps(said), "utf-8")
     return folder / file
 
 
@@ -40,6 +40,12 @@ def test_numbers_take_the_shape_that_is_said_of_them(tmp_path, sidecar):
     assert stage.meta == StageMeta("mel")
     assert stage.array.tolist() == NUMBERS.reshape(SHAPE).tolist()
     assert not stage.array.flags.writeable
+
+
+def test_a_text_may_begin_with_a_byte_order_mark(tmp_path):
+    """As .NET writes UTF-8."""
+    (stage,) = load(dumped(tmp_path, "\ufeff" + json.dumps({"shape": SHAPE})))
+    assert stage.array.shape == tuple(SHAPE)
 
 
 def test_the_sidecar_of_the_whole_name_goes_before_that_of_the_stem(tmp_path):
