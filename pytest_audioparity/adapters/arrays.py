@@ -75,6 +75,8 @@ def as_array(value: Any, name: str) -> Array:
     # A golden stores complex128 as pairs, so the format's lack of it is no matter.
     if name_from_dtype(array.dtype) is None and array.dtype.name != "complex128":
         raise StageError(f"stage {name!r}: {_refusal(value, array)}")
+    if array.dtype.kind == "b" and array.view(np.uint8).max(initial=0) > 1:  # a golden of these could not be read
+        raise StageError(f"stage {name!r}: its truth values are stored as other bytes than 0 and 1; write 1 for true")
     return array
 
 

@@ -71,6 +71,13 @@ class TestNumpy:
     def test_the_masked_constant_is_refused(self):
         assert "fill it first" in refused(np.ma.masked)
 
+    @pytest.mark.parametrize("shape", [(4,), (2, 2)])
+    def test_truth_values_that_are_neither_0_nor_1_are_refused(self, shape):
+        """As other languages store them; no golden holds them, and numpy counts them as it likes."""
+        stored = np.array([0, 1, 255, 1], np.uint8).reshape(shape).view(bool)
+        assert "other bytes than 0 and 1" in refused(stored.T)
+        assert as_array(np.array(True), "mask").tolist() is True
+
     @pytest.mark.parametrize(
         ("value", "said"),
         [
