@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
     from pytest_audioparity.adapters.capturing import Capture
 
+_INSIDE_COMPILED = (
+    "modules ran inside a function that torch.compile compiled, where they have no values; "
+    "exclude= them, or run the test with TORCH_COMPILE_DISABLE=1"
+)
+
 
 @contextmanager
 def watching(module: Any, capture: Capture) -> Iterator[None]:
@@ -26,7 +31,7 @@ def watching(module: Any, capture: Capture) -> Iterator[None]:
 
     Raises
     ------
-    StageError : no module, a compiled one, or what `Capture.close` finds
+    StageError : no module, a compiled one or one that a compiled function calls, or what `Capture.close` finds
     """
     __tracebackhide__ = True
     if not is_from(module, "torch") or not hasattr(module, "register_forward_hook"):
@@ -48,6 +53,10 @@ def watching(module: Any, capture: Capture) -> Iterator[None]:
         for path, child in wanted.values():
             handles.append(_register(child, _hook(path, capture)))
         yield
+    except RuntimeError as error:
+        if is_from(error, "torch._dynamo.exc"):  # where `fullgraph=True` lets nothing run beside what is compiled
+            raise StageError(_INSIDE_COMPILED) from None
+        raise
     finally:
         for handle in handles:
             handle.remove()
@@ -87,8 +96,19 @@ def _scripted(module: Any) -> set[str]:
 
 
 def _hook(path: str, capture: Capture) -> Any:
+    dynamo = sys.modules.get("torch._dynamo")  # to load it takes seconds, and what is not loaded has compiled nothing
+    refuse = _refuse if dynamo is None else dynamo.disable(_refuse)
+
     def hook(_module: Any, _inputs: Any, output: Any) -> None:
         __tracebackhide__ = True
+        if dynamo is not None and dynamo.is_compiling():
+            refuse()
         capture.output(path, output)
 
     return hook
+
+
+def _refuse() -> None:
+    """Say no, called as it is by what is compiled: an error raised there would only be a reason not to compile it."""
+    __tracebackhide__ = True
+    raise StageError(_INSIDE_COMPILED)

@@ -388,6 +388,26 @@ def test_a_module_that_is_compiled_in_its_place_is_refused(stages, torch):
         pass
 
 
+@pytest.mark.filterwarnings("ignore")  # torch's own, of its own parts
+@pytest.mark.parametrize("fullgraph", [False, True])
+def test_modules_that_a_compiled_function_calls_are_refused(stages, torch, fullgraph):
+    """Their values do not exist while it is compiled, and nothing is watched once it is."""
+    net = torch.nn.Sequential(torch.nn.Linear(2, 2))
+    decode = torch.compile(lambda x: net(x) + 1, backend="eager", fullgraph=fullgraph)
+    torch.compiler.reset()  # what is left of another test
+    with pytest.raises(StageError, match="inside a function that torch\\.compile compiled"), stages.torch(net):
+        decode(torch.ones(1, 2))
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's own, of its own parts
+def test_a_model_beside_a_compiled_function_is_watched(stages, recording, torch):
+    net = torch.nn.Sequential(torch.nn.Linear(2, 2))
+    torch.compile(lambda x: x + 1, backend="eager")(torch.ones(2))
+    with stages.torch(net):
+        net(torch.ones(1, 2))
+    assert names(recording) == ["0", "output"]
+
+
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_scripted_modules_are_captured_where_python_calls_them(stages, recording, torch):
     """As a whole model, and as a part of one; what is inside is out of reach."""
