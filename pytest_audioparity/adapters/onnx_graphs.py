@@ -72,6 +72,7 @@ def run_exposed(
         with_more = _serialised(proto, wanted, onnx)
         with _looking_in(folder, options, is_ours=session_options is None):
             session = onnxruntime.InferenceSession(with_more, options, providers=list(providers))
+        _check_providers(session, providers)
         del with_more
         values = _run(session, onnxruntime, feeds)
     except StageError:
@@ -212,6 +213,17 @@ def _serialised(proto: Any, wanted: Sequence[str], onnx: Any) -> bytes:
         raise StageError(f"{first_line(error)}; save the model with external data and give its path") from None
     finally:
         del outputs[before:]
+
+
+def _check_providers(session: Any, providers: Sequence[Any]) -> None:
+    """Refuse another device in place of what was asked for: ONNX Runtime goes on with the CPU and a warning."""
+    names = [provider if isinstance(provider, str) else provider[0] for provider in providers]
+    runs_on = session.get_providers()
+    if names and not set(names) & set(runs_on):
+        raise StageError(
+            f"ONNX Runtime would run the model with {', '.join(runs_on)}, not with {', '.join(names)}, which it cannot "
+            f"use here; if that will do, providers= has to name it as well"
+        )
 
 
 def _run(session: Any, onnxruntime: Any, feeds: Mapping[str, Any]) -> dict[str, Any]:

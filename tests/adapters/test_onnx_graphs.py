@@ -126,6 +126,17 @@ def test_what_is_no_model_is_one_line(stages, source, message):
     assert message in str(error.value)
 
 
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_a_device_that_is_not_there_is_not_replaced_by_the_cpu(stages, recording, branching):
+    """ONNX Runtime would warn and run on; with the CPU in the list that was asked for."""
+    absent = next(one for one in onnxruntime.get_all_providers() if one not in onnxruntime.get_available_providers())
+    for providers in ([absent], [(absent, {"device_id": 0})]):
+        with pytest.raises(StageError, match=f"CPUExecutionProvider, not with {absent}"):
+            stages.onnx(branching, {"x": X}, providers=providers, include="a")
+    stages.onnx(branching, {"x": X}, providers=[absent, "CPUExecutionProvider"], include="a")
+    assert names(recording) == ["a"]
+
+
 def test_a_model_with_its_weights_in_another_file_runs(stages, recording, tmp_path):
     """The weights stay where they are, and nothing is written beside them."""
     nodes = [helper.make_node("MatMul", ["x", "w"], ["a"]), helper.make_node("Relu", ["a"], ["y"])]
