@@ -120,10 +120,11 @@ def _dtype(path: Path, audio: Any) -> str:
 
 def _check_length(path: Path, file: BinaryIO) -> None:
     """Refuse a WAV file that is shorter than it says, of which the library would read what is there."""
-    start, size = file.read(28), file.seek(0, 2)
+    start, size = file.read(36), file.seek(0, 2)
     needed: int | None = 0
     if start[:4] == b"RF64" and start[12:16] == b"ds64":
-        needed = 8 + int.from_bytes(start[20:28], "little")
+        whole, samples = (int.from_bytes(start[place : place + 8], "little") for place in (20, 28))
+        needed = None if samples == 0 and size > 8 + whole else max(8 + whole, samples)
     elif start[:4] in _ORDERS:
         needed = _needed(file, _ORDERS[start[:4]], size)
     file.seek(0)

@@ -122,10 +122,27 @@ def test_a_header_that_a_program_did_not_come_to_complete_is_refused(tmp_path, w
     assert "has a header that was not completed" in refused(with_lengths(tmp_path / "x.wav", whole, samples))
 
 
-def test_a_file_without_samples_is_one(tmp_path):
-    path = written(tmp_path / "x.wav", np.zeros(0), "PCM_16")
-    assert path.read_bytes()[-4:] == bytes(4)
-    assert load(path)[0].array.shape == (0,)
+@pytest.mark.parametrize(
+    ("whole", "samples", "said"),
+    [(0, 0, "has a header that was not completed"), (72, 0, "was not completed"), (None, 1000, "is truncated")],
+)
+def test_long_lengths_are_held_to_the_same(tmp_path, whole, samples, said):
+    """RF64 has lengths of 64 bits in a chunk of their own."""
+    path = tmp_path / "x.wav"
+    soundfile.write(path, np.arange(5, dtype="int16"), RATE, subtype="PCM_16", format="RF64")
+    content = bytearray(path.read_bytes())
+    assert content[12:16] == b"ds64"
+    for place, length in ((20, whole), (28, samples)):
+        if length is not None:
+            content[place : place + 8] = length.to_bytes(8, "little")
+    path.write_bytes(content)
+    assert said in refused(path)
+
+
+@pytest.mark.parametrize("form", ["WAV", "RF64"])
+def test_a_file_without_samples_is_one(tmp_path, form):
+    soundfile.write(tmp_path / "x.wav", np.zeros(0), RATE, subtype="PCM_16", format=form)
+    assert load(tmp_path / "x.wav")[0].array.shape == (0,)
 
 
 @pytest.mark.parametrize(
