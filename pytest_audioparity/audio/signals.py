@@ -43,7 +43,7 @@ def signal_of(value: Any, name: str, by: str = "score") -> Signal:
     """
     if isinstance(value, str | os.PathLike):
         raise StageError(f"{by}: {name} is a path; give samples, or files to score_many and `audioparity score`")
-    array = as_array(value, name)
+    array = one_array(value, name, by)
     if array.ndim == 0 or sum(size != 1 for size in array.shape) > 1:
         raise StageError(f"{by}: {name} has shape {array.shape}; give one channel at a time, shape (time,)")
     scale = _FULL_SCALE.get(array.dtype.name)
@@ -53,6 +53,18 @@ def signal_of(value: Any, name: str, by: str = "score") -> Signal:
     samples = array.reshape(-1).astype(np.float64)
     bad = int(samples.size - np.count_nonzero(np.isfinite(samples)))
     return Signal(samples[:0] if bad else samples / (scale or 1.0), bad)
+
+
+def one_array(value: Any, name: str, by: str) -> Array:
+    """Return what is one array, of the audio and nothing beside it, as numpy's.
+
+    Raises
+    ------
+    StageError : not an array, or several in a tuple, as many models return them
+    """
+    if isinstance(value, tuple) and any(getattr(part, "shape", ()) for part in value):
+        raise StageError(f"{by}: {name} is a tuple of {len(value)}; give the audio alone")
+    return as_array(value, name)
 
 
 def rate_of(sample_rate: Any) -> int:

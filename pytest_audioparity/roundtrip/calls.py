@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.adapters.arrays import as_array, first_line, snapshot, type_name
-from pytest_audioparity.audio.signals import signal_of
+from pytest_audioparity.adapters.arrays import first_line, snapshot, type_name
+from pytest_audioparity.audio.signals import one_array, signal_of
 from pytest_audioparity.errors import StageError
 from pytest_audioparity.roundtrip.codes import codes_of, out_of_range
 from pytest_audioparity.roundtrip.records import Trip
@@ -54,6 +54,8 @@ def travelled(codec: Codec, clip: Clip) -> Trip:
 
 def raised(what: str, error: Exception) -> str:
     """Say in one line that a call raised, and where."""
+    if isinstance(error, StageError):  # about what it returned
+        return first_line(error)
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     return f"{what} raised {type(error).__name__}: {first_line(error)}{where}"
@@ -93,7 +95,7 @@ def joined(value: Any) -> tuple[Any, tuple[int, ...] | None]:
 
 def signal_samples(chunk: Any) -> Array:
     """Return one chunk of audio as it is, of shape (time,); it may be empty, while a decoder waits for more."""
-    array = as_array(chunk, "a chunk of decode_stream")
+    array = one_array(chunk, "a chunk of decode_stream", "round trip")
     if sum(size != 1 for size in array.shape) > 1:
         raise StageError(
             f"round trip: a chunk of decode_stream has shape {array.shape}; one channel is judged at a time"

@@ -51,7 +51,9 @@ def codes_of(codec: Codec, encoded: Any) -> Array | None:
         array = as_array(value, "codes")
     except StageError as error:
         if codec.declares_codes:
-            raise StageError(f"codes are declared, but encode returned {type_name(value)}: {error}") from None
+            what = "encode" if codec.codes is None else "codes="
+            hint = "; let codes= take one array of integers out of it" if codec.codes is None else f": {error}"
+            raise StageError(f"codes are declared, but {what} returned {type_name(value)}, no array{hint}") from None
         return None
     is_bytes = array.dtype == np.uint8 and array.ndim == 1 and not codec.declares_codes
     return None if is_bytes else array

@@ -333,6 +333,17 @@ def test_codebooks_of_a_decoder_of_one_length_are_tried_on_whole_clips(judge, ma
     assert failed == {"codebooks": "40 codebooks are encoded, but decode uses the first 38 only"}
 
 
+def test_several_things_at_once_are_refused(judge):
+    """Models return tuples: which of them is the audio, or the codes, is the author's to say."""
+    codec = LogPcm()
+    with pytest.raises(StageError, match="what decode returned is a tuple of 2; give the audio alone"):
+        judge(codec, decode=lambda codes: (codec.decode(codes), RATE))
+    with pytest.raises(StageError, match="encode returned tuple, no array; let codes= take one array of integers"):
+        judge(codec, encode=lambda audio: (codec.encode(audio), None))
+    _, failed = judge(codec, decode_stream=lambda codes, _: [(codec.decode(codes), None)], encode_stream=None)
+    assert failed["streaming"].startswith("chunks of 10: round trip: a chunk of decode_stream is a tuple of 2; ")
+
+
 def test_an_instance_that_is_not_fresh_is_refused(judge):
     """A check that compares a thing with itself cannot fail."""
     codec = LogPcm()
