@@ -195,6 +195,9 @@ def rebuilt(encoded: Any, codes: Array) -> Any:
         return sys.modules["torch"].as_tensor(codes.copy(), dtype=encoded.dtype, device=encoded.device)
     if is_from(encoded, "mlx"):
         return sys.modules["mlx.core"].array(codes).astype(encoded.dtype)
+    if isinstance(encoded, list) and len(encoded) == len(codes):  # an array for each codebook
+        rows = [rebuilt(one, row) for one, row in zip(encoded, codes, strict=True)]
+        return None if any(row is None for row in rows) else rows
     return None
 
 
@@ -229,9 +232,9 @@ def _unused_codebooks(codec: Codec, trip: Trip) -> list[int]:
 def _matters(codec: Codec, trip: Trip, codes: Array, k: int, expected: Signal | None) -> bool:
     """Whether a change of the k-th codebook changes what codes are decoded to."""
     other = decoded_codes(codec, trip, _altered(codec, codes, k))
-    if other is None or expected is None:
-        return True
-    return other.nonfinite != expected.nonfinite or not np.array_equal(other.samples, expected.samples)
+    if other is None or expected is None or other.nonfinite or expected.nonfinite:
+        return True  # what is not finite tells nothing, and fails `finite`
+    return not np.array_equal(other.samples, expected.samples)
 
 
 def decoded_codes(codec: Codec, trip: Trip, codes: Array) -> Signal | None:

@@ -219,6 +219,16 @@ class DropsEnd(LogPcm):
         yield self.decode(codes)
 
 
+class ListIgnoresLast(LogPcm):
+    """An array for each codebook, of which the last two go nowhere."""
+
+    def encode(self, audio):
+        return list(super().encode(audio))
+
+    def decode(self, codes):
+        return IgnoresLast().decode(np.stack(codes))
+
+
 class Late(LogPcm):
     def decode(self, codes):
         return np.append(np.zeros(200, np.float32), super().decode(codes)[:-200])
@@ -243,6 +253,7 @@ class Late(LogPcm):
         (NanWhereLoud, "bounded", "mary at full scale: 29920 samples are NaN or infinite"),
         (StaysInStreaming, "streaming", "decode after decode_stream: the audio differs by 6.02 dB"),
         (StreamWritesIntoCodes, "streaming", "decode_stream changes the codes that it is given"),
+        (ListIgnoresLast, "codebooks", "40 codebooks are encoded, but decode uses the first 38 only"),
         (StreamsNothing, "seams", "no stream has chunk boundaries"),
         (DropsEnd, "length", "too few: less than a frame of codes ("),
         (Late, "delay", "200 samples (12.5 ms), 0 declared; if the codec is so: delay_samples=200"),
@@ -342,6 +353,13 @@ def test_several_things_at_once_are_refused(judge):
         judge(codec, encode=lambda audio: (codec.encode(audio), None))
     _, failed = judge(codec, decode_stream=lambda codes, _: [(codec.decode(codes), None)], encode_stream=None)
     assert failed["streaming"].startswith("chunks of 10: round trip: a chunk of decode_stream is a tuple of 2; ")
+
+
+def test_codebooks_are_not_blamed_for_samples_that_are_not_finite(judge):
+    """No sample can be compared then, which says nothing of what the decoder uses."""
+    codec = LogPcm()
+    decode = lambda codes: np.append(codec.decode(codes), np.nan)  # noqa: E731
+    assert "codebooks" not in judge(codec, decode=decode, decode_stream=None, fresh=None)[1]
 
 
 def test_an_instance_that_is_not_fresh_is_refused(judge):
