@@ -35,6 +35,9 @@ _OVERSHOOT = 10 ** (2 / 20)
 # What is said to be bounded by its construction (a tanh, a clamp) is tried 12 dB beyond full scale: a network that was
 # trained on softer speech compresses what is louder, so that a missing tanh does not show at full scale.
 _FAR_BEYOND = 4.0
+# From one sample to the next: speech at full scale, at 8 kHz, and what codecs in use make of it stay below 0.82. An
+# integer that wraps around jumps from one end of the range to the other, by nearly 2.
+_WRAPPED_STEP, _STEEP_STEP = 1.5, 1.0
 
 
 def compared(codec: Codec, trip: Trip) -> Array:
@@ -87,7 +90,20 @@ def _louder(clip: Clip, limits: Limits) -> Clip:
 def _bounded(trip: Trip, limits: Limits) -> CheckResult:
     if trip.nonfinite:
         return result("bounded", f"{trip.nonfinite} samples are NaN or infinite")
-    return gates.bounded(trip.output, _scale_of(trip) if limits.max_peak is None else limits.max_peak)
+    found = gates.bounded(trip.output, _scale_of(trip) if limits.max_peak is None else limits.max_peak)
+    wrapped = _wrapped(trip) if found.passed else None
+    return found if wrapped is None else result("bounded", wrapped)
+
+
+def _wrapped(trip: Trip) -> str | None:
+    """Say that integers wrap around, which no peak shows; None where they do not, or where the input jumps as far."""
+    steps = np.abs(np.diff(trip.output))
+    count = int(np.count_nonzero(steps > _WRAPPED_STEP))
+    given = float(np.max(np.abs(np.diff(trip.clip.samples)), initial=0.0))
+    if not count or given > _STEEP_STEP:
+        return None
+    said = f"{count} time{'s' * (count != 1)} the output jumps by up to {steps.max():.2f} from one sample to the next"
+    return f"{said}, the input by {given:.2f} at most: do integers wrap around where they should saturate?"
 
 
 def check_words(trips: Sequence[Trip], streams: Sequence[Streamed], limits: Limits) -> Iterator[CheckResult]:

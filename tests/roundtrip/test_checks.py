@@ -219,6 +219,13 @@ class DropsEnd(LogPcm):
         yield self.decode(codes)
 
 
+class WrapsAround(LogPcm):
+    """The decoder overshoots by half a dB, and its output is made 16 bits without a clamp."""
+
+    def decode(self, codes):
+        return (super().decode(codes) * 1.06 * 32768).astype(np.int64).astype(np.int16)
+
+
 class ListIgnoresLast(LogPcm):
     """An array for each codebook, of which the last two go nowhere."""
 
@@ -253,6 +260,7 @@ class Late(LogPcm):
         (NanWhereLoud, "bounded", "mary at full scale: 29920 samples are NaN or infinite"),
         (StaysInStreaming, "streaming", "decode after decode_stream: the audio differs by 6.02 dB"),
         (StreamWritesIntoCodes, "streaming", "decode_stream changes the codes that it is given"),
+        (WrapsAround, "bounded", "do integers wrap around where they should saturate?"),
         (ListIgnoresLast, "codebooks", "40 codebooks are encoded, but decode uses the first 38 only"),
         (StreamsNothing, "seams", "no stream has chunk boundaries"),
         (DropsEnd, "length", "too few: less than a frame of codes ("),
