@@ -187,6 +187,19 @@ def as_encoded(codec: Codec, rows: Array) -> Array:
     return np.moveaxis(rows, (0, -1), (axes.index("C"), axes.index("T")))
 
 
+def turned(codec: Codec, trip: Trip) -> Any:
+    """Return a trip's codes in the order of time that ends where the output is loudest; None where that cannot be made.
+
+    What speech leaves in a decoder is next to nothing: it ends in silence, and so is what state is made of.
+    """
+    codes = trip.codes
+    frames = None if codes is None else size_of(codec, codes, "T")
+    if codes is None or not frames or not trip.output.size or codec.codes is not None:
+        return None
+    loudest = int(np.argmax(np.abs(trip.output))) * frames // trip.output.size
+    return rebuilt(trip.encoded, np.roll(codes, frames - 1 - loudest, axes_of(codec, codes).index("T")))
+
+
 def rebuilt(encoded: Any, codes: Array) -> Any:
     """Return other codes as the kind of object that encode returned, or None where that is not known how."""
     if isinstance(encoded, np.ndarray):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pytest_audioparity.roundtrip.calls import decoded, instance_of, raised, travelled
-from pytest_audioparity.roundtrip.codes import was_changed
+from pytest_audioparity.roundtrip.codes import turned, was_changed
 from pytest_audioparity.roundtrip.comparing import difference
 from pytest_audioparity.roundtrip.records import Clip, result, unmeasured
 
@@ -41,7 +44,7 @@ def passed_through(codec: Codec, clips: Sequence[Clip], limits: Limits) -> tuple
     if "leaked_state" not in limits.skip:
         checks.append(check_leaks(codec, first, others, repeats, limits))
     if codec.fresh is not None and "fresh_instance" not in limits.skip:
-        checks.append(check_instance(codec, first, limits))
+        checks.append(check_instance(codec, first, others, limits))
     return (first, *others), checks
 
 
@@ -79,13 +82,45 @@ def check_leaks(
     if problem is not None:
         told = f"{name} decoded after {between} was encoded: {problem}; {_ENCODERS}"
         return result("leaked_state", told, findings=findings)
+    loud = _ending_loud(first.clip)
+    try:
+        travelled(codec, loud)
+    except Exception as error:
+        return result("leaked_state", raised(loud.name, error))
+    if (codes := turned(codec, first)) is not None:
+        with suppress(Exception):  # no codes that encode made: a decoder may refuse them
+            codec.decode(codes)
+    between = f"{between}, {loud.name}"
     problem, findings = difference(codec, first, travelled(codec, first.clip), limits)
     said = None if problem is None else f"{name} after {between}: {problem}; {_LEAKED}"
     return result("leaked_state", said, f"{name} after {between}: the same", findings=findings)
 
 
-def check_instance(codec: Codec, first: Trip, limits: Limits) -> CheckResult:
-    """Hold that a fresh instance makes what the used one makes now."""
+def _ending_loud(clip: Clip) -> Clip:
+    """Return a clip turned until its loudest sample is its last, half as loud: silence at the end leaves no state."""
+    loudest = int(np.argmax(np.abs(clip.samples)))
+    return replace(clip, name=f"{clip.name} turned to end loud", samples=np.roll(clip.samples, -1 - loudest) / 2)
+
+
+def check_instance(codec: Codec, first: Trip, others: Sequence[Trip], limits: Limits) -> CheckResult:
+    """Hold that a fresh instance makes what the used one makes now, and what it has made of another clip."""
+    found = _first_clip(codec, first, limits)
+    if not found.passed or not others:
+        return found
+    # What is made from the first input of all and kept, such as a table or a gain, is right for that alone.
+    used = others[-1]
+    try:
+        new = travelled(instance_of(codec), used.clip)
+    except Exception as error:
+        return result("fresh_instance", raised(f"a fresh instance, given {used.clip.name} first,", error))
+    problem, findings = difference(codec, new, used, limits)
+    if problem is None:
+        return found
+    said = f"{used.clip.name} comes out otherwise after {first.clip.name} than first of all: {problem}"
+    return result("fresh_instance", said, findings=findings)
+
+
+def _first_clip(codec: Codec, first: Trip, limits: Limits) -> CheckResult:
     made = instance_of(codec)
     try:
         alone = decoded(made, first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from pytest_audioparity.report.attribution import amount
 from pytest_audioparity.report.numbers import decibel
 from pytest_audioparity.roundtrip.calls import decoded, given, joined, raised, with_output
-from pytest_audioparity.roundtrip.codes import codes_of, frame_samples, size_of, was_changed
+from pytest_audioparity.roundtrip.codes import codes_of, frame_samples, size_of, turned, was_changed
 from pytest_audioparity.roundtrip.comparing import difference, same_audio, same_codes
 from pytest_audioparity.roundtrip.records import Trip, detail_of, result, unmeasured
 
@@ -66,7 +67,7 @@ class Streamed:
     def begins_at_boundary(self) -> bool:
         """Whether the difference begins where a chunk does, other than the first."""
         place = self.boundary
-        if place is None or place[0] == 1:
+        if place is None or place[1] == self.begins:  # the first chunk with samples: those before it waited for more
             return False
         edges = (0, *self.boundaries, self.trip.output.size)
         return place[1] <= _AT_BOUNDARY * (edges[place[0]] - edges[place[0] - 1])
@@ -140,10 +141,9 @@ def check_streaming(codec: Codec, trip: Trip, streams: Sequence[Streamed], limit
     if was_changed(codec, trip):
         return result("streaming", "decode_stream changes the codes that it is given; let it work on a copy")
     if not bad:
-        problem, findings = difference(codec, trip, decoded(codec, trip), limits)
-        if problem is not None:
-            said = f"decode after decode_stream: {problem}; state of the stream is used: reset it"
-            return result("streaming", said, findings=findings)
+        left = _left_behind(codec, trip, limits)
+        if left is not None:
+            return left
         return result("streaming", None, f"chunks of {sizes} frames give what decoding at once gives")
     told = [_told(codec, stream) for stream in bad]
     first = bad[0]
@@ -157,6 +157,24 @@ def check_streaming(codec: Codec, trip: Trip, streams: Sequence[Streamed], limit
         ),
         findings=_causes(first),
     )
+
+
+def _left_behind(codec: Codec, trip: Trip, limits: Limits) -> CheckResult | None:
+    """Return that a stream leaves state to what comes after it, None where it does not: one that ends loud shows it."""
+    assert codec.decode_stream is not None
+    frames = max(codec.chunk_frames)
+    if (codes := turned(codec, trip)) is not None:
+        with suppress(Exception):  # no codes that encode made: a decoder may refuse them
+            joined(codec.decode_stream(codes, frames))
+    problem, findings = difference(codec, trip, decoded(codec, trip), limits)
+    if problem is not None:
+        said = f"decode after decode_stream: {problem}; state of the stream is used: reset it"
+        return result("streaming", said, findings=findings)
+    again = _tried(codec, trip, frames, limits)
+    if again.problem is None:
+        return None
+    said = f"chunks of {frames} after another stream: {again.problem}; its state is used: begin each stream anew"
+    return result("streaming", said, findings=again.findings)
 
 
 def _causes(stream: Streamed) -> tuple[Finding, ...]:

@@ -219,6 +219,41 @@ class DropsEnd(LogPcm):
         yield self.decode(codes)
 
 
+class KeepsTail(LogPcm):
+    """The overlap with the next frame is kept in the instance: what the last call ended with is heard in this one."""
+
+    tail = np.zeros(FRAME, np.float32)
+
+    def decode(self, codes):
+        audio = super().decode(codes)
+        audio[:FRAME] += self.tail
+        self.tail = audio[-FRAME:].copy()
+        return audio
+
+
+class StreamKeepsTail(LogPcm):
+    """A stream begins with what the stream before it has ended with."""
+
+    tail = np.zeros(FRAME, np.float32)
+
+    def decode_stream(self, codes, frames):
+        chunks = list(super().decode_stream(codes, frames))
+        chunks[0][:FRAME] += self.tail
+        self.tail = chunks[-1][-FRAME:].copy()
+        return chunks
+
+
+class FirstForAll(LogPcm):
+    """A table is made from the first clip that is decoded, and kept for all others."""
+
+    peak = None
+
+    def decode(self, codes):
+        audio = super().decode(codes)
+        self.peak = self.peak or float(np.abs(audio).max())
+        return audio * np.float32(0.9 + 0.1 * self.peak)
+
+
 class WrapsAround(LogPcm):
     """The decoder overshoots by half a dB, and its output is made 16 bits without a clamp."""
 
@@ -234,6 +269,15 @@ class ListIgnoresLast(LogPcm):
 
     def decode(self, codes):
         return IgnoresLast().decode(np.stack(codes))
+
+
+class WaitsThenWrong(LogPcm):
+    """The first chunk is empty, as of a decoder that looks ahead, and all samples are wrong."""
+
+    def decode_stream(self, codes, frames):
+        yield np.zeros(0, np.float32)
+        for chunk in super().decode_stream(codes, frames):
+            yield 0.5 * chunk + 0.01
 
 
 class Late(LogPcm):
@@ -260,6 +304,10 @@ class Late(LogPcm):
         (NanWhereLoud, "bounded", "mary at full scale: 29920 samples are NaN or infinite"),
         (StaysInStreaming, "streaming", "decode after decode_stream: the audio differs by 6.02 dB"),
         (StreamWritesIntoCodes, "streaming", "decode_stream changes the codes that it is given"),
+        (KeepsTail, "leaked_state", "mary after cards, mary turned to end loud: the audio differs by"),
+        (StreamKeepsTail, "streaming", "chunks of 80 after another stream: differs by"),
+        (WaitsThenWrong, "streaming", "from the first sample on"),
+        (FirstForAll, "fresh_instance", "cards comes out otherwise after mary than first of all: the audio differs by"),
         (WrapsAround, "bounded", "do integers wrap around where they should saturate?"),
         (ListIgnoresLast, "codebooks", "40 codebooks are encoded, but decode uses the first 38 only"),
         (StreamsNothing, "seams", "no stream has chunk boundaries"),
