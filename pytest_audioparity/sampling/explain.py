@@ -43,6 +43,7 @@ _DEPENDENCE_TEXT = {
 }
 
 
+_UNMAPPED = Cause("unmapped", "places in the sorted logits, which are not mapped back to token ids")
 _GREEDY = Cause("greedy", "the most probable token always: greedy, or a random state that does not advance")
 
 
@@ -89,9 +90,16 @@ def _fits(expected: Expected, tokens: Array, logits: Array) -> Iterator[Fit]:
         if settings.top_k is not None or settings.top_p is not None:
             causes = (cause, Cause("no_cut", "no top-k, no top-p"))
             yield from _fixed(changed, Settings(temperature, None, None), tokens, causes)
+    yield from _fixed(_by_rank(ranked), settings, tokens, (_UNMAPPED,))
     for offset in (1, -1):
         cause = Cause("shifted", f"token ids shifted by {offset:+d}", offset)
         yield from _fixed(ranked, settings, tokens - offset, (cause,), offset)
+
+
+def _by_rank(ranked: Ranked) -> Ranked:
+    """Return the same logits with their ranks for token ids."""
+    ranks = np.arange(ranked.tokens.size)
+    return replace(ranked, tokens=ranks, rank_of=np.append(ranks, np.full(ranked.vocabulary - ranks.size, -1)))
 
 
 def _transformed(settings: Settings, logits: Array) -> Iterator[tuple[Cause, Ranked, float]]:

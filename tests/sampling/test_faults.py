@@ -78,6 +78,7 @@ FAULTS = {
     "no exp": (of(lambda logits, p, s: linear(logits - logits.min(), p)), K, "missing_exp"),
     "shifted up": (then(lambda draws, logits, seed: draws + 1), PLAIN, "shifted"),
     "shifted down": (then(lambda draws, logits, seed: draws - 1), K, "shifted"),
+    "not mapped back": (of(lambda logits, p, s: -np.sort(-p)), P, "unmapped"),
     "special token": (then(special_token), K, "one_token"),
     "masked token": (of(lambda logits, p, s: without(p, int(np.argsort(-p)[3]))), K, "one_token"),
     "stuck": (lambda logits, settings, seed: np.full(N, np.argsort(-logits)[seed % 9 + 1]), K, "stuck"),
