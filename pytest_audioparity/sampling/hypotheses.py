@@ -168,9 +168,9 @@ def _cuts(settings: Settings, covered: int) -> Iterator[_Cut]:
         )
         if k is not None:
             yield _Cut(FAMILIAR_COST + PLAIN_COST, (no_k, *cause), replace(settings, top_k=None, top_p=share))
-    if k is None and p is not None:
+    if p is not None and (k is None or covered < k):  # either may have cut sooner, which gives the same draws
         yield _Cut(NUMBER_COST, (Cause("top_p", f"a top-p that keeps {covered} tokens"),))
-    else:
+    if p is None or k is not None:
         yield _Cut(NUMBER_COST, (Cause("top_k", f"top-k {covered}", covered),))
 
 

@@ -126,6 +126,16 @@ def test_a_fitted_temperature_is_near_the_true_one():
     assert finding.message == "draws look like temperature 0.70, no top-k"
 
 
+def test_a_token_too_many_is_not_put_down_to_a_top_k_that_cuts_later():
+    """Top-p leaves fewer than top-k: what keeps one more may be either, and both are named."""
+    logits, settings = zipf(64), {"top_k": 60, "top_p": 0.5}
+    kept = np.flatnonzero(probabilities(logits, **settings))
+    more = logits >= np.sort(logits)[-kept.size - 1]
+    p = np.where(more, np.exp(logits), 0.0)
+    finding = check_sampler(draw_many(p / p.sum(), N, 0), logits, **settings).finding
+    assert f"a top-p that keeps {kept.size + 1} tokens" in finding.message
+
+
 def test_a_missing_crossing_token_is_named():
     logits = zipf(64)
     draws = draw_many(cut_last(probabilities(logits, top_p=0.5)), N, 0)
