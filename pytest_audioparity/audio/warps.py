@@ -108,7 +108,8 @@ def rate_pair(warp: Warp, sample_rate: int) -> tuple[int, int] | None:
         for played in RATES
         if true != played and math.isclose(true / played, warp.tempo, rel_tol=2e-3)
     ]
-    return min(pairs, key=lambda pair: sample_rate not in pair, default=None)
+    # What was scored was played at the rate that was declared, be that in the table or not.
+    return min(pairs, key=lambda pair: (pair[1] != sample_rate, pair[0] != sample_rate), default=None)
 
 
 def search(reference: Array, estimate: Array) -> tuple[Warp, float]:

@@ -42,7 +42,18 @@ def test_a_voice_an_octave_off_says_the_same(speech, factor):
     assert result.aligned_by == "warp"
 
 
-@pytest.mark.parametrize(("true", "played"), [(24_000, 22_050), (22_050, 24_000), (16_000, 24_000), (48_000, 44_100)])
+@pytest.mark.parametrize(
+    ("true", "played"),
+    [
+        (24_000, 22_050),
+        (22_050, 24_000),
+        (16_000, 24_000),
+        (48_000, 44_100),
+        (8_000, 16_000),
+        (24_000, 48_000),
+        (48_000, 24_000),
+    ],
+)
 def test_a_wrong_rate_is_named_where_the_scorer_knows_the_played_one(speech, true, played):
     recorded = soxr.resample(speech, 16_000, true)
     result = judged(soxr.resample(speech, 16_000, played), recorded, played)
