@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_audioparity.records import shape_text
 from pytest_audioparity.report.attribution import amount
 from pytest_audioparity.report.numbers import decibel
 from pytest_audioparity.roundtrip.calls import decoded, given, joined, raised, with_output
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_audioparity.checks import CheckResult
     from pytest_audioparity.records import Finding
+    from pytest_audioparity.results import StageResult
     from pytest_audioparity.roundtrip.limits import Limits
     from pytest_audioparity.roundtrip.records import Codec
 
@@ -240,7 +242,15 @@ def check_stream_encoding(codec: Codec, trip: Trip, limits: Limits) -> CheckResu
             continue
         same = same_codes(codec, trip, new, limits)
         if same is None or not same.passed:
-            told.append(f"chunks of {samples} samples: " + ("no codes" if same is None else f"{amount(same)} differ"))
+            told.append(f"chunks of {samples} samples: {_codes_told(trip, new, same)}")
             findings = findings or (() if same is None else same.findings)
     fine = "chunks give the codes of encoding at once"
     return result("stream_encoding", "; ".join(told) or None, fine, findings=findings)
+
+
+def _codes_told(expected: Trip, actual: Trip, same: StageResult | None) -> str:
+    if same is None or expected.codes is None or actual.codes is None:
+        return "no codes"
+    if actual.codes.shape != expected.codes.shape:
+        return f"codes {shape_text(actual.codes.shape)}, {shape_text(expected.codes.shape)} at once"
+    return f"{amount(same)} differ"

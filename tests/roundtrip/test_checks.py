@@ -280,6 +280,13 @@ class WaitsThenWrong(LogPcm):
             yield 0.5 * chunk + 0.01
 
 
+class EncoderDropsEnd(LogPcm):
+    """A chunk that is not full is never encoded."""
+
+    def encode_stream(self, audio, samples):
+        return super().encode_stream(audio[: audio.size // samples * samples], samples)
+
+
 class Late(LogPcm):
     def decode(self, codes):
         return np.append(np.zeros(200, np.float32), super().decode(codes)[:-200])
@@ -310,6 +317,7 @@ class Late(LogPcm):
         (FirstForAll, "fresh_instance", "cards comes out otherwise after mary than first of all: the audio differs by"),
         (WrapsAround, "bounded", "do integers wrap around where they should saturate?"),
         (ListIgnoresLast, "codebooks", "40 codebooks are encoded, but decode uses the first 38 only"),
+        (EncoderDropsEnd, "stream_encoding", "chunks of 200 samples: codes 40x1490, 40x1496 at once"),
         (StreamsNothing, "seams", "no stream has chunk boundaries"),
         (DropsEnd, "length", "too few: less than a frame of codes ("),
         (Late, "delay", "200 samples (12.5 ms), 0 declared; if the codec is so: delay_samples=200"),
