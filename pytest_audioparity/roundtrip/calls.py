@@ -56,8 +56,10 @@ def raised(what: str, error: Exception) -> str:
     """Say in one line that a call raised, and where."""
     if isinstance(error, StageError):  # about what it returned
         return first_line(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    frames = traceback.extract_tb(error.__traceback__)  # at least that of the call
+    # Of a layer that refuses its input it is the line of the model that helps, not one of the library.
+    own = next((frame for frame in reversed(frames) if "site-packages" not in frame.filename), frames[-1])
+    where = f" ({Path(own.filename).name}:{own.lineno})"
     return f"{what} raised {type(error).__name__}: {first_line(error)}{where}"
 
 

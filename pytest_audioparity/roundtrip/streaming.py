@@ -147,11 +147,13 @@ def check_streaming(codec: Codec, trip: Trip, streams: Sequence[Streamed], limit
         if left is not None:
             return left
         return result("streaming", None, f"chunks of {sizes} frames give what decoding at once gives")
-    told = [_told(codec, stream) for stream in bad]
+    told: dict[str, list[str]] = {}
+    for stream in bad:
+        told.setdefault(_told(codec, stream), []).append(str(stream.frames))
     first = bad[0]
     return result(
         "streaming",
-        "; ".join(told),
+        "; ".join(f"chunks of {', '.join(frames)}: {said}" for said, frames in told.items()),
         detail=detail_of(
             chunk_frames=[stream.frames for stream in bad],
             begins_seconds=None if first.begins is None else first.begins / codec.sample_rate,
@@ -187,7 +189,7 @@ def _causes(stream: Streamed) -> tuple[Finding, ...]:
 
 
 def _told(codec: Codec, stream: Streamed) -> str:
-    said = f"chunks of {stream.frames}: {stream.problem}"
+    said = f"{stream.problem}"
     if stream.begins is None or stream.boundary is None:
         return said
     chunk, after = stream.boundary

@@ -416,7 +416,7 @@ def test_several_things_at_once_are_refused(judge):
     with pytest.raises(StageError, match="encode returned tuple, no array; let codes= take one array of integers"):
         judge(codec, encode=lambda audio: (codec.encode(audio), None))
     _, failed = judge(codec, decode_stream=lambda codes, _: [(codec.decode(codes), None)], encode_stream=None)
-    assert failed["streaming"].startswith("chunks of 10: round trip: a chunk of decode_stream is a tuple of 2; ")
+    assert failed["streaming"].startswith("chunks of 10, 80: round trip: a chunk of decode_stream is a tuple of 2; ")
 
 
 def test_codebooks_are_not_blamed_for_samples_that_are_not_finite(judge):
@@ -615,6 +615,18 @@ def test_a_transcript_of_no_clip_is_refused(mary):
             clips={"mary": mary},
             transcripts={"marry": "Mary rolled the barrel"},
         )
+
+
+def test_what_a_library_refuses_is_told_once_with_the_line_that_asked_for_it(judge):
+    """A line of numpy or torch says nothing of the decoder, and each size of chunks fails alike."""
+
+    def singular(*_):
+        return np.linalg.inv(np.zeros((2, 3)))
+
+    _, failed = judge(LogPcm(), decode_stream=singular)
+    told = re.sub(r"\d+\)", "N)", failed["streaming"])
+    assert told.startswith("chunks of 10, 80: decode_stream raised LinAlgError: ")
+    assert told.endswith("(test_checks.py:N)")
 
 
 @pytest.mark.parametrize("where", ["encode", "decode"])
