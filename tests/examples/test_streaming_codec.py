@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 from pytest_audioparity import check_roundtrip
+from pytest_audioparity.roundtrip import causes
 
 SPEECH = Path(__file__).parents[1] / "data" / "speech" / "librivox_sense_and_sensibility_0930.wav"
 # fault -> the checks that fail, the verdict on the audio, and what is said of the cause
@@ -55,6 +56,13 @@ def test_the_healthy_codec_passes_on_the_built_in_speech():
     assert result.audio_verdict == "degraded"
 
 
+@pytest.fixture
+def _patient(monkeypatch):
+    """Let the search for causes end, however busy the machine is."""
+    monkeypatch.setattr(causes, "_PATIENCE_SECONDS", 3600.0)
+
+
+@pytest.mark.usefixtures("_patient")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_caught_and_named(fault):
     """The checks that are about the fault fail, and the words of the report name it.
