@@ -6,6 +6,7 @@ The state of a run lies in `config.stash`.
 from __future__ import annotations
 
 import secrets
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -138,10 +139,24 @@ def mark_of(item: pytest.Item) -> dict[str, Any]:
 
 
 def _marks(item: pytest.Item, name: str = _PARITY) -> list[pytest.Mark]:
-    """Return the marks of a test, the closest first. pytest puts those of a parameter behind the function's."""
-    marks = list(item.iter_markers(name))
-    of_parameter = {id(mark) for mark in marks_of_parameter(item, name)}
-    return sorted(marks, key=lambda mark: id(mark) not in of_parameter) if of_parameter else marks
+    """Return the marks of a test, the closest first.
+
+    pytest puts those of a parameter behind the function's, and those of a class behind its base classes'.
+    """
+    near = dict.fromkeys(map(id, marks_of_parameter(item, name)), 0)
+    marks: list[pytest.Mark] = []
+    for node in reversed(item.listchain()):
+        own = [mark for mark in node.own_markers if mark.name == name]
+        places = _places(node.obj) if len(own) > 1 and isinstance(node, pytest.Class) else near
+        marks += sorted(own, key=lambda mark: places.get(id(mark), sys.maxsize))
+    return marks
+
+
+def _places(cls: type) -> dict[int, int]:
+    """Return how far each mark of a class and of its base classes stands from it, by identity."""
+    stored = [one.__dict__.get("pytestmark", ()) for one in cls.__mro__]
+    listed = [marks if isinstance(marks, list | tuple) else [marks] for marks in stored]
+    return {id(getattr(mark, "mark", mark)): place for place, marks in enumerate(listed) for mark in marks}
 
 
 def marks_of_parameter(item: pytest.Item, name: str = _PARITY) -> list[pytest.Mark]:

@@ -39,6 +39,12 @@ BODY = "stages['mel'] = np.full(100, LEVEL, np.float32)"
         ("pytestmark = parity(tol_db=1)\n@parity(dtype='any')\ndef test_model(stages): {body}", True),
         ("@parity(tol_db=1)\nclass TestA:\n    def test_model(self, stages): {body}", True),
         ("@parity(tol_db=1)\nclass TestA:\n    @parity(tol_db=0.1)\n    def test_model(self, stages): {body}", False),
+        ("@parity(tol_db=1)\nclass TestA:\n    @parity(precision='fp32')\n"
+         "    def test_model(self, stages): {body}", False),
+        ("@parity(tol_db=1)\nclass Base:\n    def test_model(self, stages): {body}\n"
+         "@parity(tol_db=0.1)\nclass TestA(Base): pass", False),
+        ("@parity(tol_db=0.1)\nclass Base:\n    def test_model(self, stages): {body}\n"
+         "class Middle(Base): pytestmark = parity(tol_db=1)\nclass TestA(Middle): pass", True),
         ("@parity(tol_db=1)\nclass TestA:\n    class TestB:\n        def test_model(self, stages): {body}", True),
         ("@parity(stages={'m*': {'tol_db': 1}})\ndef test_model(stages): {body}", True),
         ("@parity(stages={'x*': {'tol_db': 1}})\nclass TestA:\n    def test_model(self, stages): {body}", False),
