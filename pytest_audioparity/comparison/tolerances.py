@@ -73,8 +73,9 @@ TOLERANCE_KEYWORDS = {
     "precision": (f"one of {', '.join(PRESET_DB)}", lambda v: isinstance(v, str) and v in PRESET_DB),
     "dtype": ("'same' or 'any'", lambda v: isinstance(v, str) and v in DTYPES),
     "allow_empty": ("True or False", lambda v: isinstance(v, bool)),
-    "max_drop": ("a number, 0 or more, or None", or_none(is_at_least_zero)),
 }
+# What a tolerance holds: of scores of a golden also their drop, which a round trip sets and nobody else.
+_HELD = {*TOLERANCE_KEYWORDS, "max_drop"} - {"tol_db", "tol_peak_db"}
 
 STAGES_KEYWORD = {
     "stages": (
@@ -185,7 +186,7 @@ def layered(layers: Iterable[Mapping[str, Any]], stage: str) -> Tolerance:
     tol_db = values.get("tol_db", PRESET_DB[precision])
     peak_is_derived = "tol_peak_db" not in values
     peak = values.get("tol_peak_db", None if tol_db is None else PEAK_FACTOR * tol_db)
-    rest = {k: _plain(v) for k, v in values.items() if k in TOLERANCE_KEYWORDS and k not in ("tol_db", "tol_peak_db")}
+    rest = {k: _plain(v) for k, v in values.items() if k in _HELD}
     return Tolerance(tol_db=_plain(tol_db), tol_peak_db=_plain(peak), peak_is_derived=peak_is_derived, **rest)
 
 

@@ -20,9 +20,6 @@ from pytest_audioparity.sampling.verdict import DEFAULT_ORDER
 from pytest_audioparity.spec import MARK_KEYWORDS
 from pytest_audioparity.weights.records import FAILING, PASSING
 
-# Of scores that a golden holds; it is set by max_drop_* of a round trip, and by nobody else.
-INTERNAL = {"max_drop"}
-
 
 def to_mend(typed: type, accepted: set[str]) -> list[str]:
     """Say where a type and the keywords that are accepted differ."""
@@ -36,8 +33,8 @@ def to_mend(typed: type, accepted: set[str]) -> list[str]:
 @pytest.mark.parametrize(
     ("typed", "accepted"),
     [
-        (keywords.Tolerances, set(tolerances.TOLERANCE_KEYWORDS) - INTERNAL),
-        (keywords.ParityKeywords, set(MARK_KEYWORDS) - INTERNAL),
+        (keywords.Tolerances, set(tolerances.TOLERANCE_KEYWORDS)),
+        (keywords.ParityKeywords, set(MARK_KEYWORDS)),
         (keywords.Declarations, set(records.DECLARED)),
         (keywords.RoundtripLimits, set(limits.KEYWORDS)),
         (keywords.CheckRoundtripKeywords, {*limits.KEYWORDS, *Codec.__slots__}),
