@@ -176,7 +176,7 @@ def _account(item: pytest.Item, trial: Trial) -> dict[str, Any]:
         trial.refused = "this test failed otherwise as well" if ended else "this test failed otherwise, before its end"
     if trial.unexplained and not trial.written:  # what was only planned, or failed in its teardown, is reviewed
         result = recording.causes.explained(result)
-    if run.settings.calibrate and not ended:
+    if run.settings.calibrate and not ended and trial.failed:  # one that is skipped has nothing to measure
         from pytest_audioparity.auditing import unfinished
 
         trial.audits = unfinished(item)

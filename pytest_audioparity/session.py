@@ -134,8 +134,10 @@ def _refuse(config: pytest.Config, problem: str, *tests: str) -> None:
 
 
 def mark_of(item: pytest.Item) -> dict[str, Any]:
-    """Return the keywords of the closest parity mark of a test, none without one."""
-    return next((dict(mark.kwargs) for mark in _marks(item)), {})
+    """Return the keywords of the closest parity mark of a test, with the `stages` that count, none without one."""
+    marks = _marks(item)
+    stages = next(({"stages": mark.kwargs["stages"]} for mark in marks if "stages" in mark.kwargs), {})
+    return {**marks[0].kwargs, **stages} if marks else {}
 
 
 def _marks(item: pytest.Item, name: str = _PARITY) -> list[pytest.Mark]:

@@ -78,6 +78,8 @@ def lines(tests: Iterable[Mapping[str, Any]], *, show_all: bool = False) -> Iter
             yield f"  left out by only=, so nothing in them is noticed: {', '.join(found['left_out'])}"
     if not audited:
         yield "no test passed, so there is none whose tolerances could be audited"
+    elif not made:
+        yield "no fault could be injected: no test that passed compared a stage"
     elif not missed:
         yield f"all {made} faults would be noticed"
 

@@ -115,6 +115,8 @@ def _objection(
     for row in rows:
         if not row["measurable"]:
             return "its structure differs or one side is silent; mend that first"
+        if row["to_golden"] is None and row["run_to_run"] is None:
+            return "it was there once, with nothing to compare it with"
         is_chance = (row["run_to_run"] or 0.0) >= _CHANCE * (row["to_golden"] or 0.0)
         if row["cause"] is not None and not is_chance:
             return f"not noise but {row['cause']}, in every run; mend that first"
@@ -168,15 +170,21 @@ def _function(some: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             yield f"    {one.note}"
     changed = {one.glob: _keyword(one) for one in found if one.proposed is not None and not one.in_record}
     stages = [[row["stage"] for row in one["stages"]] for one in some]
-    common = {
-        glob: value for glob, value in changed.items() if all(unmatched([glob], names) is None for names in stages)
-    }
+    common = {glob: value for glob, value in changed.items() if _means(glob, stages)}
     if common:
-        yield _mark(some[0]["mark"], common)
+        mark = some[0]["mark"]
+        # Those of a class need not mean a stage of each test; in the mark of the test itself that is an error.
+        meant = {glob: value for glob, value in (mark.get("stages") or {}).items() if _means(glob, stages)}
+        yield _mark({**mark, "stages": meant}, common)
     for glob, tolerance in changed.items():
         if glob not in common:  # in a mark it would be an error for the other parameters
             text = ", ".join(f"{name}={value!r}" for name, value in tolerance.items())
             yield f"not every parameter has {glob!r}; as a line of the ini option audioparity_stages: {glob}: {text}"
+
+
+def _means(glob: str, stages: Iterable[Sequence[str]]) -> bool:
+    """Whether a glob means a stage of every parameter."""
+    return all(unmatched([glob], names) is None for names in stages)
 
 
 def _marked(test: Mapping[str, Any]) -> str:

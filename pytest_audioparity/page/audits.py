@@ -26,6 +26,8 @@ def unnoticed(found: Mapping[str, Any] | None) -> Markup | None:
         return None
     missed, made = found["unnoticed"], found["injected"]
     left_out = found.get("left_out")
+    if not made and not left_out:
+        return None
     largest: dict[tuple[str, str], Mapping[str, Any]] = {}
     for one in missed:
         known = largest.setdefault((one["stage"], one["code"]), one)
@@ -43,7 +45,7 @@ def unnoticed(found: Mapping[str, Any] | None) -> Markup | None:
 
 def in_all(tests: Sequence[Mapping[str, Any]]) -> Iterator[object]:
     """Yield what the audits of all tests found together: one line of faults, and proposals as text to paste."""
-    audited = [test["mutants"] for test in tests if test.get("mutants")]
+    audited = [test["mutants"] for test in tests if (test.get("mutants") or {}).get("injected")]
     if audited:
         missed, made = (sum(counts) for counts in zip(*map(_counts, audited), strict=True))
         hint = "; the filter knows the word unnoticed" if missed else ""

@@ -62,6 +62,7 @@ def test_a_tolerance_lies_between_noise_and_the_smallest_fault_that_can_be_told_
         ({"to_golden": 3.5, "run_to_run": 1.0, "cause": "offset"}, "not noise but offset"),
         ({"to_golden": 0.5, "run_to_run": 0.5}, "most faults would drown"),
         ({"faults": [], "injected": 0}, "no fault could be injected"),
+        ({"to_golden": None, "run_to_run": None, "now": 3.0}, "nothing to compare it with"),
         ({"faults": []}, "every fault is noticed whatever tol_db is"),
         ({"failing": ["snr_db"], "now": 3.0}, "snr_db fails, which no tol_db changes"),
         ({"now": None}, "judged without tol_db"),
@@ -116,6 +117,14 @@ def test_the_mark_is_ready_to_paste():
     assert list(lines(both)).count("t.py::test_a") == 1
     test["calibration"]["of_parameter"] = True
     assert [line for line in lines(both) if "::" in line] == ["t.py::test_a[1]", "t.py::test_a"]
+
+
+def test_the_mark_leaves_out_a_glob_that_means_no_stage_of_the_test():
+    """A class may have it for another of its tests; in the mark of a test it is an error."""
+    mark = {"stages": {"codes": {"min_match": 0.9}, "m*": {"tol_peak_db": 9}}}
+    calibration = {"stages": [row(now=3.0)], "problem": None, "mark": mark, "of_parameter": False}
+    *_, last = lines([{"test": "t.py::test_a", "calibration": calibration}])
+    assert last.strip() == "@parity(stages={'m*': {'tol_peak_db': 9}, 'mel': {'tol_db': 0.004}})"
 
 
 def test_what_only_some_parameters_have_belongs_to_the_ini_options():

@@ -80,6 +80,37 @@ def test_a_test_that_cannot_be_repeated_says_why(project, failing, said):
     assert said in found["problem"]
 
 
+def test_the_tolerances_that_a_class_gives_to_some_stages_stay_in_the_mark(project):
+    """A mark with stages= takes the place of the whole stages= of its class."""
+    project.write(
+        "@parity(stages={'a': {'tol_db': 2}})\nclass TestIt:\n"
+        "    @parity(dtype='any')\n    def test_a(self, stages): stages['a'] = np.linspace(1, 2, 90)\n"
+    )
+    _, tests = audited(project, "--parity-calibrate=1")
+    assert tests["a"]["calibration"]["mark"] == {"dtype": "any", "stages": {"a": {"tol_db": 2}}}
+
+
+@pytest.mark.parametrize("way", ["pytest.skip('no such device')", "pytest.xfail('not yet')"])
+def test_a_test_that_is_skipped_is_not_said_to_fail(project, way):
+    project.write(f"def test_skips(stages):\n    stages['h'] = np.ones(3)\n    {way}")
+    _, tests = audited(project, "--parity-calibrate=2")
+    assert "calibration" not in tests["skips"]
+
+
+def test_where_no_stage_was_compared_no_fault_is_said_to_be_noticed(project):
+    project.write(
+        "from pytest_audioparity import codec_roundtrip\n"
+        "@codec_roundtrip\n"
+        "def test_pcm(roundtrip):\n"
+        "    roundtrip(encode=lambda a: np.round(a * 8191 + 8192).astype('u2'), sample_rate=16_000,\n"
+        "        decode=lambda c: ((c - 8192.0) / 8191).astype('f4'))\n"
+    )
+    result, _ = audited(project, "--parity-mutants", "--parity-report")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["no fault could be injected: no test that passed compared a stage"])
+    assert "planted fault" not in (project.path / ".audioparity/report/index.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("flag", "place"),
     [
