@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.comparison.tolerances import PEAK_FACTOR
 from pytest_audioparity.records import FAIL, PASS
+from pytest_audioparity.report.numbers import decibel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,8 +101,10 @@ def _stage(row: Mapping[str, Any], tol_db: float) -> Rejudged:
         return kept
     peak = _number(row, "peak_db")
     limit = PEAK_FACTOR * tol_db if row.get("peak_is_derived") else _number(row, "tol_peak_db")
-    passes = deviation <= tol_db and (limit is None or (peak is not None and peak <= limit))
-    return Rejudged(kept.name, before, PASS if passes else FAIL, deviation)
+    if limit is not None and (peak is None or peak > limit) and deviation <= tol_db:
+        # The deviation alone would look as if it passed.
+        return Rejudged(kept.name, before, FAIL, deviation, f"peak {decibel(peak)} dB, allowed {decibel(limit)} dB")
+    return Rejudged(kept.name, before, PASS if deviation <= tol_db else FAIL, deviation)
 
 
 def _only_too_far(row: Mapping[str, Any]) -> bool:

@@ -272,6 +272,10 @@ def test_recheck_says_what_changes(review):
             "still fails tests/test_c.py::test_c: 'x' shape",
         ],
     )
+    spiked = result(A, "fail", stages=[row("a", 0.05, 60.0)], reason=None)
+    write_run(review.root / ".audioparity" / "run.json", replace(PART, complete=True, tests=(spiked, *tests[1:])))
+    out = review.run("run", "recheck", "--tol-db", "0.1")[1]
+    assert f"still fails {A}: 'a' peak 60.00 dB, allowed 10.00 dB\n" in out
     out = review.run("run", "recheck", "--tol-db", "0.004")[1]
     assert f"would fail {B}: 'b' 0.0050 dB\n" in out
     assert json.loads(review.run("run", "recheck", "--tol-db", "1", "--json")[1])["tol_db"] == 1.0
