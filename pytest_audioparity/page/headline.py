@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_audioparity.page import tables
 from pytest_audioparity.page.elements import Markup, element
 from pytest_audioparity.page.records import BAD, STATES
-from pytest_audioparity.report.brief import audio_verdict, first_stage
+from pytest_audioparity.report.brief import audio_verdict, first_stage, other_limit
 from pytest_audioparity.report.numbers import counted
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ def _parts(shown: Shown) -> tuple[str, str, str]:
         passing = "; ".join(map(_trip, account.get("passing_roundtrips") or ()))
         said = str(account.get("reason") or told or passing or counted(len(stages), "stage"))
         return said + (f"; {counted(missed, 'planted fault')} would go unnoticed" if missed else ""), "", ""
-    off = f", {tables.number(stage)}" if tables.number(stage) else ""
+    limit, number = other_limit(account), tables.number(stage)
+    off = f" {limit}" if limit else f", {number}" if number else ""
     first = str(stage["name"])
     name = first if len(first) <= _NAME else f"…{first[1 - _NAME :]}"
     return "first divergence ", name, f"{off}{_cause(shown, stage)}"

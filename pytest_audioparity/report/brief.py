@@ -53,7 +53,10 @@ def by_weight(failures: Iterable[Failure]) -> list[Failure]:
 def cause(failure: Failure) -> str:
     """Write why a test failed: what it raised, if it did, and the first cause of what its stages show, if they do."""
     account = failure.account or {}
-    found = finding(account) or (headline(account) if first_stage(account) is not None else "")
+    limit, stage = other_limit(account), first_stage(account)
+    beside = f"stage {stage['name']!r} {limit}" if stage is not None and limit else ""
+    found = "; ".join(text for text in (beside, finding(account)) if text)
+    found = found or (headline(account) if stage is not None else "")
     said = "" if failure.is_by_stages and found else failure.said
     return "; before: ".join(text for text in (said, found) if text)
 
@@ -78,6 +81,17 @@ def first_stage(account: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the stage that diverged first, None where no stage did."""
     name = account.get("first_divergence")
     return next((stage for stage in account.get("stages") or () if stage["name"] == name), None)
+
+
+def other_limit(account: Mapping[str, Any]) -> str:
+    """Write by what the first divergence fails where its deviation is no more than it may be, else nothing."""
+    stage = first_stage(account)
+    if stage is None or {"deviation_db", "match"} & set(stage.get("failed") or ()):
+        return ""
+    if not stage.get("failed") and stage.get("findings"):  # another shape or dtype, which a finding tells
+        return ""
+    before, found, said = headline(account).partition(f"stage {stage['name']!r} ")
+    return said if found and not before else ""
 
 
 def is_infinite(stage: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ MEANINGS = {
     "missing_stage": "The golden has a stage of this name, the test did not record one.",
     "extra_stage": "The test recorded a stage of this name, the golden has none.",
     "dtype": "The values came in another number format than the golden's.",
-    "shape": "The two shapes differ, and no transposition, trim or missing channel says how.",
+    "shape": "The two shapes differ; a transposition, a trim or missing channels are told beside it.",
     "axes_permuted": "The values are right, their axes are in another order.",
     "reshaped": "The values and the shape are right, the memory was read in another order.",
     "length": "The time axis is longer or shorter.",
