@@ -6,11 +6,13 @@ been collected by some part, and every parity test that any part collected must 
 
 from __future__ import annotations
 
+import math
 import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.checkout import changed_file, layouts_of
+from pytest_audioparity.comparison.tolerances import PEAK_FACTOR
 from pytest_audioparity.errors import AudioparityError
 from pytest_audioparity.orphans import ELSEWHERE, find_orphans, is_elsewhere
 from pytest_audioparity.runs import OUTSIDE, Job, RunRecord
@@ -120,13 +122,28 @@ def _tests(records: Mapping[str, RunRecord]) -> tuple[Mapping[str, Any], ...]:
     return tuple(worst[test] for test in sorted(worst))
 
 
-def _rank(test: Mapping[str, Any]) -> tuple[int, int]:
+def _rank(test: Mapping[str, Any]) -> tuple[int, int, float]:
     # What became of a test goes before its verdict: stages of one that was skipped are not what they would have been.
     verdict, outcome = test.get("verdict"), test.get("outcome")
     return (
         _OUTCOMES.index(outcome) if outcome in _OUTCOMES else -1,
         _VERDICTS.index(verdict) if verdict in _VERDICTS else -1,
+        -_needed_db(test),
     )
+
+
+def _needed_db(test: Mapping[str, Any]) -> float:
+    """Return the smallest `tol_db` with which all stages of a test would pass, infinite where none is known."""
+    listed = test.get("stages")
+    rows = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
+    return max((_needed_of(row) for row in rows), default=0.0)
+
+
+def _needed_of(row: Mapping[str, Any]) -> float:
+    deviation, peak = row.get("deviation_db"), row.get("peak_db")
+    if not isinstance(deviation, float):
+        return 0.0 if row.get("verdict") == "pass" else math.inf
+    return max(deviation, peak / PEAK_FACTOR if isinstance(peak, float) and row.get("peak_is_derived") else 0.0)
 
 
 def _union(parts: Iterable[Iterable[str]]) -> tuple[str, ...]:

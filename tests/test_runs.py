@@ -489,6 +489,29 @@ def test_a_job_that_skips_a_test_does_not_hide_that_another_fails_it(tmp_path, o
     assert (test["outcome"], test["job"]) == ("failed", "mac")
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize(
+    ("verdict", "less", "more"),
+    [
+        ("fail", {"deviation_db": 2.3, "peak_db": 9.0}, {"deviation_db": 3.5, "peak_db": 9.0}),
+        ("fail", {"deviation_db": 2.3, "peak_db": 9.0}, {"deviation_db": 0.1, "peak_db": 240.0}),
+        ("fail", {"deviation_db": 2.3, "peak_db": 9.0}, {"deviation_db": None, "peak_db": None}),
+        ("pass", {"deviation_db": None, "peak_db": None}, {"deviation_db": 0.004, "peak_db": 0.1}),
+    ],
+)
+def test_of_two_results_alike_that_which_needs_more_tolerance_counts(tmp_path, order, verdict, less, more):
+    """Else a run judged again with a tolerance between the two would pass by the order of its jobs."""
+    project(tmp_path)
+    alike = {"verdict": verdict, "peak_is_derived": True}
+    tests = {
+        job: {"test": "test_a.py::test_x", "verdict": verdict, "stages": [{"verdict": "pass"}, {**alike, **numbers}]}
+        for job, numbers in (("linux", less), ("mac", more))
+    }
+    records = {job: shard("test_a.py", tests=(tests[job],)) for job in (list(tests)[i] for i in order)}
+    (test,) = merge(records, tmp_path).tests
+    assert test["job"] == "mac"
+
+
 def test_a_module_that_one_platform_lacks_was_collected_by_the_other(tmp_path):
     """What is skipped at collection in every job may own goldens still; what any job collected is known."""
     project(tmp_path)
