@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-# The worst first; a word that is not here comes from another version, and might be worse than any.
+# The worst first, last what is no result; a word that is not here is another version's, and might be worse than any.
 _VERDICTS = ("fail", "not_measured", "pass")
-_OUTCOMES = ("failed", "planned", "created", "updated", "skipped", "passed")
+_OUTCOMES = ("failed", "planned", "created", "updated", "passed", "skipped")
 _SHOWN = 3
 
 

@@ -490,6 +490,19 @@ def test_a_job_that_skips_a_test_does_not_hide_that_another_fails_it(tmp_path, o
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_job_that_skips_a_test_does_not_hide_that_another_passed_it(tmp_path, order):
+    """Else it would be missing where the run is judged again."""
+    project(tmp_path)
+    ends = [("linux", "pass", "passed"), ("mac", "not_measured", "skipped")]
+    records = {
+        name: shard("test_a.py", tests=({"test": "test_a.py::test_x", "verdict": verdict, "outcome": outcome},))
+        for name, verdict, outcome in (ends[i] for i in order)
+    }
+    (test,) = merge(records, tmp_path).tests
+    assert (test["outcome"], test["job"]) == ("passed", "linux")
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 @pytest.mark.parametrize(
     ("verdict", "less", "more"),
     [
