@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_audioparity.errors import AudioparityError
+from pytest_audioparity.golden.names import shown_path
 from pytest_audioparity.golden.shelf import Shelf, open_golden
 from pytest_audioparity.page.records import BAD, STATES, Gallery, Shown
 from pytest_audioparity.review.waiting import list_waiting, read_checked
@@ -30,12 +31,18 @@ def gather(project: Project, record: RunRecord) -> Gallery:
     """
     waiting, damaged = list_waiting(project.workspace.pending, project)
     runs = {record.id, *(job.id for job in record.jobs)}
-    by_test = {entry.pending.test: entry for entry in waiting if entry.pending.run in runs}
+    # After a merge several jobs may have left something of one test; the record says which of them it tells of.
+    left = {
+        (entry.pending.test, str(shown_path(entry.path, project.root)) if record.jobs else None): entry
+        for entry in waiting
+        if entry.pending.run in runs
+    }
     shelf = Shelf(project.store, project.cache)
     tests = sorted(map(Shown, record.tests), key=lambda shown: tuple(STATES).index(shown.state))
 
     def opened(shown: Shown) -> Shown:
-        return _shown(shown, by_test.get(shown.test), shelf, _again(shown.test, record))
+        entry = left.get((shown.test, shown.account.get("pending") if record.jobs else None))
+        return _shown(shown, entry, shelf, _again(shown.test, record))
 
     return Gallery(project.root.name, record, tuple(tests), opened, tuple(damaged))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.errors import AudioparityError
 from pytest_audioparity.golden.document import is_plain
-from pytest_audioparity.golden.names import golden_name, golden_path, variant_path
+from pytest_audioparity.golden.names import golden_name, golden_path, shown_path, variant_path
 from pytest_audioparity.golden.pending import (
     find_pending,
     remove_pending,
@@ -105,21 +105,29 @@ def merge_jobs(
     record = merge(records, root)
     tests, damaged = _gather(jobs)
     workspace.ensure()
-    kept: set[Path] = set()
     differing: dict[str, tuple[str, ...]] = {}
+    places: dict[tuple[str, str], Path] = {}
     for done, (name, found) in enumerate(tests.items()):
         progress(name, done, len(tests))
         files = _one_or_all(name, found, workspace.pending)
-        kept.update(files)
         if len(files) > 1:
             differing[found[0].test] = tuple(one.job for one in found)
         for path, one in files.items():
             _copy(one, path, record.id, differing.get(one.test))
+            places |= {(held.test, held.job): path for held in (found if len(files) == 1 else (one,))}
+    kept = set(places.values())
     for path in find_pending(workspace.pending):
         if path not in kept:
             remove_pending(workspace.pending, path)
+    record = replace(record, tests=tuple(_placed(test, places, root) for test in record.tests))
     write_run(workspace.run_file, record)
     return Merged(record, len(tests), differing, (*unreadable, *damaged))
+
+
+def _placed(test: Mapping[str, Any], places: Mapping[tuple[str, str], Path], root: Path) -> Mapping[str, Any]:
+    """Return what the record says of a test, with where that lies now which its job obtained."""
+    path = places.get((test["test"], test["job"]))
+    return test if path is None else {**test, "pending": str(shown_path(path, root))}
 
 
 def _records(jobs: Mapping[str, Leavings]) -> tuple[dict[str, RunRecord], list[str]]:

@@ -88,6 +88,25 @@ def test_several_jobs_make_one_page(project, tmp_path):
     assert "as job macos ran it" in page.text
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_jobs_that_differ_the_one_is_drawn_that_the_record_tells_of(project, tmp_path, order):
+    project.write(MODEL.format(gain=1.0))
+    project.run("--update-golden")
+    jobs = []
+    for name, gain in (("linux", 3.0), ("macos", 2.0)):
+        project.write(MODEL.format(gain=gain))
+        project.run()
+        jobs.append(tmp_path / name / ".audioparity")
+        jobs[-1].parent.mkdir()
+        (project.path / ".audioparity").rename(jobs[-1])
+    main(["run", "merge", *map(str, jobs[::order]), f"--root={project.path}"])
+    main(["run", "report", f"--root={project.path}"])
+    page = page_of(project)
+    assert "as job linux ran it" in page.text
+    assert "actual = 3 * expected" in page.text
+    assert "actual = 2 * expected" not in page.text
+
+
 def test_faults_that_go_unnoticed_stand_with_their_test(project):
     """A loose test that passes lists what it would let pass, with the number; a tight one says that it would not."""
     loose, tight = MODEL.replace("axes", "tol_db=3.0, axes"), MODEL.replace("axes", "tol_db=1e-5, axes")
