@@ -12,7 +12,6 @@ from pytest_audioparity.comparison.tolerances import (
     TOLERANCE_KEYWORDS,
     layered,
     matches,
-    overlay,
     problem_with,
     problem_with_stages,
 )
@@ -90,7 +89,7 @@ def resolve(project: Mapping[str, Any], marks: Sequence[Mapping[str, Any]], *, o
     """
     merged: dict[str, Any] = {}
     for kwargs in reversed(marks):
-        overlay(merged, kwargs)
+        merged.update(kwargs)
     only = merged.get("only")
     must_match = [glob for kwargs in marks[:own] for key in ("only", "stages") for glob in kwargs.get(key) or ()]
     return Spec(

@@ -178,10 +178,10 @@ def layered(layers: Iterable[Mapping[str, Any]], stage: str) -> Tolerance:
     """
     values: dict[str, Any] = {}
     for layer in layers:
-        overlay(values, layer)
+        _overlay(values, layer)
         for pattern, overrides in (layer.get("stages") or {}).items():
             if matches(stage, pattern):
-                overlay(values, overrides)
+                _overlay(values, overrides)
     precision = values.get("precision", "fp32")
     tol_db = values.get("tol_db", PRESET_DB[precision])
     peak_is_derived = "tol_peak_db" not in values
@@ -197,8 +197,7 @@ def _plain(value: Any) -> Any:
     return "".join(value) if isinstance(value, str) else value
 
 
-def overlay(values: dict[str, Any], layer: Mapping[str, Any]) -> None:
-    """Put a more particular layer of keywords over those that are known; its precision brings in its own preset."""
+def _overlay(values: dict[str, Any], layer: Mapping[str, Any]) -> None:
     if "precision" in layer:
         values.pop("tol_db", None)
     values.update(layer)

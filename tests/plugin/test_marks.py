@@ -40,7 +40,7 @@ BODY = "stages['mel'] = np.full(100, LEVEL, np.float32)"
         ("@parity(tol_db=1)\nclass TestA:\n    def test_model(self, stages): {body}", True),
         ("@parity(tol_db=1)\nclass TestA:\n    @parity(tol_db=0.1)\n    def test_model(self, stages): {body}", False),
         ("@parity(tol_db=1)\nclass TestA:\n    @parity(precision='fp32')\n"
-         "    def test_model(self, stages): {body}", False),
+         "    def test_model(self, stages): {body}", True),
         ("@parity(tol_db=1)\nclass Base:\n    def test_model(self, stages): {body}\n"
          "@parity(tol_db=0.1)\nclass TestA(Base): pass", False),
         ("@parity(tol_db=0.1)\nclass Base:\n    def test_model(self, stages): {body}\n"
