@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.explanation import COMPLETE, PARTIAL, Explanation
+from pytest_audioparity.diagnosis.explanation import COMPLETE, PARTIAL, Explanation, is_complete
 from pytest_audioparity.diagnosis.problem import Problem, product, rows_of
 from pytest_audioparity.records import DB_PER_UNIT
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 # Values per index that a parameter of its own needs.
 _FEWEST = 8
+# So many do where the numbers leave nothing of values that they were not fitted to, and where the values of an index
+# vary by this share of what all do: the items of a batch may be one clip.
+_FEWEST_EXACT, _VARIED = 2, 0.05
 # Numbers that a finding lists.
 _SHOWN = 256
 # Indices that make a trend.
@@ -40,6 +43,15 @@ def find(problem: Problem) -> Iterator[Explanation]:
             yield from _trends(problem, axis)
     for axes in problem.groups(_FEWEST):
         yield from _per_index(problem, axes)
+    # As of the embeddings of a few clips: a number that fits another clip as well, to the last bit, is no chance.
+    for axes in set(problem.groups(_FEWEST_EXACT)) - set(problem.groups(_FEWEST)):
+        if _vary(rows_of(problem.expected, axes)):
+            yield from (found for found in _per_index(problem, axes) if is_complete(problem, found))
+
+
+def _vary(rows: Array) -> bool:
+    """Whether the values of each row differ from each other as those of all rows do, so that they are no repetition."""
+    return float(rows.var(axis=1).mean()) > _VARIED * float(rows.var())
 
 
 def _trends(problem: Problem, axis: int) -> Iterator[Explanation]:

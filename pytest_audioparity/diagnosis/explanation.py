@@ -62,9 +62,14 @@ class Explanation:
 
 
 def in_units_of_actual(problem: Problem, left: float, side: str) -> float:
-    """Return what an explanation of one side leaves, as if it had been of actual, so that both directions compare."""
+    """Return what an explanation of one side leaves, as if it had been of actual, so that both directions compare.
+
+    From an actual that does not vary nothing is explained.
+    """
     e, a = problem.variances
-    return left * a / e if side == "expected" and e > 0 else left
+    if side != "expected" or e <= 0:
+        return left
+    return left * a / e if a > 0 else math.inf
 
 
 def explains(problem: Problem, explanation: Explanation) -> float:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
+# Twice the rms by which integers are off that were truncated, in units: no cause leaves less of integer samples.
+_TRUNCATED = 2 / math.sqrt(3)
 # More is no tolerance, and its ratio overflows.
 _MOST_DB = 600.0
 _SAME = 1e-4
@@ -103,7 +105,9 @@ def _allowed(expected: Array, actual: Array, meta: StageMeta, tolerance: Toleran
     if meta.kind == "log_spectrum" and meta.unit in DB_PER_UNIT:
         return tol_db / DB_PER_UNIT[meta.unit]
     sizes = [math.sqrt(float(np.mean(np.abs(_spread(side).astype(np.complex128)) ** 2))) for side in (expected, actual)]
-    return (10 ** (tol_db / 20) - 1) * min(size for size in (*sizes, max(sizes)) if size > 0 or max(sizes) == 0)
+    allowed = (10 ** (tol_db / 20) - 1) * min(size for size in (*sizes, max(sizes)) if size > 0 or max(sizes) == 0)
+    are_samples = meta.kind == "waveform" and expected.dtype.kind in "iu" and actual.dtype.kind in "iu"
+    return max(allowed, _TRUNCATED) if are_samples else allowed
 
 
 def _spread(array: Array) -> Array:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.explanation import Explanation
-from pytest_audioparity.diagnosis.problem import SAMPLE, hashed, rows_of, strides
+from pytest_audioparity.diagnosis.explanation import COMPLETE, Explanation
+from pytest_audioparity.diagnosis.problem import SAMPLE, energy, hashed, product, rows_of, strides
 
 if TYPE_CHECKING:
     from pytest_audioparity.diagnosis.problem import Problem
@@ -39,6 +39,7 @@ class Margin:
     expected : its values at each index in a row, or some of them
     error, signal : of each index: the sum of squares
     wrong : which indices differ by more than is allowed, and than rounding
+    alone : the same, where each is judged without its neighbours
     start : the index in the whole stage of the first
     length : of the axis in the whole stage
     """
@@ -48,6 +49,7 @@ class Margin:
     error: Array
     signal: Array
     wrong: Array
+    alone: Array
     start: int
     length: int
 
@@ -123,7 +125,11 @@ def _margin(problem: Problem, label: str, e: Array, a: Array, start: int, length
     signal = (_energies(e) + _energies(a)) / 2 if is_loud else np.full(len(e), float(e.shape[1]))
     allowed = problem.allowed if not problem.is_codes else 1e-6
     limit = min(allowed**2, float(error.sum()) / e.size / 4) * e.shape[1]
-    return Margin(label, e, error, signal, _wrong(error, signal, limit, e.shape[1]), start, length)
+    # Neighbours in time have something in common, channels and items have not.
+    width = min(_VALUES // e.shape[1], error.size // 16) if label not in ("B", "C") else 1
+    alone = _wrong(error, signal, limit, 1)
+    wrong = alone if width <= 1 else _wrong(error, signal, limit, width)
+    return Margin(label, e, error, signal, wrong, alone, start, length)
 
 
 def _energies(rows: Array) -> Array:
@@ -132,14 +138,13 @@ def _energies(rows: Array) -> Array:
     return sums
 
 
-def _wrong(error: Array, signal: Array, limit: float, values: int) -> Array:
+def _wrong(error: Array, signal: Array, limit: float, width: int) -> Array:
     """Tell which indices are wrong: above the limit, and above what most others have of rounding.
 
     Rounding is relative to the signal, so the loud are allowed more than the quiet, beyond what all are. An index of
-    few values, as a sample, is noisy; it is judged with its neighbours.
+    few values, as a sample, is noisy; it is judged with its neighbours, of which so many are asked.
     """
-    width = min(_VALUES // values, error.size // 16)
-    around, loudness = (_smoothed(side, width) for side in (error, signal))
+    around, loudness = (smoothed(side, width) for side in (error, signal))
     mean = float(signal.mean())
     loudness = _QUIET + loudness / mean if mean > 0 else np.ones_like(signal)
     allowed = np.maximum(limit, _ABOVE * _least(around / loudness) * loudness)
@@ -151,7 +156,7 @@ def _wrong(error: Array, signal: Array, limit: float, values: int) -> Array:
     return wrong
 
 
-def _smoothed(side: Array, width: int) -> Array:
+def smoothed(side: Array, width: int) -> Array:
     """Return means over neighbourhoods of a width."""
     if width <= 1:
         return side
@@ -185,10 +190,49 @@ def density(problem: Problem, axis: int, chosen: Array) -> float:
     return float(np.compress(chosen, problem.expected != problem.actual, axis=axis).mean())
 
 
-def held_by(
-    problem: Problem, code: str, message: str, detail: dict[str, Any], margin: Margin, chosen: Array
-) -> Explanation:
+@dataclass(frozen=True, slots=True)
+class Place(Explanation):
+    """The explanation that some indices of an axis hold the error, and the rest is right.
+
+    Attributes
+    ----------
+    axis : which it is
+    chosen : which of its indices, of those that are looked at
+    """
+
+    axis: int = 0
+    chosen: Array = field(default_factory=lambda: np.zeros(0, bool))
+
+    def there(self) -> tuple[Array, Array]:
+        """Return both sides at these indices alone."""
+        e, a = (np.compress(self.chosen, side, axis=self.axis) for side in (self.expected, self.actual))
+        return e, a
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether one side has a single value there, as where it is masked, cut off or not yet filled."""
+        return any(side.size > 0 and bool((side == side.flat[0]).all()) for side in self.there())
+
+
+def held_by(problem: Problem, code: str, message: str, detail: dict[str, Any], margin: Margin, chosen: Array) -> Place:
     """Return the explanation that chosen indices of an axis hold the error; it costs as many numbers as they are."""
     left = float(margin.error[~chosen].sum())
     count = round(float(chosen.mean()) * problem.size)
-    return Explanation(code, message, count, problem.expected, problem.actual, {"axis": margin.label, **detail}, left)
+    axis = problem.labels.index(margin.label)
+    first = problem.at(margin.label, 0) - margin.start
+    here = chosen[first : first + problem.expected.shape[axis]]
+    detail = {"axis": margin.label, **detail}
+    return Place(code, message, count, problem.expected, problem.actual, detail, left, axis, here)
+
+
+def gain_there(problem: Problem, margin: Margin) -> str:
+    """Say which gain makes the wrong indices, if one does: the fit of the whole stage says nothing of it."""
+    axis = problem.labels.index(margin.label)
+    e, a = (np.compress(margin.wrong, side, axis=axis).ravel() for side in (problem.expected, problem.actual))
+    power = energy(e)
+    if problem.is_codes or not power:
+        return ""
+    gain = product(e, a) / power
+    if not gain and not a.any():
+        return ", actual is 0 there"
+    return f", actual = {gain:.6g} * expected there" if energy(a - gain * e) <= (1 - COMPLETE) * energy(a - e) else ""

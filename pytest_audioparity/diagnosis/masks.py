@@ -45,6 +45,11 @@ def find(problem: Problem) -> Iterator[Explanation]:
             yield from _with_gains(problem, masked, whole, out, who, axis)
 
 
+def is_mask(found: Explanation) -> bool:
+    """Whether an explanation is that one side has one value at some of its elements."""
+    return found.code == "pointwise" and "value" in found.detail
+
+
 def _values(masked: Array, whole: Array, floor: float) -> set[float]:
     """Return what may be a mask's value: zero, the least, or what most elements have that differ."""
     differ = masked[np.abs(masked - whole) > floor]

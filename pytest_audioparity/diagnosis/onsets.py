@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from pytest_audioparity.diagnosis.margins import held_by
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_audioparity.diagnosis.margins import Margin
+    from pytest_audioparity.diagnosis.margins import Margin, Place
     from pytest_audioparity.diagnosis.problem import Problem
 
     Array = np.ndarray[Any, Any]
@@ -49,16 +50,25 @@ def diverges(problem: Problem, margin: Margin) -> Iterator[Explanation]:
         return
     if problem.is_codes and margin.error[start:].mean() < _DENSE * _UNEQUAL * margin.expected.shape[1]:
         return  # codes that are wrong here and there began nowhere
-    if _is_silent(problem, margin, start) or _is_gradual(margin, start) or _ends_clean(margin, start):
+    if _is_silent(problem, margin, start):
         return
+    place = held_by(problem, "diverges_from", "", {"from": margin.at(start)}, margin, chosen)
+    if not place.is_filled and (_is_gradual(margin, start) or _ends_clean(margin, start)):
+        return
+    yield replace(place, message=_told(problem, margin, place))
+
+
+def _told(problem: Problem, margin: Margin, place: Place) -> str:
+    at, there = place.detail["from"], place.there()[1]
     rate = problem.meta.sample_rate if problem.meta.kind == "waveform" else problem.meta.frame_rate
-    at = margin.at(start)
     seconds = f" ({at / rate:.3f} s)" if rate and margin.label == "T" else ""
-    message = (
-        f"actual equals expected up to {margin.label}={at}{seconds} and differs from there on; check state that is "
-        "reset or not carried over, caches, positions, and random numbers"
+    upto = f"actual equals expected up to {margin.label}={at}{seconds} and"
+    if not problem.is_codes and there.size and not np.ptp(there):
+        return f"{upto} is {there.flat[0]:.6g} from there on; check lengths, masks, and buffers and chunks left empty"
+    return (
+        f"{upto} differs from there on; check state that is reset or not carried over, caches, positions, and random "
+        "numbers"
     )
-    yield held_by(problem, "diverges_from", message, {"from": at}, margin, chosen)
 
 
 def _is_silent(problem: Problem, margin: Margin, start: int) -> bool:

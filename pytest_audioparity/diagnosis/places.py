@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pytest_audioparity.diagnosis.explanation import COMPLETE, Explanation
+from pytest_audioparity.diagnosis.bursts import bursts
+from pytest_audioparity.diagnosis.explanation import Explanation
 from pytest_audioparity.diagnosis.margins import (
     CLEANER,
     SHARE,
+    Place,
     density,
+    gain_there,
     held_by,
     margin_from_end_to_end,
     margin_of,
     stays_clean,
 )
 from pytest_audioparity.diagnosis.onsets import diverges, drift
-from pytest_audioparity.diagnosis.problem import Problem, energy, product, rows_of
+from pytest_audioparity.diagnosis.problem import Problem, rows_of
+from pytest_audioparity.diagnosis.seams import seams
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,11 +38,9 @@ _FEW, _PART, _EDGE, _LAST = 0.34, 0.75, 0.15, 0.04
 # Share of the indices in a row that are wrong where all are made by what is.
 _FULL = 0.9
 _MOST_SPIKES = 0.005
-# How many times seams have to come to be a rhythm.
-_SEAMS = 3
 # Share of a region's elements that have to be wrong for it to be the region that is wrong.
 _DENSE = 0.2
-# Share of the codes of a region that are wrong where it holds more than a few of an axis.
+# Share of the codes of a region that are wrong where it holds more than a few of an axis, and of what is no silence.
 _MOSTLY = 0.5
 
 
@@ -52,36 +54,51 @@ def find(problem: Problem) -> Iterator[Explanation]:
     for axis, margin in margins.items():
         if problem.labels[axis] != "T":
             yield from _channels(problem, axis, margin)
-    for axis in time:
-        yield from _seams(problem, axis, margins[axis])
-        yield from _frozen(problem, axis, margins[axis])
+    for axis, margin in time.items():
+        patterns = [*seams(problem, axis, margins[axis]), *_frozen(problem, axis, margins[axis])]
         # From end to end some channels are looked at, in the part all: what is wrong there before refutes it.
-        for found in diverges(problem, time[axis]):
+        for found in diverges(problem, margin):
             before = margins[axis].error[: max(0, found.detail["from"] - margins[axis].start)]
             if before.sum() <= (1 - SHARE) * problem.error:
-                yield found
+                patterns.append(found)
+        # Places without a pattern; along an axis without a name they are indices like others.
+        if not patterns and problem.labels[axis] == "T":
+            patterns += bursts(problem, axis, margins[axis])
+        yield from patterns
     yield from _spikes(problem)
     for margin in time.values():
         yield from drift(problem, margin)
 
 
 def best(problem: Problem) -> Explanation | None:
-    """Return the place that says most: the smallest one, but single elements only if no row of them is meant."""
+    """Return the place that says most: one that a value fills, else the smallest, and single elements if none is."""
     found = list(find(problem))
     patterns = ("edges", "seams", "repeated_frames", "diverges_from")
     in_time = {place.detail["axis"] for place in found if place.code in patterns}
     regions = [
         place
         for place in found
-        if place.code not in ("spikes", "drift")
+        if isinstance(place, Place)
         # Along an axis without a name, a pattern of time says more than a list of indices.
         and not (place.code == "channels" and place.detail["axis"] in in_time)
     ]
-    spikes = next((place for place in found if place.code == "spikes"), None)
-    smallest = min(regions, key=lambda place: place.parameters, default=None)
-    if spikes is not None and (smallest is None or _touched(problem) < _DENSE * smallest.parameters):
+    spikes = next((place for place in found if place.code == "spikes" and not isinstance(place, Place)), None)
+    smallest = min(regions, key=lambda place: (not place.is_filled, place.parameters), default=None)
+    if spikes is not None and (smallest is None or not _is_meant(problem, smallest)):
         return spikes
     return smallest or next(iter(found), None)
+
+
+def _is_meant(problem: Problem, place: Place) -> bool:
+    """Whether a place is what is wrong, and not single elements of it: many are, or most that can be seen to be.
+
+    Most of a sparse layer is zero, and much of a log-mel at its floor, on both sides.
+    """
+    touched = _touched(problem)
+    middle = np.partition(problem.expected.ravel(), problem.size // 2)[problem.size // 2]
+    e, a = place.there()
+    seen = 1.0 - float(((e == middle) & (a == middle)).mean()) if e.size else 1.0
+    return touched >= _DENSE * place.parameters or touched >= _MOSTLY * seen * place.parameters
 
 
 def _touched(problem: Problem) -> int:
@@ -189,75 +206,16 @@ def _channels(problem: Problem, axis: int, margin: Margin) -> Iterator[Explanati
         f"index {shown} of {whole} differs" if wrong.size == 1 else f"{wrong.size} of {whole} differ (indices {shown})"
     )
     message = (
-        f"only {place}{_gain_there(problem, margin)}; check the weights that make these, and slices that are one short"
+        f"only {place}{gain_there(problem, margin)}; check the weights that make these, and slices that are one short"
     )
     yield held_by(problem, "channels", message, {"indices": indices}, margin, margin.wrong)
 
 
 def says_little(problem: Problem, place: Explanation) -> bool:
-    """Whether a place says from where on, or in most of its indices, something is wrong, but not what."""
+    """Whether a place says from where on, where, or in most of its indices, something is wrong, but not what."""
     is_most = place.code == "channels" and place.parameters > max(_FEW * problem.size, 1)
-    return is_most or place.code in ("diverges_from", "drift")
-
-
-def _gain_there(problem: Problem, margin: Margin) -> str:
-    """Say which gain makes the wrong indices, if one does: the fit of the whole stage says nothing of it."""
-    axis = problem.labels.index(margin.label)
-    e, a = (np.compress(margin.wrong, side, axis=axis).ravel() for side in (problem.expected, problem.actual))
-    power = energy(e)
-    if problem.is_codes or not power:
-        return ""
-    gain = product(e, a) / power
-    if not gain and not a.any():
-        return ", actual is 0 there"
-    return f", actual = {gain:.6g} * expected there" if energy(a - gain * e) <= (1 - COMPLETE) * energy(a - e) else ""
-
-
-def _seams(problem: Problem, axis: int, margin: Margin) -> Iterator[Explanation]:
-    wrong = np.flatnonzero(margin.wrong)
-    n = margin.wrong.size
-    if not _SEAMS <= wrong.size <= n // 2:
-        return
-    starts = wrong[np.r_[True, np.diff(wrong) > 1]]
-    found = _rhythm(margin, wrong, starts, n)
-    if found is None:
-        return
-    period, phase, width = found
-    chosen = ((np.arange(n) - phase) % period) < width
-    everywhere = ((np.arange(margin.length) - margin.at(phase)) % period) < width
-    if not margin.holds(chosen) or not stays_clean(problem, axis, margin, chosen, everywhere):
-        return
-    at = margin.at(phase)
-    message = (
-        f"errors repeat every {period} frames along {margin.label}, {width} wide, from {margin.label}={at} on; "
-        "check chunk boundaries: overlap, context that is too short, and state that is not carried over"
-    )
-    yield held_by(problem, "seams", message, {"period": period, "width": width, "first": at}, margin, chosen)
-
-
-def _rhythm(margin: Margin, wrong: Array, starts: Array, n: int) -> tuple[int, int, int] | None:
-    """Return period, first place and width of the wrong runs, if they come in a rhythm."""
-    gaps = np.diff(starts)
-    if gaps.size < _SEAMS - 1:
-        return None
-    for period in np.unique(gaps[gaps > 1])[::-1]:
-        places = wrong % period
-        used = np.zeros(int(period), bool)
-        used[places] = True
-        width, phase = _narrowest(used)
-        visits = sum(bool(margin.wrong[s : s + width].any()) for s in range(phase % int(period), n, int(period)))
-        if width <= period / 2 and visits >= _SEAMS and visits >= 0.6 * ((n - phase) // period):
-            first = int(wrong[0])
-            return int(period), first - (first - phase) % int(period), width
-    return None
-
-
-def _narrowest(used: Array) -> tuple[int, int]:
-    """Return width and start of the shortest cyclic stretch that covers all marks."""
-    marks = np.flatnonzero(used)
-    gaps = np.diff(np.r_[marks, marks[0] + used.size])
-    widest = int(gaps.argmax())
-    return int(used.size - gaps[widest] + 1), int(marks[(widest + 1) % marks.size])
+    is_burst = place.code == "spikes" and isinstance(place, Place)
+    return is_most or is_burst or place.code in ("diverges_from", "drift")
 
 
 def _frozen(problem: Problem, axis: int, margin: Margin) -> Iterator[Explanation]:

@@ -11,8 +11,6 @@ import operator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pytest_audioparity.diagnosis import (
     bends,
     channels,
@@ -35,6 +33,7 @@ from pytest_audioparity.diagnosis import (
     values,
 )
 from pytest_audioparity.diagnosis.explanation import PARTIAL, explains, is_complete, length
+from pytest_audioparity.diagnosis.margins import Place
 from pytest_audioparity.diagnosis.problem import energy, product, restate
 from pytest_audioparity.records import Finding
 
@@ -75,7 +74,7 @@ def explain(problem: Problem, depth: int = 1) -> list[Finding]:
     is_plain = best is not None and sum(map(_numbers, best)) <= _SIMPLE and is_complete(problem, best[-1])
     is_certain = best is not None and is_plain and best[-1].code != "pointwise"
     place = None if is_certain else places.best(problem)
-    if best is not None and is_plain and not _bends(problem, best, place):
+    if best is not None and is_plain and not _bends(problem, best, place) and not _is_masked(best, place):
         return _findings(problem, best) + _beneath(problem, best[-1], depth)
     # A place says more than numbers for each index, which describe it as well.
     is_little = place is not None and places.says_little(problem, place)
@@ -129,12 +128,9 @@ def _beneath(problem: Problem, found: Explanation, depth: int) -> list[Finding]:
 
 def _within(problem: Problem, place: Explanation, depth: int) -> list[Finding]:
     """Explain what is wrong in some channels, if that explains nearly all of it."""
-    if place.code != "channels" or depth >= _DEPTH or problem.is_codes:
+    if not isinstance(place, Place) or place.code != "channels" or depth >= _DEPTH or problem.is_codes:
         return []
-    axis = problem.labels.index(place.detail["axis"])
-    first = problem.at(place.detail["axis"], 0)
-    indices = np.array(place.detail["indices"]) - first
-    e, a = (side.take(indices, axis) for side in (problem.expected, problem.actual))
+    e, a = place.there()
     found = explain(restate(e, a, problem.labels, problem.meta, problem.allowed, problem.origin), _DEPTH)
     return [f for f in found if f.explains is not None and f.explains >= _MOST and f.code in _MOVED]
 
@@ -243,9 +239,14 @@ def _least(chain: Chain) -> float:
 
 def _bends(problem: Problem, chain: Chain, place: Explanation | None) -> bool:
     """Whether a function of all values bends for a few elements alone, which are glitches then."""
-    if place is None or place.code != "spikes":
+    if place is None or place.code != "spikes" or isinstance(place, Place):
         return False
     return _chain_length(problem, chain) >= length(problem, place) - _BEYOND * math.log(problem.size)
+
+
+def _is_masked(chain: Chain, place: Explanation | None) -> bool:
+    """Whether a mask is nothing but a place that one value fills: its first frame, or its channels, say more."""
+    return masks.is_mask(chain[-1]) and isinstance(place, Place) and place.is_filled
 
 
 def _says_more(problem: Problem, chain: Chain, place: Explanation) -> bool:
@@ -255,6 +256,8 @@ def _says_more(problem: Problem, chain: Chain, place: Explanation) -> bool:
     """
     if chain[0].code in _MOVES_IN_TIME and _chain_length(problem, chain) < _length_beside(problem, place):
         return True
+    if _is_masked(chain, place):
+        return False
     # Numbers of their own at all times describe a place in time, but none that is everywhere.
     is_place = chain[-1].code in (*_PER_INDEX, "drift") and place.code != "drift"
     return not is_place and explains(problem, chain[-1]) >= _MOST

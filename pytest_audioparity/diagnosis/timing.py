@@ -164,7 +164,9 @@ def near(problem: Problem, e: Array) -> float:
     """Return the distance (rms over a frame) within which two frames are one."""
     if problem.is_codes:
         return 1e-6
-    return max(2 * problem.allowed, 4 * problem.floor, 1e-9 * math.sqrt(float(np.mean(e * e))))
+    # A tolerance is of the level; frames of a large mean are told apart by what varies.
+    varied = math.sqrt(float(np.mean((e - e.mean(axis=0)) ** 2))) / (2 * _VARIED)
+    return max(min(2 * problem.allowed, varied), 4 * problem.floor, 1e-9 * math.sqrt(float(np.mean(e * e))))
 
 
 def follow(e: Array, a: Array, *, near: float) -> list[Piece]:

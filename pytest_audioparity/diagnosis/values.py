@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Knots of a function that is read off the data.
 _KNOTS = 48
+# What takes fewer values than this is a function of nearly anything, as where it is 0 or 1.
+_VALUES = 4
 # A piece of a value's range that one side maps to a single value, as a share of the elements, to be called clipped.
 _AT_LIMIT = 3
 _STRAY = 0.1
@@ -239,11 +241,13 @@ def _read_off(problem: Problem) -> Iterator[Explanation]:
         order = np.argsort(source, kind="stable")
         x, y = source[order], target[order]
         knots = np.unique(x[np.linspace(0, x.size - 1, _KNOTS).astype(int)])
-        if knots.size < 4:
+        if knots.size < _VALUES:
             continue
         predicted = _fitted(x, y, knots)
         left = in_units_of_actual(problem, float(((y - predicted) ** 2).sum()), who)
         if left >= 0.5 * problem.error or (who == "expected" and left > _UNDONE * problem.error):
+            continue
+        if np.unique(y).size < _VALUES:
             continue
         flat = x[np.abs(np.gradient(predicted, x, edge_order=1)) < 1e-3] if np.all(np.diff(x) > 0) else x[:0]
         other = "expected" if who == "actual" else "actual"

@@ -83,6 +83,9 @@ def diverges_from(subject: Subject, rng: np.random.Generator) -> Iterator[Change
     wrong = rows.copy()
     wrong[..., start:] *= 1.2
     yield Change(f"cache scaled from frame {start}", subject.untimed(wrong), {"start": start, "how": "gain"})
+    wrong = rows.copy()
+    wrong[..., start:] = rows.min() if subject.kind == "log_spectrum" else 0.0
+    yield Change(f"nothing made from frame {start}", subject.untimed(wrong), {"start": start, "how": "nothing"})
     # A state that was reset is forgotten again, but slowly beside the length of the signal.
     fade = np.where(places >= start, np.exp(-(places - start) / (0.5 * subject.frames)), 0.0)
     detail = {"start": start, "how": "fading"}
@@ -174,6 +177,22 @@ def spikes(subject: Subject, rng: np.random.Generator) -> Iterator[Change]:
         flat[where] += size * subject.rms * rng.choice([-1.0, 1.0], count)
         detail = {"count": count, "size": size, "where": sorted(where.tolist())}
         yield Change(f"{count} elements off by {size:g} rms", flat.reshape(subject.x.shape), detail)
+    yield from _bursts(subject, rng)
+
+
+def _bursts(subject: Subject, rng: np.random.Generator) -> Iterator[Change]:
+    """Spoil two short runs of frames anywhere but at the ends: packets that were lost, races."""
+    width = max(1, subject.frames // 100)
+    if subject.frames < 24 or subject.time is None:
+        return
+    rows = subject.timed()
+    first, second = (
+        int(rng.integers(start, start + subject.frames // 4)) for start in (subject.frames // 8, subject.frames // 2)
+    )
+    inside = np.isin(np.arange(subject.frames), [*range(first, first + width), *range(second, second + width)])
+    wrong = rows + np.where(inside, signals.disturbance(rows, rng), 0.0)
+    detail = {"count": 2 * width, "runs": [[first, first + width - 1], [second, second + width - 1]]}
+    yield Change(f"two runs of {width} frames wrong", subject.untimed(wrong), detail)
 
 
 def codes_spikes(subject: Subject, rng: np.random.Generator) -> Iterator[Change]:

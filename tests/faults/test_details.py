@@ -137,8 +137,22 @@ def test_only_the_named_channels_are_wrong():
 @pytest.mark.parametrize("kinds", [["codes"], ["waveform", "tensor", "logits", "embedding"]])
 def test_only_the_named_elements_are_spikes(kinds):
     for e, a, fault in made("spikes", kinds):
-        assert set(np.flatnonzero(wrong_at(e, a))) <= set(fault.detail["where"])
-        assert len(fault.detail["where"]) == fault.detail["count"]
+        where = fault.detail.get("where")
+        if where is None:
+            continue
+        assert set(np.flatnonzero(wrong_at(e, a))) <= set(where)
+        assert len(where) == fault.detail["count"]
+
+
+def test_only_the_named_frames_are_in_bursts():
+    named = 0
+    for e, a, fault in made("spikes"):
+        frames = [at for start, stop in fault.detail.get("runs", ()) for at in range(start, stop + 1)]
+        if frames:
+            named += 1
+            assert set(wrong_frames(e, a)) <= set(frames)
+            assert len(frames) == fault.detail["count"]
+    assert named
 
 
 @pytest.mark.parametrize(("code", "key"), [("channel_gain", "gains"), ("channel_offset", "offsets")])

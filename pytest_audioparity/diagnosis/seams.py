@@ -1,0 +1,89 @@
+"""Errors that repeat every so many frames: chunk boundaries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_audioparity.diagnosis.margins import held_by, stays_clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_audioparity.diagnosis.explanation import Explanation
+    from pytest_audioparity.diagnosis.margins import Margin
+    from pytest_audioparity.diagnosis.problem import Problem
+
+    Array = np.ndarray[Any, Any]
+
+# How many times seams have to come to be a rhythm.
+_LEAST = 3
+# Share of its times, where there is a signal, at which something has to be wrong.
+_VISITED = 0.6
+# How likely errors at any places would have to be in a rhythm like theirs at most.
+_BY_CHANCE = 0.01
+
+
+def seams(problem: Problem, axis: int, margin: Margin) -> Iterator[Explanation]:
+    """Yield errors that come in a rhythm; an index of few values is judged with its neighbours, and alone."""
+    yield from _of(problem, axis, margin, margin.wrong)
+    if margin.alone is not margin.wrong:
+        yield from _of(problem, axis, margin, margin.alone)
+
+
+def _of(problem: Problem, axis: int, margin: Margin, marks: Array) -> Iterator[Explanation]:
+    n = marks.size
+    if not _LEAST <= np.count_nonzero(marks) <= n // 2 or (found := _rhythm(margin, marks)) is None:
+        return
+    period, phase, width = found
+    chosen = ((np.arange(n) - phase) % period) < width
+    everywhere = ((np.arange(margin.length) - margin.at(phase)) % period) < width
+    if not margin.holds(chosen) or not stays_clean(problem, axis, margin, chosen, everywhere):
+        return
+    at = margin.at(phase)
+    message = (
+        f"errors repeat every {period} frames along {margin.label}, {width} wide, from {margin.label}={at} on; "
+        "check chunk boundaries: overlap, context that is too short, and state that is not carried over"
+    )
+    yield held_by(problem, "seams", message, {"period": period, "width": width, "first": at}, margin, chosen)
+
+
+def _rhythm(margin: Margin, marks: Array) -> tuple[int, int, int] | None:
+    """Return period, first place and width of the wrong runs, if they come in a rhythm."""
+    wrong = np.flatnonzero(marks)
+    gaps = np.diff(wrong[np.r_[True, np.diff(wrong) > 1]])
+    if gaps.size < _LEAST - 1:
+        return None
+    for period in np.unique(gaps[gaps > 1])[::-1].tolist():
+        used = np.zeros(period, bool)
+        used[wrong % period] = True
+        width, phase = _narrowest(used)
+        windows = [slice(start, start + width) for start in range(phase, marks.size, period)]
+        visited = [window for window in windows if marks[window].any()]
+        # Where there is no signal, most of what is wrong does not show.
+        heard = sum(bool(margin.signal[window].any()) for window in windows)
+        if width > period / 2 or len(visited) < max(_LEAST, _VISITED * heard):
+            continue
+        if gaps.size * _chance(margin, marks, visited, period) <= _BY_CHANCE:
+            first = int(wrong[0])
+            start = first - (first - phase) % period
+            return period, start if start >= 0 else start + period, width
+    return None
+
+
+def _chance(margin: Margin, marks: Array, visited: list[slice], period: int) -> float:
+    """Return how likely runs that begin, peak or end anywhere do so as near to the same phase as these do."""
+    inside = [np.flatnonzero(marks[window]) for window in visited]
+    peaks = [int(margin.error[window].argmax()) for window in visited]
+    phases = [[int(run[0]) for run in inside], peaks, [int(run[-1]) for run in inside]]
+    spread = min(max(some) - min(some) for some in phases) + 1
+    return float(len(phases) * (spread / period) ** (len(visited) - 1))
+
+
+def _narrowest(used: Array) -> tuple[int, int]:
+    """Return width and start of the shortest cyclic stretch that covers all marks; the start is below its length."""
+    marks = np.flatnonzero(used)
+    gaps = np.diff(np.r_[marks, marks[0] + used.size])
+    widest = int(gaps.argmax())
+    return int(used.size - gaps[widest] + 1), int(marks[(widest + 1) % marks.size])
