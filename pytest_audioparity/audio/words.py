@@ -19,6 +19,7 @@ from pytest_audioparity.audio.intelligibility import (
     RATE,
     SEGMENT,
     Bands,
+    bands_at,
     estoi_between,
     normal_segments,
 )
@@ -110,8 +111,12 @@ def _over_time(middles: Array, values: Array) -> tuple[Span, ...]:
 def speaking(reference: Array) -> Array:
     """Return in which frames the reference is no more than 28 dB under its speech; bands of shape (15, frames)."""
     power = np.sum(reference**2, axis=0)
-    speech = power[power > power.max() * 10 ** (-_SPEECH_RANGE_DB / 10)].mean()
-    return np.asarray(power > speech * 10 ** (-_PAUSE_DB / 10))
+    return np.asarray(power > _speech_power(power) * 10 ** (-_PAUSE_DB / 10))
+
+
+def _speech_power(power: Array) -> float:
+    """Return the mean power of the frames that are within 25 dB of the loudest."""
+    return float(power[power >= power.max() * 10 ** (-_SPEECH_RANGE_DB / 10)].mean())
 
 
 def steady_noise(bands: Bands) -> tuple[float, Array]:
@@ -170,11 +175,10 @@ def invented(reference: Array, estimate: Array, words: Words) -> tuple[Span, ...
     expected, found = (_levels(side) for side in (reference, estimate))
     if not expected.size:
         return ()
-    powers = 10 ** (expected[expected > expected.max() - _SPEECH_RANGE_DB] / 10)
-    speech = 10 * np.log10(powers.mean())
+    speech = 10 * np.log10(_speech_power(10 ** (expected / 10)))
     gain_db = 10 * np.log10(words.gain)
-    share = 10 * np.log10(max(float(words.noise.sum()) / max(_loud_power(reference), 1e-300), 1e-12))
-    floor = speech + share + gain_db + _ABOVE_NOISE_DB
+    noise_db = 10 * np.log10(max(float(words.noise.sum()), 1e-300))
+    floor = noise_db + gain_db + _ABOVE_NOISE_DB
     sounding = found > max(speech + gain_db - _SOUND_DB, floor)
     heard = sounding & (expected < speech - _PAUSE_DB)
     spans = []
@@ -202,19 +206,12 @@ def _is_louder(reference: Array, estimate: Array) -> bool:
     return abs(float(left @ right)) >= _OWN * float(np.linalg.norm(left) * np.linalg.norm(right)) > 0
 
 
-def _loud_power(reference: Array) -> float:
-    """Return the power of the reference's speech in the units of its bands: |FFT|² of windowed frames, one-sided."""
-    frames = np.lib.stride_tricks.sliding_window_view(reference, FRAME)[::HOP]
-    power = np.sum((frames * np.hanning(FRAME + 2)[1:-1]) ** 2, axis=1) * FRAME  # Parseval, of 512 points and one side
-    return float(power[power > power.max() * 10 ** (-_SPEECH_RANGE_DB / 10)].mean())
-
-
 def _levels(signal: Array) -> Array:
-    """Return levels in dB per hop, averaged over three frames, without what is constant in a frame."""
+    """Return levels in dB per hop, averaged over three frames, of the bands that speech has: a hum is below them."""
     if signal.size < FRAME:
         return np.empty(0)
-    frames = np.lib.stride_tricks.sliding_window_view(signal, FRAME)[::HOP]
-    power = np.convolve(np.var(frames, axis=1), np.ones(_SMOOTHED) / _SMOOTHED, "same")
+    power = np.sum(bands_at(signal, np.arange(0, signal.size - FRAME + 1, HOP)) ** 2, axis=0)
+    power = np.convolve(power, np.ones(_SMOOTHED) / _SMOOTHED, "same")
     with np.errstate(divide="ignore"):
         return np.asarray(np.maximum(10 * np.log10(power), -400.0))
 

@@ -119,6 +119,14 @@ def test_breath_that_a_compressor_raises_is_no_word_put_into_a_pause(speech, ran
     assert judged(reference, other).verdict == "wrong_content"
 
 
+@pytest.mark.parametrize("hertz", [50, 60, 100])
+def test_a_hum_below_speech_is_no_word_put_into_a_pause(speech, hertz):
+    """It is in the pauses as in the words, below the bands that say how much steady noise there is."""
+    reference = np.insert(speech, 26_000, np.zeros(16_000))
+    hum = np.sqrt(0.2 * np.mean(speech**2)) * np.sin(2 * np.pi * hertz * np.arange(reference.size) / 16_000)
+    assert judged(reference, reference + hum).verdict in ("ok", "degraded", "level_changed")
+
+
 def test_a_vowel_that_does_not_end_is_invented_and_the_tail_of_a_reverberation_is_not(speech):
     """Neither rises; the vowel goes on where the last word is."""
     spoken = speech[: 3 * 16_000 - 4000]
