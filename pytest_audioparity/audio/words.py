@@ -61,6 +61,8 @@ _SMOOTHED = 3
 # A dropout: within 25 dB of the loudest frame the estimate is 40 dB under what it should be, for three frames, which a
 # hole of 65 ms and more has. No codec, noise or reverberation of `tests/audio/kinds.py` leaves one.
 _LOUD_DB, _GONE_DB, _GONE_FRAMES = 25.0, 40.0, 3
+# What is this far under the estimate's better parts (the 80th percentile) is lost, and tells nothing of the gain.
+_UNHEARD_DB = 25.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +125,11 @@ def steady_noise(bands: Bands) -> tuple[float, Array]:
     """Return the gain of power, and the power per band of noise that is there at all times."""
     reference, estimate = bands.reference**2, bands.estimate**2
     total = reference.sum(axis=0)
-    loud = total >= np.median(total)
-    gain = float(np.median(estimate.sum(axis=0)[loud] / total[loud]))
-    if not gain:
+    gains = estimate.sum(axis=0) / total
+    heard = gains > np.percentile(gains[speaking(bands.reference)], _BETTER_PART) * 10 ** (-_UNHEARD_DB / 10)
+    if not heard.any():
         return 0.0, np.zeros(BANDS)
+    gain = float(np.median(gains[heard & (total >= np.median(total[heard]))]))
     # Of signal and noise the powers add but for a product that is as often negative as positive: the median is the
     # noise's.
     return gain, np.maximum(0.0, np.median(estimate / gain - reference, axis=1))

@@ -324,6 +324,15 @@ def test_a_hole_in_loud_speech_is_told(speech, seconds):
     assert last == pytest.approx((start + size) / 16_000, abs=0.06)
 
 
+@pytest.mark.parametrize("rest", [0.0, 1e-6, 1e-4])
+def test_what_is_lost_is_not_explained_by_noise_however_much_of_a_clip_it_is(speech, random, rest):
+    """Half of the loud frames are gone: they say nothing of how loud the others should be."""
+    part = slice(round(0.3 * speech.size), round(0.72 * speech.size))
+    gone = speech.copy()
+    gone[part] = rest * random.standard_normal(part.stop - part.start)
+    assert score(speech, gone, sample_rate=16_000, pesq=False).verdict == "garbled"
+
+
 @pytest.mark.parametrize("change", [lambda x: 0.1 * x, lambda x: x + 0.003 * np.sin(np.arange(x.size))])
 def test_no_hole_is_seen_where_there_is_none(speech, change):
     """Softer or noisier speech drops out nowhere."""
