@@ -60,7 +60,7 @@ class Evidence:
     warp, rates : what explains a difference of tempo, speed or pitch; the true rate and the one it was played at
     lost, invented : seconds of the reference
     replaced, added : what the estimate has where words are lost, and where it invents; None where nothing is
-    dropouts : seconds of the reference in which it is loud and the estimate as good as silent
+    dropouts : seconds of the reference in which it is loud and the estimate as good as silent, or has faded
     looks : the statistics of the estimate's signal against the reference's
     """
 
@@ -180,7 +180,7 @@ def _sound(e: Evidence) -> Iterator[Finding]:
     if distance is not None and distance > DEGRADED_LSD_DB:
         reasons.append(f"log-spectral distance {distance:.1f} dB, above {DEGRADED_LSD_DB:.0f}")
     if e.dropouts:
-        reasons.append(f"the sound drops out at {spans_text(e.dropouts)}")
+        reasons.append(f"the sound drops out or fades at {spans_text(e.dropouts)}")
     if reasons:
         detail = {"estoi": e.estoi, "log_spectral_distance": distance, "dropouts": [list(span) for span in e.dropouts]}
         yield Finding(DEGRADED, "worse to hear: " + "; ".join(reasons), None, detail)

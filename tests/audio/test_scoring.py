@@ -324,6 +324,24 @@ def test_a_hole_in_loud_speech_is_told(speech, seconds):
     assert last == pytest.approx((start + size) / 16_000, abs=0.06)
 
 
+@pytest.mark.parametrize(("down_db", "verdict"), [(6, "ok"), (20, "degraded"), (35, "degraded"), (45, "garbled")])
+def test_words_that_fade_are_told_and_those_that_nobody_hears_are_lost(speech, down_db, verdict):
+    """ESTOI knows no level: it understands a sentence at any."""
+    long = np.concatenate([speech, np.zeros(8000), speech, np.zeros(8000), speech])
+    faded = long.copy()
+    sentence = slice(speech.size + 4000, 2 * speech.size + 12_000)
+    faded[sentence] *= 10 ** (-down_db / 20)
+    result = score(long, faded, sample_rate=16_000, pesq=False)
+    assert result.verdict == verdict
+    told = [finding for finding in result.findings if finding.detail.get("dropouts")]
+    assert bool(told) == (verdict != "ok")
+    for finding in told:
+        seconds = [second for span in finding.detail["dropouts"] for second in span]
+        first, last = seconds[0], seconds[-1]
+        assert first == pytest.approx(sentence.start / 16_000, abs=0.5)
+        assert last == pytest.approx(sentence.stop / 16_000, abs=0.5)
+
+
 @pytest.mark.parametrize("rest", [0.0, 1e-6, 1e-4])
 def test_what_is_lost_is_not_explained_by_noise_however_much_of_a_clip_it_is(speech, random, rest):
     """Half of the loud frames are gone: they say nothing of how loud the others should be."""
