@@ -23,8 +23,8 @@ _FEW = 0.34
 _BY_LEVEL = 0.97
 # Frames over which a level is taken, the longer ones where so many runs are wrong: limiters and gates follow a mean.
 _AROUND, _RUNS = (1, 32, 256, 2048), 4
-# Share of a stretch that is wrong.
-_FULL = 0.9
+# Share of a stretch that is wrong, and the power before and behind it beside its own (20 dB).
+_FULL, _LOUD = 0.9, 0.01
 # Runs that a finding lists.
 _SHOWN = 64
 
@@ -34,7 +34,7 @@ def bursts(problem: Problem, axis: int, margin: Margin) -> Iterator[Place]:
     wrong = np.flatnonzero(margin.wrong)
     n = margin.wrong.size
     runs = np.split(wrong, np.flatnonzero(np.diff(wrong) > 1) + 1)
-    if not 0 < wrong.size < n or _is_level(problem, margin, len(runs)):
+    if not 0 < wrong.size < n or margin.is_rounding or _is_level(problem, margin, len(runs)):
         return
     if margin.expected.shape[1] == 1 and len(runs) == wrong.size:
         return  # single elements
@@ -52,7 +52,7 @@ def bursts(problem: Problem, axis: int, margin: Margin) -> Iterator[Place]:
             "that were lost, races and uninitialised memory"
         )
         place = held_by(problem, "spikes", message, {"count": wrong.size, "runs": at}, margin, margin.wrong)
-    elif wrong.size > _FULL * (wrong[-1] - wrong[0] + 1):
+    elif wrong.size > _FULL * (wrong[-1] - wrong[0] + 1) and _is_loud_outside(margin, wrong):
         message = (
             f"actual differs from expected from {margin.label}={first} to {last} alone, and is right before and behind"
             "; check the chunk that was made there, state and caches"
@@ -67,6 +67,13 @@ def bursts(problem: Problem, axis: int, margin: Margin) -> Iterator[Place]:
 def _everywhere(margin: Margin) -> Array:
     """Return which indices of the whole axis are wrong, of those that were looked at."""
     return np.isin(np.arange(margin.length), margin.start + np.flatnonzero(margin.wrong))
+
+
+def _is_loud_outside(margin: Margin, wrong: Array) -> bool:
+    """Whether what is before and behind a stretch has about its level, and is not right for being quiet."""
+    before, behind = margin.signal[: wrong[0]], margin.signal[wrong[-1] + 1 :]
+    least = _LOUD * float(margin.signal[wrong].mean())
+    return all(side.size > 0 and float(side.mean()) >= least for side in (before, behind))
 
 
 def _is_level(problem: Problem, margin: Margin, runs: int) -> bool:

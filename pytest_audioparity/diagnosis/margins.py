@@ -23,6 +23,8 @@ CLEANER = 0.05
 # normal noise, one square in ten thousand is 15 times their mean, and that twentieth may be half of it.
 _VALUES = 32
 _ABOVE = 50.0
+# Rounding of float32, a few times over.
+_ULPS = 8 * 2.0**-23
 # Beyond this length, an axis is looked at where the sample is, and not from end to end.
 _LONGEST = 1 << 19
 # Rounding of values near zero is that of the sums they came from, about as large as for this share of the mean power.
@@ -56,6 +58,13 @@ class Margin:
     def at(self, index: int) -> int:
         """Return the index in the whole stage."""
         return self.start + int(index)
+
+    @property
+    def is_rounding(self) -> bool:
+        """Whether indices of a few values are off by what float32 rounds: any few of them are, by chance."""
+        few = self.expected.shape[1] < _VALUES
+        # That of sums is relative to their terms, and not to a result near zero.
+        return few and bool((self.error <= _ULPS**2 * (self.signal + self.signal.mean())).all())
 
     @property
     def total(self) -> float:

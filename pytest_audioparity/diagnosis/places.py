@@ -184,7 +184,7 @@ def _edges(problem: Problem, margin: Margin) -> Iterator[Explanation]:
 def _channels(problem: Problem, axis: int, margin: Margin) -> Iterator[Explanation]:
     wrong = np.flatnonzero(margin.wrong)
     n = margin.wrong.size
-    if not 0 < wrong.size < n or not margin.holds(margin.wrong):
+    if not 0 < wrong.size < n or margin.is_rounding or not margin.holds(margin.wrong):
         return
     # As the half of a bidirectional layer, indices in a row are one part of a layer, also where they are many.
     is_part = wrong.size > _FULL * (wrong[-1] - wrong[0] + 1)

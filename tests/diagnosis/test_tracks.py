@@ -186,3 +186,21 @@ def test_what_is_wrong_where_it_is_loud_is_in_no_place():
         finding.code for finding in compare(expected, actual, axes="T", kind="waveform", sample_rate=16_000).findings
     ]
     assert not {"spikes", "seams", "diverges_from"} & set(codes)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rounding_of_a_few_values_is_in_no_place(seed):
+    """Of a small enough one most values stay as they were, and those that do not are anywhere."""
+    rng = np.random.default_rng(seed)
+    level = np.repeat(rng.uniform(0.001, 1, 40), 100)
+    for expected, meta in (
+        (
+            (level * rng.standard_normal(4000)).astype(np.float32),
+            {"axes": "T", "kind": "waveform", "sample_rate": 8000},
+        ),
+        (rng.standard_normal(256).astype(np.float32), {"axes": "C", "kind": "embedding"}),
+    ):
+        actual = (expected * (1 + 4e-8 * rng.standard_normal(expected.size))).astype(np.float32)
+        actual[:5] = expected[:5]
+        codes = [finding.code for finding in compare(expected, actual, tol_db=0, **meta).findings]
+        assert not {"spikes", "seams", "diverges_from", "channels"} & set(codes)
