@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _MOST = 0.99
 _SAMPLE = 1 << 20
 _FEWEST = 8
+# Share of the times at which offsets that change with time are none of 0.
+_MOST_TIMES = 0.5
 
 
 def find(expected: Array, actual: Array, labels: Sequence[str]) -> Finding | None:
@@ -63,6 +65,8 @@ def _per_index(expected: Array, actual: Array, labels: Sequence[str]) -> Finding
             continue
         e, a = (rows_of(side, axis).astype(np.int64) for side in (expected, actual))
         offsets = np.median(a - e, axis=1).astype(np.int64)
+        if labels[axis] == "T" and np.count_nonzero(offsets) < _MOST_TIMES * n:
+            continue  # a few frames that are wrong, each by one number
         share = 1.0 - float(np.mean(a != e + offsets[:, None])) / float(np.mean(a != e))
         if share >= _MOST:
             message = (

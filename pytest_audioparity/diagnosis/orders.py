@@ -183,13 +183,18 @@ def _delayed(problem: Problem, axis: int) -> Iterator[Explanation]:
         known = [[first + direction * k for k in range(n)] for direction, first in ((1, 0), (-1, 0), (-1, n - 1))]
         own = [best_lag(*(side[..., k, :].reshape(-1, frames).T for side in (e, a))) for k in range(n)]
         for shifts in known if own in known else (*known, own):
-            start, stop = max(0, *shifts), frames + min(0, *shifts)
-            if min(shifts) == max(shifts) or stop - start <= frames / 2:
+            if min(shifts) == max(shifts) or max(0, *shifts) - min(0, *shifts) >= frames / 2:
                 continue
-            # Row k of actual at t + shift is row k of expected at t.
-            taken_e = np.stack([e[..., k, start - shift : stop - shift] for k, shift in enumerate(shifts)], -2)
-            sides = (np.moveaxis(side, (-2, -1), (axis, time)) for side in (taken_e, a[..., start:stop]))
-            yield _as_pattern(problem.labels[axis], shifts, *sides)
+            # Row k of actual at t + shift is row k of expected at t, for as long as both have it.
+            pairs = [_met(e[..., k, :], a[..., k, :], shift) for k, shift in enumerate(shifts)]
+            yield _as_pattern(problem.labels[axis], shifts, *map(np.concatenate, zip(*pairs, strict=True)))
+
+
+def _met(e: Array, a: Array, shift: int) -> tuple[Array, Array]:
+    """Return what two sides with time last have in common when actual comes so many frames later; flat."""
+    n = e.shape[-1] - abs(shift)
+    start_e, start_a = max(0, -shift), max(0, shift)
+    return e[..., start_e : start_e + n].ravel(), a[..., start_a : start_a + n].ravel()
 
 
 def _padded(problem: Problem, axis: int, time: int) -> Iterator[Explanation]:

@@ -260,7 +260,8 @@ def _says_more(problem: Problem, chain: Chain, place: Explanation) -> bool:
         return False
     # Numbers of their own at all times describe a place in time, but none that is everywhere.
     is_place = chain[-1].code in (*_PER_INDEX, "drift") and place.code != "drift"
-    return not is_place and explains(problem, chain[-1]) >= _MOST
+    # Codebooks that come late, each by a frame more, leave no small part of a clip out.
+    return not is_place and (explains(problem, chain[-1]) >= _MOST or is_complete(problem, chain[-1]))
 
 
 def _length_beside(problem: Problem, place: Explanation) -> float:

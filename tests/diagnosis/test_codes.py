@@ -65,3 +65,22 @@ def test_codes_that_overflow_a_small_type_are_told_with_the_type(name):
     codes = _codes(8, 120, 60000 if name == "int16" else 1024)
     found = compare(codes, codes.astype(name).astype(np.int64), axes="CT", kind="codes").findings[0]
     assert (found.code, found.detail) == ("clipped", {"dtype": name})
+
+
+@pytest.mark.parametrize(("codebooks", "frames"), [(16, 40), (32, 99)])
+def test_many_codebooks_of_a_short_clip_that_come_late_are_a_delay_pattern(codebooks, frames):
+    """Of the last one a third of the clip is missing; that all but the first differ says nothing."""
+    codes = _codes(codebooks, frames)
+    actual = np.full_like(codes, 2047)
+    for k in range(codebooks):
+        actual[k, k:] = codes[k, : frames - k]
+    assert compare(codes, actual, kind="codes", axes="CT").findings[0].code == "delay_pattern"
+
+
+def test_a_frame_whose_codes_are_all_off_by_one_number_is_told_as_that_frame():
+    """Not as offsets of all frames, of which the others are 0."""
+    codes = _codes(8, 60)
+    actual = codes.copy()
+    actual[:, 23] += 7
+    finding = compare(codes, actual, kind="codes", axes="CT").findings[0]
+    assert (finding.code, finding.detail["runs"]) == ("spikes", [[23, 23]])
