@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.comparison.tolerances import PRESET_DB
-from pytest_audioparity.diagnosis import codes, degenerate, draws
+from pytest_audioparity.diagnosis import byteorder, codes, degenerate, draws
 from pytest_audioparity.diagnosis.problem import labels_of, strides
 from pytest_audioparity.diagnosis.sample import MOST, pose
 from pytest_audioparity.diagnosis.search import explain
@@ -51,6 +51,8 @@ def diagnose(
     tolerance : what the stage is allowed
     others : other stages of the golden, which actual may be by mistake
     """
+    if expected.size and (finding := byteorder.find(expected, actual)) is not None:
+        return (finding,)
     found = tuple(degenerate.find(expected, actual, comparison))
     if found or 0 in (expected.size, actual.size):
         return found
