@@ -46,7 +46,7 @@ def find(expected: Array, actual: Array) -> Finding | None:
 
 
 def _some(*sides: Array) -> list[Array]:
-    """Return values of all sides at the same places: neighbours where none has to be copied for it, else spread ones."""
+    """Return values of all sides at the same places: neighbours where no side has to be copied for it."""
     if all(side.flags.c_contiguous for side in sides):
         start = max(0, (sides[0].size - _LOOKED_AT) // 2)
         return [side.reshape(-1)[start : start + _LOOKED_AT] for side in sides]
