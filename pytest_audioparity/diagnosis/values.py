@@ -26,6 +26,8 @@ _STRAY = 0.1
 _MOST_BELOW = 0.6
 # Even rounding reaches the square root of 3 of its rms, so this far from a limit a value was moved by something else.
 _MOST_NOISE = 2.0
+# What half precision leaves of a limit: values there are rounded relative to it.
+_HALF = 2.0**-10
 # A function of actual leaves so little of the difference: noise on top of actual is taken off by one as well (a
 # shrinkage, or a ReLU where it makes quiet values negative), and is none.
 _UNDONE = 0.1
@@ -53,8 +55,10 @@ def _limits(problem: Problem) -> Iterator[Explanation]:
         high = float(np.median(lowered)) if lowered.size else math.inf
         # Rounding alone reaches beyond the limit here and there, anywhere.
         are_some = raised.size + lowered.size >= _AT_LIMIT
-        cuts_low = are_some and raised.size > _STRAY * lowered.size and low <= float(clamped.min()) + beyond
-        cuts_high = are_some and lowered.size > _STRAY * raised.size and high >= float(clamped.max()) - beyond
+        ends = float(clamped.min()), float(clamped.max())
+        near = [beyond + _HALF * abs(end) for end in ends]
+        cuts_low = are_some and raised.size > _STRAY * lowered.size and low <= ends[0] + near[0]
+        cuts_high = are_some and lowered.size > _STRAY * raised.size and high >= ends[1] - near[1]
         if not (cuts_low or cuts_high):
             continue
         limits = (low if cuts_low else -math.inf, high if cuts_high else math.inf)

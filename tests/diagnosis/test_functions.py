@@ -37,3 +37,15 @@ def test_a_function_that_is_missing_is_found_beneath_rounding(function):
     found = compare(function(signal).astype(np.float32), rounded, axes="CT").findings[0]
 
     assert (found.code, found.detail["side"]) == ("pointwise", "expected")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_few_values_at_limits_that_are_rounded_are_clipped(seed):
+    """Half precision rounds relative to the value, so at a limit by more than near zero, where most samples are."""
+    rng = np.random.default_rng(seed)
+    expected = rng.laplace(size=20_000).astype(np.float32)
+    limit = np.quantile(np.abs(expected), 0.999)
+    actual = (np.clip(expected, -limit, limit) * (1 + 2.5e-4 * rng.standard_normal(expected.shape))).astype(np.float32)
+    finding = compare(expected, actual, axes="T").findings[0]
+    assert finding.code == "clipped"
+    assert [finding.detail["low"], finding.detail["high"]] == pytest.approx([-limit, limit], rel=1e-3)
