@@ -55,16 +55,21 @@ def _rhythm(margin: Margin, marks: Array) -> tuple[int, int, int] | None:
     gaps = np.diff(wrong[np.r_[True, np.diff(wrong) > 1]])
     if gaps.size < _LEAST - 1:
         return None
+    # Where there is no signal, most of what is wrong does not show.
+    told, sounds = (np.r_[0, np.cumsum(side)] for side in (marks, margin.signal > 0))
     for period in np.unique(gaps[gaps > 1])[::-1].tolist():
         used = np.zeros(period, bool)
         used[wrong % period] = True
         width, phase = _narrowest(used)
-        windows = [slice(start, start + width) for start in range(phase, marks.size, period)]
-        visited = [window for window in windows if marks[window].any()]
-        # Where there is no signal, most of what is wrong does not show.
-        heard = sum(bool(margin.signal[window].any()) for window in windows)
-        if width > period / 2 or len(visited) < max(_LEAST, _VISITED * heard):
+        if width > period / 2:
             continue
+        starts = np.arange(phase, marks.size, period)
+        stops = np.minimum(starts + width, marks.size)
+        is_wrong = told[stops] > told[starts]
+        heard = np.count_nonzero(sounds[stops] > sounds[starts])
+        if np.count_nonzero(is_wrong) < max(_LEAST, _VISITED * heard):
+            continue
+        visited = [slice(start, start + width) for start in starts[is_wrong].tolist()]
         if gaps.size * _chance(margin, marks, visited, period) <= _BY_CHANCE:
             first = int(wrong[0])
             start = first - (first - phase) % period
