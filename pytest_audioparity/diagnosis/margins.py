@@ -155,7 +155,7 @@ def _wrong(error: Array, signal: Array, limit: float, width: int) -> Array:
     Rounding is relative to the signal, so the loud are allowed more than the quiet, beyond what all are. An index of
     few values, as a sample, is noisy; it is judged with its neighbours, of which so many are asked.
     """
-    around, loudness = (smoothed(side, width) for side in (error, signal))
+    around, loudness = (_smoothed(side, width) for side in (error, signal))
     mean = float(signal.mean())
     loudness = _QUIET + loudness / mean if mean > 0 else np.ones_like(signal)
     allowed = np.maximum(limit, _ABOVE * _least(around / loudness) * loudness)
@@ -167,7 +167,7 @@ def _wrong(error: Array, signal: Array, limit: float, width: int) -> Array:
     return wrong
 
 
-def smoothed(side: Array, width: int) -> Array:
+def _smoothed(side: Array, width: int) -> Array:
     """Return means over neighbourhoods of a width."""
     if width <= 1:
         return side
@@ -236,10 +236,9 @@ def held_by(problem: Problem, code: str, message: str, detail: dict[str, Any], m
     return Place(code, message, count, problem.expected, problem.actual, detail, left, axis, here)
 
 
-def gain_there(problem: Problem, margin: Margin) -> str:
+def gain_there(problem: Problem, place: Place) -> str:
     """Say which gain makes the wrong indices, if one does: the fit of the whole stage says nothing of it."""
-    axis = problem.labels.index(margin.label)
-    e, a = (np.compress(margin.wrong, side, axis=axis).ravel() for side in (problem.expected, problem.actual))
+    e, a = (side.ravel() for side in place.there())
     power = energy(e)
     if problem.is_codes or not power:
         return ""

@@ -5,6 +5,7 @@ A place is evidence only when the rest is clean: within what the tolerance allow
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def find(problem: Problem) -> Iterator[Explanation]:
                 patterns.append(found)
         # Places without a pattern; along an axis without a name they are indices like others.
         if not patterns and problem.labels[axis] == "T":
-            patterns += bursts(problem, axis, margins[axis])
+            patterns += bursts(problem, axis, margins[axis], margin)
         yield from patterns
     yield from _spikes(problem)
     for margin in time.values():
@@ -205,10 +206,11 @@ def _channels(problem: Problem, axis: int, margin: Margin) -> Iterator[Explanati
     place = (
         f"index {shown} of {whole} differs" if wrong.size == 1 else f"{wrong.size} of {whole} differ (indices {shown})"
     )
+    found = held_by(problem, "channels", "", {"indices": indices}, margin, margin.wrong)
     message = (
-        f"only {place}{gain_there(problem, margin)}; check the weights that make these, and slices that are one short"
+        f"only {place}{gain_there(problem, found)}; check the weights that make these, and slices that are one short"
     )
-    yield held_by(problem, "channels", message, {"indices": indices}, margin, margin.wrong)
+    yield replace(found, message=message)
 
 
 def says_little(problem: Problem, place: Explanation) -> bool:

@@ -204,3 +204,54 @@ def test_rounding_of_a_few_values_is_in_no_place(seed):
         actual[:5] = expected[:5]
         codes = [finding.code for finding in compare(expected, actual, tol_db=0, **meta).findings]
         assert not {"spikes", "seams", "diverges_from", "channels"} & set(codes)
+
+
+def voiced(size: int, seed: int) -> np.ndarray:
+    """Return noise that is as loud and as quiet as words and pauses are."""
+    rng = np.random.default_rng(seed)
+    envelope = np.repeat(rng.uniform(0.02, 1, -(-size // 2000)) ** 3, 2000)[:size]
+    return np.convolve(envelope, np.ones(800) / 800, "same") * rng.standard_normal(size)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_follows_the_level_behind_it_is_in_no_place(seed):
+    """As a limiter that lets go slowly, and a gate that opens late."""
+    expected = voiced(26_000, seed)
+    level = np.zeros_like(expected)
+    for i in range(1, level.size):
+        level[i] = level[i - 1] + (abs(expected[i]) - level[i - 1]) / 1000
+    most = 0.6 * level.max()
+    for actual in (expected * np.minimum(1, most / np.maximum(level, 1e-9)), np.where(level > 0.3 * most, expected, 0)):
+        sides = (side.astype(np.float32) for side in (expected, actual))
+        findings = compare(*sides, axes="T", kind="waveform", sample_rate=16_000).findings
+        assert not {"spikes", "seams", "diverges_from"} & {finding.code for finding in findings}
+
+
+def test_frames_that_are_wrong_far_from_the_first_ones_are_counted():
+    """Only a part of so long a clip is looked at closely."""
+    rng = np.random.default_rng(8)
+    expected = ((1 + rng.random(400_000)) * rng.choice([-1, 1], 400_000)).astype(np.float32)
+    actual = expected.copy()
+    for start in (90_000, 160_000, 330_000):
+        actual[start : start + 300] *= np.float32(0.4)
+    finding = first(expected, actual, axes="T", kind="waveform", sample_rate=16_000)
+    assert (finding.code, finding.detail["count"]) == ("spikes", 900)
+    assert finding.detail["runs"] == [[start, start + 299] for start in (90_000, 160_000, 330_000)]
+    assert "only 900 of 400000 along T differ" in finding.message
+
+
+def test_no_more_is_said_to_be_right_than_was_looked_at():
+    expected = (1 + np.random.default_rng(9).random(600_000)).astype(np.float32)
+    actual = expected.copy()
+    for start in (90_000, 160_000, 500_000):
+        actual[start : start + 300] *= np.float32(-0.5)
+    finding = first(expected, actual, axes="T", kind="waveform", sample_rate=16_000)
+    assert "only 600 of 262144 along T that were looked at differ" in finding.message
+
+
+def test_codes_that_are_right_between_wrong_ones_are_not_counted():
+    expected = np.random.default_rng(10).integers(0, 1024, (3, 156))
+    actual = expected.copy()
+    actual[:, [16, 23, 34, 42, 70]] += 1
+    finding = first(expected, actual, axes="NT", kind="codes")
+    assert (finding.code, finding.detail["count"]) == ("spikes", 5)
