@@ -145,8 +145,11 @@ def _marks(item: pytest.Item, name: str = _PARITY) -> list[pytest.Mark]:
 
     pytest puts those of a parameter behind the function's, and those of a class behind its base classes'.
     """
+    marks = list(item.iter_markers(name))
+    if len(marks) < 2:  # nearly always; and each test is asked often
+        return marks
     near = dict.fromkeys(map(id, marks_of_parameter(item, name)), 0)
-    marks: list[pytest.Mark] = []
+    marks = []
     for node in reversed(item.listchain()):
         own = [mark for mark in node.own_markers if mark.name == name]
         places = _places(node.obj) if len(own) > 1 and isinstance(node, pytest.Class) else near
