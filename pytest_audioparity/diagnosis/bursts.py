@@ -24,8 +24,9 @@ _FEW = 0.34
 _BY_LEVEL = 0.97
 # Frames over which a level is taken: limiters and gates follow a mean, of what is around or of what came before.
 _AROUND = (1, 32, 256, 2048)
-# Share of a stretch that is wrong, and the power before and behind it beside its own (20 dB).
-_FULL, _LOUD = 0.9, 0.01
+# Share of a stretch that is wrong, and the power before and behind it beside its own (20 dB). What is right there is a
+# tenth of all: filters and interpolations leave a frame or two at the ends.
+_FULL, _LOUD, _OUTSIDE = 0.9, 0.01, 0.1
 # Runs that a finding lists.
 _SHOWN = 64
 
@@ -60,7 +61,7 @@ def bursts(problem: Problem, axis: int, part: Margin, margin: Margin) -> Iterato
         return
     if wrong.size <= _FEW * n:
         yield _few(problem, margin, place, runs)
-    elif wrong.size > _FULL * (wrong[-1] - wrong[0] + 1) and _is_loud_outside(margin, wrong):
+    elif _FULL * (wrong[-1] - wrong[0] + 1) < wrong.size < (1 - _OUTSIDE) * n and _is_loud_outside(margin, wrong):
         first, last = margin.at(wrong[0]), margin.at(wrong[-1])
         seen = ", where it was looked at" if _is_part(margin) else ""
         message = (

@@ -17,6 +17,7 @@ from pytest_audioparity.diagnosis import (
     delays,
     filters,
     floors,
+    interpolations,
     layout,
     lines,
     masks,
@@ -45,8 +46,21 @@ if TYPE_CHECKING:
 
 # Modules with a function find(problem) that yields explanations. Movers keep values and change places, so that a gain
 # may come on top; the others change values.
-MOVERS = (layout, orders, timing, delays)
-CHANGERS = (scale, channels, floors, values, bends, quantised, filters, mixtures, phases, rotary, masks, softmaxes)
+MOVERS = (layout, orders, timing, delays, interpolations)
+CHANGERS = (
+    scale,
+    channels,
+    floors,
+    values,
+    bends,
+    quantised,
+    filters,
+    mixtures,
+    phases,
+    rotary,
+    masks,
+    softmaxes,
+)
 # Causes on top of each other that are searched for.
 _DEPTH = 3
 # Up to so many numbers, an explanation is one cause; with more it may be the description of a place.
@@ -98,9 +112,9 @@ def _scale_and_place(problem: Problem) -> list[Finding]:
     """Explain by a gain or an offset that most elements have, and the place of those that are wrong otherwise."""
     for found in scale.robust(problem):
         left = _after(problem, found)
-        place = places.best(left)
+        share = 1.0 - left.error / problem.error
+        place = places.best(left) if share > 0 else None
         if place is not None:
-            share = max(0.0, 1.0 - left.error / problem.error)
             return sorted(
                 (_finding(found, share), _finding(place, 1.0 - share)), key=lambda finding: -(finding.explains or 0.0)
             )

@@ -48,10 +48,11 @@ def stretched(problem: Problem, e: Array, a: Array, axis: int) -> Iterator[Expla
         said, detail = _said(used, rates.get(used))
         digits = 6 if used in rates else 4
         message = f"actual is expected with time along {label} run {used:.{digits}g} times as fast, {said}"
-        read = [_resampled(e, used, n)]
+        at = np.arange(n) * used
+        read_at = [read(e, at, used)]
         if problem.meta.kind != "waveform":  # another hop takes frames as they are, a line what is between them
-            read.append(linear(e, np.arange(n) * used))
-        predicted = min(read, key=lambda side: squared(side, a[:n]))
+            read_at.append(linear(e, at))
+        predicted = min(read_at, key=lambda side: squared(side, a[:n]))
         parameters = 1 if used in rates else 2
         yield Explanation("sample_rate", message, parameters, predicted, a[:n], {"axis": label, **detail})
 
@@ -81,16 +82,14 @@ def _said(ratio: float, rates: tuple[int, int] | None) -> tuple[str, dict[str, A
     return said, {"ratio": ratio, "rates": list(rates)}
 
 
-def _resampled(e: Array, ratio: float, n: int) -> Array:
-    """Return expected read at every ratio-th place, with a windowed sinc that keeps what both rates can carry."""
-    if n * e.shape[1] * 2 * HALF >= _MOST_READ:
-        return linear(e, np.arange(n) * ratio)
-    parts = (np.arange(first, min(first + _AT_ONCE, n)) * ratio for first in range(0, n, _AT_ONCE))
-    return np.concatenate([_read(e, at, ratio) for at in parts])
+def read(e: Array, at: Array, ratio: float = 1.0) -> Array:
+    """Return expected at places between its frames, with a windowed sinc that keeps what both rates can carry."""
+    if at.size * e.shape[1] * 2 * HALF >= _MOST_READ:
+        return linear(e, at)
+    return np.concatenate([_read(e, at[first : first + _AT_ONCE], ratio) for first in range(0, at.size, _AT_ONCE)])
 
 
 def _read(e: Array, at: Array, ratio: float) -> Array:
-    """Return expected at places between its frames."""
     places = np.floor(at).astype(int)[:, None] + np.arange(1 - HALF, HALF + 1)
     weights = sinc(at[:, None] - places, min(1.0, 1.0 / ratio))
     between: Array = np.einsum("nk,nkd->nd", weights, e[np.clip(places, 0, len(e) - 1)])
