@@ -29,7 +29,7 @@ _COLUMNS = 16
 # Steps by which an end is off that are none, in frames.
 _IN_PLACE = 0.005
 # Share of the frames that stay as they were where expected moves on, a third where each is held for one and a half; and
-# of the runs that are as long as the others, or a frame longer.
+# of those in runs that are as long as most, or a frame longer or shorter.
 _STAY, _EVEN = 0.3, 0.9
 
 
@@ -42,16 +42,16 @@ def find(problem: Problem) -> Iterator[Explanation]:
         if len(e) < _FEWEST:
             continue
         some = slice(None, None, -(-e.shape[1] // _COLUMNS))
-        if (away := _followed(e[:, some], a[:, some], degree=0)) is not None:
+        if (away := _followed(problem, e[:, some], a[:, some], degree=0)) is not None:
             message, detail = spoken(problem, axis, -float(away[0]))
             why = "check where frames begin, and the centres that an interpolation reads at"
-            yield Explanation("time_shift", f"{message}; {why}", 2, _read(e, a, away), a, detail)
-        if (away := _followed(e[:, some], a[:, some], degree=1)) is not None:
+            yield Explanation("time_shift", f"{message}; {why}", 2, _read(problem, e, a, away), a, detail)
+        if (away := _followed(problem, e[:, some], a[:, some], degree=1)) is not None:
             yield _warped(problem, e, a, axis, away)
         yield from _held(problem, e, a, axis)
 
 
-def _followed(e: Array, a: Array, *, degree: int) -> Array | None:
+def _followed(problem: Problem, e: Array, a: Array, *, degree: int) -> Array | None:
     """Return how far ahead of its own place each frame of actual is read in expected; None where that is no cause."""
     n = len(e)
     basis = np.linspace(-1.0, 1.0, n)[:, None] ** np.arange(degree + 1)
@@ -65,8 +65,8 @@ def _followed(e: Array, a: Array, *, degree: int) -> Array | None:
         away = away + step[0]
         if not np.abs(away).max() <= _FARTHEST:
             return None
-        step = _step(_read(e, a, away), a, basis)
-    return away if squared(_read(e, a, away), a) < PARTIAL * error else None
+        step = _step(_read(problem, e, a, away), a, basis)
+    return away if squared(_read(problem, e, a, away), a) < PARTIAL * error else None
 
 
 def _step(e: Array, a: Array, basis: Array) -> tuple[Array, float] | None:
@@ -81,10 +81,14 @@ def _step(e: Array, a: Array, basis: Array) -> tuple[Array, float] | None:
     return basis @ by, float(by @ taken)
 
 
-def _read(e: Array, a: Array, away: Array) -> Array:
-    """Return expected at places between its frames, by the line or the filter that is more like actual."""
+def _read(problem: Problem, e: Array, a: Array, away: Array) -> Array:
+    """Return expected at places between its frames, by the line or the filter that is more like actual.
+
+    Of samples a line is a low-pass as well, and called that.
+    """
     at = np.clip(np.arange(len(e)) + away, 0, len(e) - 1)
-    return min((linear(e, at), read(e, at)), key=lambda side: squared(side, a))
+    exact = read(e, at)
+    return exact if problem.meta.kind == "waveform" else min((linear(e, at), exact), key=lambda side: squared(side, a))
 
 
 def _warped(problem: Problem, e: Array, a: Array, axis: int, away: Array) -> Explanation:
@@ -96,7 +100,7 @@ def _warped(problem: Problem, e: Array, a: Array, axis: int, away: Array) -> Exp
         "align_corners and half-pixel centres of an interpolation, hop lengths, and times that are summed up"
     )
     return Explanation(
-        "sample_rate", message, 3, _read(e, a, away), a, {"axis": label, "ratio": ratio, "ahead": list(ahead)}
+        "sample_rate", message, 3, _read(problem, e, a, away), a, {"axis": label, "ratio": ratio, "ahead": list(ahead)}
     )
 
 
@@ -116,7 +120,7 @@ def _held(problem: Problem, e: Array, a: Array, axis: int) -> Iterator[Explanati
     lengths = np.diff(np.r_[starts, len(a)])
     usual = float(np.median(lengths))
     is_even = np.abs(lengths - usual) <= 1  # some neighbours are equal by chance
-    if is_even.mean() < _EVEN:
+    if lengths[is_even].sum() < _EVEN * len(a):
         return
     taken = (e[starts], e[starts + lengths // 2], np.add.reduceat(e, starts) / lengths[:, None])
     predicted = min((np.repeat(side, lengths, axis=0) for side in taken), key=lambda side: squared(side, a))
