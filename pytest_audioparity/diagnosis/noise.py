@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.diagnosis.explanation import PARTIAL
-from pytest_audioparity.diagnosis.problem import centered, energy, product
+from pytest_audioparity.diagnosis.problem import centered, energy, product, rows_of
 from pytest_audioparity.records import Finding
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ _RELATED = 0.25
 _RELATED_CODES = 0.06
 # Rounding is noise this far below the signal: coarser than bfloat16 (8 bits, 48 dB) after a few layers it is not.
 _ROUNDING_SNR_DB = 30.0
+# Bands up to half of the sample rate, of signals of so many samples. What is told of a difference is in half of them at
+# the most, as white noise is not, and little of the signal is there: what is folded back lies where speech has little.
+_BANDS, _WIDEST, _FEWEST, _IN_BAND, _LITTLE = 32, 16, 512, 0.8, 0.05
 # How much order noise may have: correlation with its neighbours, with the signal, and mean against its deviation.
 _ORDER = 0.3
 
@@ -68,7 +71,39 @@ def describe(problem: Problem) -> Finding:
         "none of the known causes was found to explain half of the difference; look where it starts (earlier stages) "
         "and along which axis it varies"
     )
-    return Finding("unexplained", message)
+    band = _band(problem) if problem.meta.kind == "waveform" else None
+    if band is None:
+        return Finding("unexplained", message)
+    rate = problem.meta.sample_rate or 1.0
+    low, high, unit = band[0] * rate, band[1] * rate, "Hz" if problem.meta.sample_rate else "of the sample rate"
+    message += (
+        f"; most of it lies between {low:.5g} and {high:.5g} {unit}, where expected has little: check the "
+        "low-pass of a resampler"
+    )
+    return Finding("unexplained", message, detail={"band": list(band)})
+
+
+def _band(problem: Problem) -> tuple[float, float] | None:
+    """Return the narrowest band, in shares of the sample rate, with most of the difference and little of the signal."""
+    axis = problem.time_axes[0]
+    if problem.expected.shape[axis] < _FEWEST:
+        return None
+    rows_e, rows_a = (rows_of(side, axis).T for side in (problem.expected, problem.actual))
+    error, signal = (np.r_[0.0, np.cumsum(_powers(side))] for side in (rows_a - rows_e, rows_e))
+    starts = np.arange(_BANDS)
+    stops = np.searchsorted(error, error[:-1] + _IN_BAND * error[-1])
+    held = signal[np.minimum(stops, _BANDS)] - signal[:-1]
+    found = (stops <= np.minimum(_BANDS, starts + _WIDEST)) & (held <= _LITTLE * signal[-1])
+    if not found.any():
+        return None
+    start, stop = min(zip(starts[found], stops[found], strict=True), key=lambda band: band[1] - band[0])
+    return float(start) / (2 * _BANDS), float(stop) / (2 * _BANDS)
+
+
+def _powers(rows: Array) -> Array:
+    """Return the power in each band up to half of the sample rate."""
+    powers = (np.abs(np.fft.rfft(rows * np.hanning(rows.shape[1]), axis=1)) ** 2).sum(axis=0)
+    return np.array([part.sum() for part in np.array_split(powers, _BANDS)])
 
 
 def _uncorrelated(problem: Problem, share: float) -> Finding:

@@ -55,3 +55,26 @@ def test_what_the_level_decides_begins_at_no_time(name):
     loud = level > np.quantile(level, 0.4)
     found = _first(samples, samples * np.where(loud, 0.5 + 0.2 * np.sin(np.arange(samples.size) / 500), 1))
     assert found.code not in ("diverges_from", "drift")
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_what_a_resampler_folds_back_lies_where_the_signal_has_little(name):
+    """Every second sample of what was not filtered before: no function of the expected, which has none of it."""
+    samples = spoken(name)
+    expected = resample_poly(samples, 1, 2)
+    actual = samples[::2][: expected.size]
+    found = compare(
+        expected.astype(np.float32), actual.astype(np.float32), axes="T", kind="waveform", sample_rate=8000
+    ).findings[0]
+    assert found.code == "unexplained"
+    low, high = found.detail["band"]
+    assert 0.25 <= low < high == 0.5
+    assert f"between {low * 8000:.5g} and 4000 Hz" in found.message
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_noise_everywhere_lies_in_no_band(name):
+    samples = spoken(name)
+    noise = 0.1 * samples.std() * np.random.default_rng(0).standard_normal(samples.size)
+    found = _first(samples, samples + noise)
+    assert "band" not in found.detail
