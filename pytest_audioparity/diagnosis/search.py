@@ -15,6 +15,8 @@ from pytest_audioparity.diagnosis import (
     bends,
     channels,
     delays,
+    echoes,
+    envelopes,
     filters,
     floors,
     interpolations,
@@ -55,6 +57,8 @@ CHANGERS = (
     bends,
     quantised,
     filters,
+    echoes,
+    envelopes,
     mixtures,
     phases,
     rotary,
@@ -112,12 +116,12 @@ def _scale_and_place(problem: Problem) -> list[Finding]:
     """Explain by a gain or an offset that most elements have, and the place of those that are wrong otherwise."""
     for found in scale.robust(problem):
         left = _after(problem, found)
-        share = 1.0 - left.error / problem.error
-        place = places.best(left) if share > 0 else None
-        if place is not None:
-            return sorted(
-                (_finding(found, share), _finding(place, 1.0 - share)), key=lambda finding: -(finding.explains or 0.0)
-            )
+        place = places.best(left)
+        share = max(0.0, 1.0 - left.error / problem.error)
+        # What grows is in no place, and a gain of 1 says nothing.
+        if place is not None and place.code != "drift":
+            both = [_finding(place, 1.0 - share)] + [_finding(found, share)] * (share > 0)
+            return sorted(both, key=lambda finding: -(finding.explains or 0.0))
     return []
 
 

@@ -1,0 +1,76 @@
+"""An echo: the same once more, later or earlier, which no short filter reaches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_audioparity.diagnosis.explanation import PARTIAL, Explanation, in_units_of_actual
+from pytest_audioparity.diagnosis.problem import Problem, product, rows_of, squared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Array = np.ndarray[Any, Any]
+
+# Nearer than this an echo is a filter of a few taps, which says it as well.
+_NEAREST = 3
+
+
+def find(problem: Problem) -> Iterator[Explanation]:
+    """Yield filtered explanations: one side is the other with an echo."""
+    if problem.is_codes:
+        return
+    for axis in problem.time_axes:
+        e, a = (rows_of(side, axis).T for side in (problem.expected, problem.actual))
+        yield from _echo(problem, e, a, "actual", problem.labels[axis])
+        yield from _echo(problem, a, e, "expected", problem.labels[axis])
+
+
+def _echo(problem: Problem, source: Array, target: Array, who: str, label: str) -> Iterator[Explanation]:
+    """Yield that target is source and the same once more, later or earlier: where the rest is like it at one lag."""
+    n = source.shape[1]
+    if n < 4 * _NEAREST:
+        return
+    lag = _most_alike(source, target - _part(source, target) * source)
+    if abs(lag) < _NEAREST or abs(lag) > n // 2:
+        return
+    later = np.zeros_like(source)
+    later[:, max(lag, 0) : n + min(lag, 0)] = source[:, max(-lag, 0) : n - max(lag, 0)]
+    gram = np.array([[product(p, q) for q in (source, later)] for p in (source, later)])
+    right = np.array([product(side, target) for side in (source, later)])
+    if not np.linalg.cond(gram) < 1 / np.finfo(np.float32).eps:
+        return
+    gains = np.linalg.solve(gram, right)
+    predicted = gains[0] * source + gains[1] * later
+    left = in_units_of_actual(problem, squared(predicted, target), who)
+    if left > PARTIAL * problem.error:
+        return
+    other = "expected" if who == "actual" else "actual"
+    word = "later" if lag > 0 else "earlier"
+    message = (
+        f"{who} is {gains[0]:.4g} * {other} and {gains[1]:.4g} times the same {abs(lag)} {_unit(problem)} {word} along "
+        f"{label}; check overlaps that are added twice, chunks and branches that are mixed, and echoes"
+    )
+    detail = {"side": who, "gains": gains.tolist(), "lag": lag}
+    yield Explanation("filtered", message, 3, predicted.T, target.T, detail, left)
+
+
+def _unit(problem: Problem) -> str:
+    return "samples" if problem.meta.kind == "waveform" else "frames"
+
+
+def _part(source: Array, target: Array) -> float:
+    power = product(source, source)
+    return product(source, target) / power if power > 0 else 0.0
+
+
+def _most_alike(source: Array, rest: Array) -> int:
+    """Return how much later, but for next to no time, the rest is most like the source, up to a sign."""
+    n = source.shape[1]
+    size = 1 << (2 * n - 1).bit_length()
+    cross = np.fft.irfft((np.fft.rfft(rest, size) * np.conj(np.fft.rfft(source, size))).sum(axis=0), size)
+    cross[:_NEAREST] = cross[1 - _NEAREST :] = 0.0
+    lag = int(np.abs(cross).argmax())
+    return lag - size if lag > size // 2 else lag
