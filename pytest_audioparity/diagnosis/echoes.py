@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Nearer than this an echo is a filter of a few taps, which says it as well.
 _NEAREST = 3
+# Where the direct sound has less than this share of the echo's power, it is the echo that is there.
+_ALONE = 0.02
 
 
 def find(problem: Problem) -> Iterator[Explanation]:
@@ -43,6 +45,8 @@ def _echo(problem: Problem, source: Array, target: Array, who: str, label: str) 
     if not np.linalg.cond(gram) < 1 / np.finfo(np.float32).eps:
         return
     gains = np.linalg.solve(gram, right)
+    if gains[0] ** 2 < _ALONE * gains[1] ** 2:
+        return  # a shift
     predicted = gains[0] * source + gains[1] * later
     left = in_units_of_actual(problem, squared(predicted, target), who)
     if left > PARTIAL * problem.error:

@@ -80,3 +80,11 @@ def test_a_room_is_found(seconds):
 def test_noise_is_no_echo_and_no_room(seed):
     noise = np.random.default_rng(seed).standard_normal(SAMPLES.size) * SAMPLES.std() * 0.3
     assert first(SAMPLES, SAMPLES + noise).code not in ("filtered", "time_shift")
+
+
+@pytest.mark.parametrize("mean", [0, 100])
+def test_what_comes_late_alone_is_no_echo(mean):
+    rng = np.random.default_rng(mean)
+    expected = (mean + rng.standard_normal((24, 80))).astype(np.float32)
+    actual = np.pad(expected, ((0, 0), (3, 0)))[:, :80]
+    assert compare(expected, actual, axes="CT").findings[0].code != "filtered"
