@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_audioparity.diagnosis.envelopes import envelopes
 from pytest_audioparity.diagnosis.explanation import COMPLETE, PARTIAL, Explanation, is_complete
 from pytest_audioparity.diagnosis.problem import Problem, product, rows_of
 from pytest_audioparity.records import DB_PER_UNIT
@@ -41,6 +42,7 @@ def find(problem: Problem) -> Iterator[Explanation]:
     for axis, n in enumerate(problem.expected.shape):
         if n >= _FRAMES and axis in problem.time_axes:
             yield from _trends(problem, axis)
+            yield from envelopes(problem, axis)
     for axes in problem.groups(_FEWEST):
         yield from _per_index(problem, axes)
     # As of the embeddings of a few clips: a number that fits another clip as well, to the last bit, is no chance.

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.diagnosis.explanation import PARTIAL, Explanation, in_units_of_actual
-from pytest_audioparity.diagnosis.problem import Problem, product, rows_of, squared
+from pytest_audioparity.diagnosis.problem import product, squared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pytest_audioparity.diagnosis.problem import Problem
 
     Array = np.ndarray[Any, Any]
 
@@ -20,14 +22,16 @@ _NEAREST = 3
 _ALONE = 0.02
 
 
-def find(problem: Problem) -> Iterator[Explanation]:
-    """Yield filtered explanations: one side is the other with an echo."""
-    if problem.is_codes:
-        return
-    for axis in problem.time_axes:
-        e, a = (rows_of(side, axis).T for side in (problem.expected, problem.actual))
-        yield from _echo(problem, e, a, "actual", problem.labels[axis])
-        yield from _echo(problem, a, e, "expected", problem.labels[axis])
+def echoes(problem: Problem, axis: int, rows_e: Array, rows_a: Array) -> Iterator[Explanation]:
+    """Yield filtered explanations: one side is the other with an echo.
+
+    Parameters
+    ----------
+    problem, axis : what is looked at
+    rows_e, rows_a : its two sides, time in columns
+    """
+    yield from _echo(problem, rows_e, rows_a, "actual", problem.labels[axis])
+    yield from _echo(problem, rows_a, rows_e, "expected", problem.labels[axis])
 
 
 def _echo(problem: Problem, source: Array, target: Array, who: str, label: str) -> Iterator[Explanation]:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.diagnosis.explanation import Explanation, is_complete
-from pytest_audioparity.diagnosis.problem import Problem, rows_of, squared
+from pytest_audioparity.diagnosis.problem import rows_of, squared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pytest_audioparity.diagnosis.problem import Problem
 
     Array = np.ndarray[Any, Any]
 
@@ -24,17 +26,11 @@ _SILENT = 1e-8
 _WORTH = 0.5
 
 
-def find(problem: Problem) -> Iterator[Explanation]:
-    """Yield channel_gain along an axis that may be time and has few values at each index."""
-    if problem.is_codes:
+def envelopes(problem: Problem, axis: int) -> Iterator[Explanation]:
+    """Yield channel_gain along an axis that is time and has few values at each index."""
+    e, a = (rows_of(side, axis) for side in (problem.expected, problem.actual))
+    if e.shape[1] >= _WIDE:
         return
-    for axis in problem.time_axes:
-        e, a = (rows_of(side, axis) for side in (problem.expected, problem.actual))
-        if e.shape[1] < _WIDE:
-            yield from _changing(problem, e, a, axis)
-
-
-def _changing(problem: Problem, e: Array, a: Array, axis: int) -> Iterator[Explanation]:
     least = problem.error
     for length in _LENGTHS:
         if len(e) < _FEWEST * length:
@@ -61,6 +57,8 @@ def _gains(e: Array, a: Array, length: int) -> Array:
     starts = np.arange(0, len(e) - length + 1, length)  # what is left at the end belongs to the last
     powers, products = (np.add.reduceat((e * side).sum(axis=1), starts) for side in (e, a))
     known = np.flatnonzero(powers > _SILENT * powers.mean())
+    if not known.size:
+        return np.ones(starts.size)
     return np.interp(np.arange(starts.size), known, products[known] / powers[known])
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_audioparity.diagnosis.echoes import echoes
 from pytest_audioparity.diagnosis.explanation import Explanation, in_units_of_actual, is_complete
 from pytest_audioparity.diagnosis.problem import Problem, rows_of
 from pytest_audioparity.diagnosis.recursions import recursions
@@ -30,11 +32,12 @@ _SPECTRUM = 512
 
 
 def find(problem: Problem) -> Iterator[Explanation]:
-    """Yield filtered explanations: actual is filtered, or expected is."""
+    """Yield filtered explanations: actual is filtered, or expected is, or one of them has an echo."""
     if problem.is_codes:
         return
     for axis in problem.time_axes:
         rows_e, rows_a = (rows_of(side, axis).T for side in (problem.expected, problem.actual))
+        yield from echoes(problem, axis, rows_e, rows_a)
         is_whole = False
         for side in _SIDES:
             taps = 2 * side + 1
@@ -113,7 +116,9 @@ def _filter(source: Array, target: Array, reach: int) -> Array | None:
         our_own("scipy")
         from scipy.linalg import solve_toeplitz
 
-        return np.asarray(solve_toeplitz(auto, right))
+        with suppress(np.linalg.LinAlgError):  # Levinson's recursion ends where a part of the matrix has no inverse
+            return np.asarray(solve_toeplitz(auto, right))
+        return None
     gram = auto[np.abs(np.subtract.outer(np.arange(taps), np.arange(taps)))]
     solved: Array = np.linalg.solve(gram, right)
     return solved

@@ -15,8 +15,6 @@ from pytest_audioparity.diagnosis import (
     bends,
     channels,
     delays,
-    echoes,
-    envelopes,
     filters,
     floors,
     interpolations,
@@ -49,22 +47,7 @@ if TYPE_CHECKING:
 # Modules with a function find(problem) that yields explanations. Movers keep values and change places, so that a gain
 # may come on top; the others change values.
 MOVERS = (layout, orders, timing, delays, interpolations)
-CHANGERS = (
-    scale,
-    channels,
-    floors,
-    values,
-    bends,
-    quantised,
-    filters,
-    echoes,
-    envelopes,
-    mixtures,
-    phases,
-    rotary,
-    masks,
-    softmaxes,
-)
+CHANGERS = (scale, channels, floors, values, bends, quantised, filters, mixtures, phases, rotary, masks, softmaxes)
 # Causes on top of each other that are searched for.
 _DEPTH = 3
 # Up to so many numbers, an explanation is one cause; with more it may be the description of a place.
