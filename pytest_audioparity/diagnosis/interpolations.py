@@ -114,7 +114,7 @@ def _off(ahead: float) -> str:
 def _held(problem: Problem, e: Array, a: Array, axis: int) -> Iterator[Explanation]:
     """Yield repeated_frames where actual holds values evenly between which expected moves on."""
     moves_e, moves_a = ((side[1:] != side[:-1]).any(axis=1) for side in (e, a))
-    if np.count_nonzero(moves_e & ~moves_a) < _STAY * len(moves_a):
+    if not moves_a.any() or np.count_nonzero(moves_e & ~moves_a) < _STAY * len(moves_a):
         return
     starts = np.r_[0, np.flatnonzero(moves_a) + 1]
     lengths = np.diff(np.r_[starts, len(a)])

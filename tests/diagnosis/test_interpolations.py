@@ -80,6 +80,12 @@ def test_values_that_are_held_are_repeated_frames(factor):
     assert finding.explains > 0.9
 
 
+def test_one_frame_at_all_times_holds_no_values_of_others():
+    noise = np.random.default_rng(0).standard_normal((200, 64)).T
+    row = np.broadcast_to(noise[:, :1], noise.shape)
+    assert first(row + 0.01 * noise, 1.5 * row).code != "repeated_frames"
+
+
 @pytest.mark.parametrize("factor", [2, 3, 4])
 def test_lines_between_values_that_were_held_are_a_filter(factor):
     values = tracks(100, smooth=8)
