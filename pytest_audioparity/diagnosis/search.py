@@ -90,7 +90,7 @@ def explain(problem: Problem, depth: int = 1) -> list[Finding]:
         return _findings(problem, best)
     if best is not None and _helps(problem, best[-1]):
         rest = _rest(problem, best[-1], depth) if depth < _DEPTH else []
-        if rest or explains(problem, best[-1]) >= _least(best):
+        if rest or explains(problem, best[-1]) >= _least(problem, best):
             return _findings(problem, best) + rest
     return [noise.describe(problem)]
 
@@ -227,11 +227,15 @@ def _is_mixture(found: Explanation) -> bool:
     return found.code == "filtered" and "side" not in found.detail
 
 
-def _least(chain: Chain) -> float:
+def _least(problem: Problem, chain: Chain) -> float:
     """Return the share that an explanation removes at least where what it leaves has no cause.
 
-    Numbers per index, and filters, take off a part of any difference: its means, or what is smooth of it.
+    Numbers per index, and filters, take off a part of any difference: its means, or what is smooth of it. So does a
+    function that was read off the data, unless it says what actual is, up to little beside actual itself.
     """
+    is_read_off = chain[-1].code == "pointwise" and chain[-1].parameters > _SIMPLE
+    if is_read_off and chain[-1].left > (1 - _MOST) * problem.variances[1]:
+        return _MOST
     # A mixture of channels was found to explain what no gain does.
     if not any(link.code in (*_PER_INDEX, "filtered") and not _is_mixture(link) for link in chain):
         return 0.0

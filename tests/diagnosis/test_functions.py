@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -49,3 +51,22 @@ def test_a_few_values_at_limits_that_are_rounded_are_clipped(seed):
     finding = compare(expected, actual, axes="T").findings[0]
     assert finding.code == "clipped"
     assert [finding.detail["low"], finding.detail["high"]] == pytest.approx([-limit, limit], rel=1e-3)
+
+
+@pytest.mark.parametrize("noise", [0.3, 0.4])
+def test_a_curve_through_what_two_sides_only_have_in_common_is_no_function(noise):
+    """As after features in the wrong order: a mean for each value removes most of the error, the rest has no cause."""
+    common, ours, theirs = np.random.default_rng(0).standard_normal((3, 200, 80))
+    found = compare(common + noise * ours, -np.exp(-common) + 0.7 * noise * theirs, axes="TC").findings
+
+    assert [finding.code for finding in found] == ["unexplained"]
+
+
+@pytest.mark.parametrize("scale", [1, 4])
+def test_another_approximation_of_gelu_is_a_function_however_much_of_its_small_error_it_leaves(scale):
+    x = scale * np.random.default_rng(0).standard_normal((96, 200))
+    erf = np.vectorize(math.erf)(x / math.sqrt(2))
+    tanh = np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
+    found = compare(x * (1 + erf) / 2, x * (1 + tanh) / 2, axes="CT", tol_db=1e-4).findings
+
+    assert found[0].code == "pointwise"
