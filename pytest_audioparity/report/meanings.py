@@ -13,7 +13,7 @@ MEANINGS = {
     "missing_channels": "Channels, bins or codebooks are missing.",
     "nonfinite": "There are NaN or infinite values.",
     "all_zero": "Every value is zero.",
-    "constant": "Every value is the same.",
+    "constant": "Every value is the same, or every frame.",
     "gain": "Every value, or what a step adds to its input, is multiplied by one number.",
     "offset": "One number is added to every value, or to each that is above a floor.",
     "affine": "Every value is multiplied by one number, and another is added.",

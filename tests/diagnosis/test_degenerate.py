@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from pytest_audioparity import compare
 from pytest_audioparity.comparison.kinds import compare_values
 from pytest_audioparity.comparison.tolerances import layered
 from pytest_audioparity.diagnosis import degenerate
@@ -60,3 +61,30 @@ def test_values_that_are_not_finite_are_counted_with_side_and_place(sides, named
         assert finding.detail == {"side": side, "nan": 1, "inf": 2, "first": [2, 3]}
         assert "1 NaN and 2 infinite of 60 values, the first at [2, 3]" in finding.message
         assert ("golden itself is bad" in finding.message) == (side == "expected")
+
+
+FRAMES = np.random.default_rng(0).standard_normal((200, 64))
+CODES = np.random.default_rng(0).integers(0, 1024, (8, 200))
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "axes"),
+    [
+        (FRAMES, np.broadcast_to(FRAMES[3], FRAMES.shape), "TC"),
+        (FRAMES + 9 * FRAMES[0], np.broadcast_to(9 * FRAMES[0], FRAMES.shape), "TC"),
+        (FRAMES.T, np.broadcast_to(FRAMES[:1].T, FRAMES.T.shape), "CT"),
+        (CODES, np.broadcast_to(CODES[:, :1], CODES.shape), "CT"),
+    ],
+)
+def test_one_frame_at_all_times_is_constant(expected, actual, axes):
+    """A layer that is given zeros returns its bias, at all times the same."""
+    (finding,) = compare(expected, actual, axes=axes).findings
+    assert (finding.code, finding.detail) == ("constant", {"axis": "T"})
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+def test_what_is_the_same_at_all_times_but_for_noise_is_judged_by_its_values(noise):
+    """As a conditioning that is repeated along time, and rounded on one side alone."""
+    row = np.broadcast_to(FRAMES[0], FRAMES.shape)
+    found = compare(row + noise * FRAMES, 1.5 * row, axes="TC").findings
+    assert found[0].code in ("gain", "channel_gain")
