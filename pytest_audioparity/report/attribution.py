@@ -81,9 +81,15 @@ def told_of(stage: StageResult) -> StageResult:
 
 
 def in_short(stages: Sequence[StageResult]) -> Iterator[tuple[str, str]]:
-    """Write of some stages their names and what is to be said of their own part, of many the first few."""
+    """Write of some stages their names and what is to be said of their own part, once where it is the same for several.
+
+    Of many only the first few are named.
+    """
+    names: dict[str, list[str]] = {}
     for stage in stages[:_SHOWN]:
-        yield stage.name, " ".join(own_lines(stage))
+        names.setdefault(" ".join(own_lines(stage)), []).append(stage.name)
+    for said, alike in names.items():
+        yield _listed(alike), said
     if len(stages) > _SHOWN:
         yield f"and {len(stages) - _SHOWN} more", "see the table"
 

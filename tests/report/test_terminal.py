@@ -197,6 +197,16 @@ def test_a_part_of_its_own_that_fails_is_told_with_its_fit():
     assert "own fit    : actual = 0.5 * expected" in text
 
 
+def test_one_reason_why_several_own_parts_are_not_known_is_told_once():
+    e = HEALTHY["encoder"]
+    half = e * np.float32(0.5) + rng.standard_normal(e.shape).astype(np.float32)
+    result = compare(dict.fromkeys("abcd", e), dict.fromkeys("abcd", half))
+    stages = (replace(stage, findings=(), own=Own(note="it has state")) for stage in result.stages)
+    text = render(replace(result, stages=tuple(stages)))
+    assert text.count("it has state") == 2
+    assert "own part\n  b, c and d : not measured: it has state" in text
+
+
 @pytest.mark.parametrize("value", [np.nan, 0.0])
 def test_the_own_column_holds_whatever_stands_beside_it(value):
     e = HEALTHY["encoder"]
