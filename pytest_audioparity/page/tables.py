@@ -54,7 +54,8 @@ def _stage(stage: Mapping[str, Any]) -> Iterator[object]:
     shapes = dict.fromkeys("×".join(map(str, shape)) or "scalar" for shape in sides)
     yield " → ".join(shapes)
     yield element("b", number(stage)) if stage["verdict"] == "fail" else number(stage)
-    yield "" if stage.get("own_deviation_db") is None else f"{decibel(stage['own_deviation_db'])} dB"
+    own, match = stage.get("own_deviation_db"), stage.get("own_match")
+    yield f"{decibel(own)} dB" if own is not None else "" if match is None else f"{percent(match)} equal"
     yield "" if stage.get("tol_db") is None else f"{decibel(stage['tol_db'])} dB"
     margin = stage.get("margin_db")
     yield "" if margin is None else f"{'-' if margin < 0 else ''}{decibel(abs(margin))} dB"

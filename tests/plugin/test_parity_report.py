@@ -340,6 +340,20 @@ def test_a_bar_says_whether_its_own_part_was_measured(project):
     ]
 
 
+def test_the_own_part_of_codes_is_how_many_are_equal(project):
+    source = """
+    def test_model(stages):
+        x = stages.step('logits', lambda: np.arange(12.0).reshape(3, 4) * {sign})
+        stages.step('ids', lambda x: x.argmax(1), x)
+    """
+    project.write(source.format(sign=1))
+    project.run("--update-golden")
+    project.write(source.format(sign=-1))
+    project.run("--parity-report")
+    html = (project.path / ".audioparity/report/index.html").read_text()
+    assert "<td><b>0 % equal</b></td><td>100 % equal</td>" in html
+
+
 def test_a_failing_test_stays_small_without_audio(project):
     """Noise, which no compression makes smaller, in large stages takes less than 300 kB."""
     source = """
