@@ -64,10 +64,12 @@ def compare(expected: Any, actual: Any, **keywords: Unpack[CompareKeywords]) -> 
     declared, tolerance = _split(keywords)
 
     def checked(name: str, expected: Mapping[str, Any], actual: Mapping[str, Any]) -> StageResult:
+        others = (_tensor(expected, other, declared, None) for other in expected if other != name)
         return check_stage(
             _tensor(expected, name, declared, None),
             _tensor(actual, name, declared, keywords.get("actual_axes")),
             layered((tolerance,), name),
+            others=(other for other in others if other is not None),
         )
 
     if isinstance(expected, Mapping) and isinstance(actual, Mapping):

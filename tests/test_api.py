@@ -48,6 +48,13 @@ def test_a_stage_of_one_mapping_alone_fails():
     assert not result.passed
 
 
+def test_what_another_stage_should_be_is_named_stale():
+    first, second = np.random.default_rng(0).standard_normal((2, 50, 8))
+    result = compare({"first": first, "second": second}, {"first": first, "second": first})
+    (finding,) = result.stages[1].findings
+    assert (finding.code, finding.detail["stage"]) == ("stale", "first")
+
+
 def test_two_empty_mappings_do_not_pass():
     assert not compare({}, {}).passed
 
