@@ -57,8 +57,8 @@ def _limits(problem: Problem) -> Iterator[Explanation]:
         are_some = raised.size + lowered.size >= _AT_LIMIT
         ends = float(clamped.min()), float(clamped.max())
         near = [beyond + _HALF * abs(end) for end in ends]
-        cuts_low = are_some and raised.size > _STRAY * lowered.size and low <= ends[0] + near[0]
-        cuts_high = are_some and lowered.size > _STRAY * raised.size and high >= ends[1] - near[1]
+        cuts_low = are_some and _sit_at(raised - ends[0], near[0], lowered.size)
+        cuts_high = are_some and _sit_at(ends[1] - lowered, near[1], raised.size)
         if not (cuts_low or cuts_high):
             continue
         limits = (low if cuts_low else -math.inf, high if cuts_high else math.inf)
@@ -84,6 +84,16 @@ def _limits(problem: Problem) -> Iterator[Explanation]:
         text = f"{who} is clipped {' and '.join(named)} ({share:.2%} of the elements), {other} is not"
         text += "; check clamps, saturating integer types and activations"
         yield Explanation("clipped", text, len(named), predicted, clamped, detail, left)
+
+
+def _sit_at(away: Array, near: float, others: int) -> bool:
+    """Whether values that were moved sit at the end from which they are so far away, beside others at the other end.
+
+    Few are strays, unless all of them are there, as of a clamp that hardly reaches this end.
+    """
+    if away.size > _STRAY * others:
+        return float(np.median(away)) <= near
+    return away.size >= _AT_LIMIT and float(away.max()) <= near
 
 
 def _noise_inside(clamped: Array, whole: Array) -> float:

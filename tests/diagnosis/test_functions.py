@@ -70,3 +70,11 @@ def test_another_approximation_of_gelu_is_a_function_however_much_of_its_small_e
     found = compare(x * (1 + erf) / 2, x * (1 + tanh) / 2, axes="CT", tol_db=1e-4).findings
 
     assert found[0].code == "pointwise"
+
+
+@pytest.mark.parametrize("limits", [(-1, 2.5), (-3, 0.5)])
+def test_a_clamp_that_cuts_off_much_at_one_end_and_little_at_the_other_is_clipped_at_both(limits):
+    values = np.random.default_rng(0).standard_normal((96, 200))
+    (finding,) = compare(values, np.clip(values, *limits), axes="CT").findings
+
+    assert (finding.code, finding.detail["low"], finding.detail["high"]) == ("clipped", *limits)
