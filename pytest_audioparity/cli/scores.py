@@ -88,7 +88,7 @@ def _files(parsed: argparse.Namespace) -> int:
 
 
 def _folders(parsed: argparse.Namespace) -> int:
-    from pytest_audioparity.audio.files import score_folders
+    from pytest_audioparity.audio.files import listed, score_folders
 
     progress = Progress()
     try:
@@ -105,10 +105,19 @@ def _folders(parsed: argparse.Namespace) -> int:
     passed = [item.result is not None and item.result.is_at_least(parsed.accept) for item in items]
     summary = _summary(items, sum(passed))
     if parsed.json:
+        # Named by their files: the two sides may have two suffixes, and the reference's is the one that stays.
+        files = {
+            name: path.relative_to(folder).as_posix()
+            for folder in (parsed.estimate, parsed.reference)
+            for name, path in listed(folder)
+        }
         say_json(
             {
                 "schema": _SCHEMA,
-                "items": [_document(item) | words_document(words.get(item.name)) for item in items],
+                "items": [
+                    _document(item) | {"name": files[item.name]} | words_document(words.get(item.name))
+                    for item in items
+                ],
                 "summary": summary,
             }
         )

@@ -68,15 +68,15 @@ def test_folders_are_paired_by_name_and_summed_up(folders, capsys):
     verdicts = {item["name"]: item["verdict"] for item in told["items"]}
     assert status == 1
     assert verdicts == {
-        "extra": "not_measured",
-        SENTENCE: "garbled",
-        "other": "not_measured",
-        CARDS: "level_changed",
-        MARY: "ok",
+        "extra.wav": "not_measured",
+        f"{SENTENCE}.wav": "garbled",
+        "other.wav": "not_measured",
+        f"{CARDS}.wav": "level_changed",
+        f"{MARY}.wav": "ok",
     }
     problems = {item["name"]: item["problem"] for item in told["items"] if "problem" in item}
-    assert "missing in ref" in problems["extra"]
-    assert "16000 Hz" in problems["other"]
+    assert "missing in ref" in problems["extra.wav"]
+    assert "16000 Hz" in problems["other.wav"]
     assert (told["summary"]["items"], told["summary"]["passed"]) == (5, 1)
 
 
