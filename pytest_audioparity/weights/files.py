@@ -123,11 +123,12 @@ def _format(path: Path) -> str:
         return "legacy torch"
     if start.startswith(_GGUF_START):
         return "gguf"
+    # Before any other: the length of a header that comes first may begin as a pickle does.
+    if path.name.endswith(_INDEX_SUFFIX) or start[8:9] == b"{":
+        return "safetensors"
     for offset, magic, problem in _UNREADABLE:
         if start.startswith(magic, offset):
             raise TensorFileError(problem)
-    if path.name.endswith(_INDEX_SUFFIX) or (len(start) > 8 and start[8:9] == b"{"):
-        return "safetensors"
     if path.suffix.lower() not in _BY_SUFFIX:
         raise TensorFileError(f"is none of the files that can be read: {READABLE}")
     return _BY_SUFFIX[path.suffix.lower()]

@@ -46,6 +46,15 @@ def test_a_plain_pickle_is_refused_and_not_unpickled(tmp_path, protocol):
     assert not (tmp_path / "called").exists()
 
 
+@pytest.mark.parametrize("length", [0x0280, 0x0380, 0x0480, 0x0580, 0x10280])
+def test_a_header_as_long_as_a_pickle_begins_is_that_of_safetensors(tmp_path, length):
+    """The length comes first, in little-endian order."""
+    header = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'.ljust(length)
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(length.to_bytes(8, "little") + header + bytes(4))
+    assert [weight.name for weight in open_weights(path).weights] == ["a"]
+
+
 class _Trap:
     def __init__(self, path):
         self.path = path
