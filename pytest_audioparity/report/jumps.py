@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # A healthy layer passes an error on at about its size, and a few in a row seldom more than double it; an order of
 # magnitude in one stage is beyond that. It is a reason to look, not a proof: a network may amplify.
 _JUMP = 10.0
+# Behind an error of nine times the signal anything may come, as a layer whose units all die of it.
+_LOST_DB = 20.0
 SECOND_JUMP = "far more than anything before it, so its own fault unless it amplifies"
 
 
@@ -40,7 +42,7 @@ def second_jump(result: ParityResult) -> Jump | None:
     A stage whose own part was measured needs no guess. What comes behind a stage that fails without a deviation (codes,
     shapes, NaN) may have all of it from there.
     """
-    jumps = [jump for jump in _jumps(result) if jump.after_db >= _JUMP * jump.before_db]
+    jumps = [jump for jump in _jumps(result) if jump.after_db >= _JUMP * jump.before_db and jump.before_db < _LOST_DB]
     return max(jumps, key=_ratio, default=None)
 
 

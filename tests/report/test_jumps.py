@@ -89,3 +89,8 @@ def test_without_a_jump_nothing_is_told_and_an_older_document_is_still_shown():
     assert "second jump" not in render(result) + page(result)
     account = {"test": "t.py::t", "verdict": "fail", "outcome": "failed", "stages": []}
     assert "first divergence" in section(Shown(account, older), "t", is_open=True, illustrated=False)
+
+
+def test_a_stage_that_dies_of_a_signal_that_was_lost_before_is_no_jump():
+    assert second_jump(off(0, 10, 15, 0, d=E * 0)).stage == "d"
+    assert second_jump(off(0, 10, 40, 0, d=E * 0)) is None
