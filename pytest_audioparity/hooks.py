@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_audioparity.phases import annotate, settle
+from pytest_audioparity.session import arrange
 from pytest_audioparity.trial import is_judged
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Check that no golden has two owners. Not earlier: --lf and --ff choose and sort after all other plugins."""
+    arrange(session.config, session.items)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

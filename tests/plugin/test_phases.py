@@ -419,11 +419,7 @@ def test_ports_wait_for_a_golden_that_changes(project):
     ports = PORT + PORT.replace("test_port", "test_second")
     project.write(OFF.format(v=1))
     project.run("--update-golden")
-    (project.path / "conftest.py").write_text(
-        "import pytest\n"
-        "@pytest.hookimpl(wrapper=True, tryfirst=True)\n"
-        "def pytest_collection_modifyitems(items):\n    yield\n    items.reverse()\n"
-    )
+    (project.path / "conftest.py").write_text("def pytest_collection_finish(session): session.items.reverse()\n")
     project.write(OFF.format(v=2) + ports.format(v=2))
     assert project.run("--update-golden").parseoutcomes() == {"updated": 1, "skipped": 2}
     (project.path / "conftest.py").write_text(

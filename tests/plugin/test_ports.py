@@ -69,13 +69,21 @@ def test_a_port_of_a_golden_that_stays_is_run(golden, value, passes):
     golden.run("--update-golden").assert_outcomes(passed=int(passes), failed=1 + (not passes))
 
 
+@pytest.mark.parametrize(
+    ("flag", "outcomes"),
+    [("--lf", {"failed": 1, "deselected": 1}), ("--ff", {"passed": 1, "failed": 1})],
+)
+def test_a_port_is_run_when_pytest_leaves_out_its_owner_or_puts_it_behind(golden, flag, outcomes):
+    """`--lf` leaves out the owner, which passed: the port of a golden that stays fails on, and is not said to wait."""
+    golden.write(OWNER.format(value=1.0) + PORT.format(value=2.0))
+    golden.run("test_model.py").assert_outcomes(passed=1, failed=1)
+    golden.run("test_model.py", flag, "--update-golden").assert_outcomes(**outcomes)
+
+
 def test_a_port_waits_for_an_owner_that_other_plugins_put_behind_it(golden):
     """An order that a conftest forces, port before owner, does not compare the port with the outdated golden."""
     golden.write(OWNER.format(value=2.0) + PORT.format(value=2.0))
-    (golden.path / "conftest.py").write_text(
-        "import pytest\n@pytest.hookimpl(wrapper=True, tryfirst=True)\n"
-        "def pytest_collection_modifyitems(items):\n    yield\n    items.reverse()\n"
-    )
+    (golden.path / "conftest.py").write_text("def pytest_collection_finish(session): session.items.reverse()\n")
     assert golden.run("--update-golden").parseoutcomes() == {"updated": 1, "skipped": 1}
     golden.run().assert_outcomes(passed=2)
 
