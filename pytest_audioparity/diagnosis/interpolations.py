@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import operator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,24 +14,34 @@ from pytest_audioparity.diagnosis.stretches import read
 from pytest_audioparity.diagnosis.timing import spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     Array = np.ndarray[Any, Any]
+    _Reader = Callable[[Array, Array], Array]
 
 # Frames that tell two numbers from chance, and frames that either end may be off by: beyond, the speed is looked for.
 _FEWEST, _FARTHEST = 16, 3.0
 # What the slope of expected has to explain of the difference for its places to be followed: of a whole frame that
 # is off it explains less than of a small part of one.
 _HINT = 0.15
-# Newton's method with a slope that is taken between frames converges by a digit or so with each step.
-_STEPS = 8
-# Columns that are followed.
-_COLUMNS = 16
+# Newton's method with a slope that is taken between frames converges by a digit or so with each step; a step by this
+# much of a frame is none.
+_STEPS, _STILL = 8, 1e-3
+# Columns that are followed, and values of them all, evenly spread over time: enough for two numbers.
+_COLUMNS, _VALUES = 16, 1 << 11
 # Steps by which an end is off that are none, in frames.
 _IN_PLACE = 0.005
 # Share of the frames that stay as they were where expected moves on, a third where each is held for one and a half; and
 # of those in runs that are as long as most, or a frame longer or shorter.
 _STAY, _EVEN = 0.3, 0.9
+
+
+class _Followed(NamedTuple):
+    """How far ahead of its own place each frame is read, what that leaves of the difference, and how it is read."""
+
+    ahead: Array
+    left: float
+    reader: _Reader
 
 
 def find(problem: Problem) -> Iterator[Explanation]:
@@ -39,69 +50,77 @@ def find(problem: Problem) -> Iterator[Explanation]:
         return
     for axis in problem.time_axes:
         e, a = (rows_of(side, axis) for side in (problem.expected, problem.actual))
-        if len(e) < _FEWEST:
+        if len(e) >= _FEWEST:
+            yield from _away(problem, e, a, axis)
+            yield from _held(problem, e, a, axis)
+
+
+def _away(problem: Problem, e: Array, a: Array, axis: int) -> Iterator[Explanation]:
+    """Yield what reads each frame at another place: all as far ahead, or ever farther."""
+    # Of samples a line is a low-pass, and called that; that all come late by a part of one is found by `delays`.
+    is_wave = problem.meta.kind == "waveform"
+    readers, least = (read,) if is_wave else (linear, read), PARTIAL
+    for degree in (0, 1):
+        tried = [found for reader in readers if (found := _followed(e, a, reader, degree)) is not None]
+        best = min(tried, key=operator.attrgetter("left"), default=None)
+        if best is None or best.left > least:
             continue
-        some = slice(None, None, -(-e.shape[1] // _COLUMNS))
-        if (away := _followed(problem, e[:, some], a[:, some], degree=0)) is not None:
-            message, detail = spoken(problem, axis, -float(away[0]))
+        least = PARTIAL * best.left
+        if is_wave and degree == 0:
+            continue
+        predicted = best.reader(e, np.clip(np.arange(len(e)) + best.ahead, 0, len(e) - 1))
+        if degree:
+            yield _warped(problem, predicted, a, axis, best.ahead)
+        else:
+            message, detail = spoken(problem, axis, -float(best.ahead[0]))
             why = "check where frames begin, and the centres that an interpolation reads at"
-            yield Explanation("time_shift", f"{message}; {why}", 2, _read(problem, e, a, away), a, detail)
-        if (away := _followed(problem, e[:, some], a[:, some], degree=1)) is not None:
-            yield _warped(problem, e, a, axis, away)
-        yield from _held(problem, e, a, axis)
+            yield Explanation("time_shift", f"{message}; {why}", 2, predicted, a, detail)
 
 
-def _followed(problem: Problem, e: Array, a: Array, *, degree: int) -> Array | None:
-    """Return how far ahead of its own place each frame of actual is read in expected; None where that is no cause."""
-    n = len(e)
-    basis = np.linspace(-1.0, 1.0, n)[:, None] ** np.arange(degree + 1)
-    away, error = np.zeros(n), squared(e, a)
-    step = _step(e, a, basis)
-    if step is None or step[1] < _HINT * error:
+def _followed(e: Array, a: Array, reader: _Reader, degree: int) -> _Followed | None:
+    """Follow some frames of actual through expected; None where its slope does not tell where they are."""
+    basis = np.linspace(-1.0, 1.0, len(e))[:, None] ** np.arange(degree + 1)
+    e, wanted = (side[:, :: -(-side.shape[1] // _COLUMNS)] for side in (e, a))
+    frames = np.unique(np.linspace(0, len(e) - 1, _VALUES // e.shape[1]).astype(int))
+    wanted, numbers = wanted[frames], np.zeros(degree + 1)
+    if not (error := squared(e[frames], wanted)):
         return None
-    for _ in range(_STEPS):
-        if step is None:
+    for step in range(_STEPS + 1):
+        at = frames + basis[frames] @ numbers
+        here, behind, before = (reader(e, np.clip(at + by, 0, len(e) - 1)) for by in (0.0, -0.5, 0.5))
+        further = _step(before - behind, wanted - here, basis[frames])
+        if further is None or (step == 0 and further[1] < _HINT * error):
             return None
-        away = away + step[0]
-        if not np.abs(away).max() <= _FARTHEST:
+        left = squared(here, wanted)
+        if step == _STEPS or np.abs(further[0]).max() < _STILL:
+            break
+        numbers = numbers + further[0]
+        if not np.abs(numbers).sum() <= _FARTHEST:
             return None
-        step = _step(_read(problem, e, a, away), a, basis)
-    return away if squared(_read(problem, e, a, away), a) < PARTIAL * error else None
+    return _Followed(basis @ numbers, left / error, reader)
 
 
-def _step(e: Array, a: Array, basis: Array) -> tuple[Array, float] | None:
-    """Return how much further along its slope expected is most like actual, and what that takes of the difference."""
-    slope = np.gradient(e, axis=0)
+def _step(slope: Array, rest: Array, basis: Array) -> tuple[Array, float] | None:
+    """Return by which numbers places have to move along a slope to take most of the rest, and how much that is."""
     moves = [(slope * column[:, None]).ravel() for column in basis.T]
     gram = np.array([[product(p, q) for q in moves] for p in moves])
-    taken = np.array([product(move, (a - e).ravel()) for move in moves])
+    taken = np.array([product(move, rest.ravel()) for move in moves])
     if not np.linalg.cond(gram) < 1 / np.finfo(np.float32).eps:
         return None
     by = np.linalg.solve(gram, taken)
-    return basis @ by, float(by @ taken)
+    return by, float(by @ taken)
 
 
-def _read(problem: Problem, e: Array, a: Array, away: Array) -> Array:
-    """Return expected at places between its frames, by the line or the filter that is more like actual.
-
-    Of samples a line is a low-pass as well, and called that.
-    """
-    at = np.clip(np.arange(len(e)) + away, 0, len(e) - 1)
-    exact = read(e, at)
-    return exact if problem.meta.kind == "waveform" else min((linear(e, at), exact), key=lambda side: squared(side, a))
-
-
-def _warped(problem: Problem, e: Array, a: Array, axis: int, away: Array) -> Explanation:
-    label, ahead = problem.labels[axis], (float(away[0]), float(away[-1]))
-    ratio = 1.0 + (ahead[1] - ahead[0]) / (len(e) - 1)
-    ends = [f"{_off(by)} at {label}={problem.at(label, at)}" for by, at in zip(ahead, (0, len(e) - 1), strict=True)]
+def _warped(problem: Problem, predicted: Array, a: Array, axis: int, places: Array) -> Explanation:
+    label, ahead, last = problem.labels[axis], (float(places[0]), float(places[-1])), len(a) - 1
+    ratio = 1.0 + (ahead[1] - ahead[0]) / last
+    ends = [f"{_off(by)} at {label}={problem.at(label, at)}" for by, at in zip(ahead, (0, last), strict=True)]
     message = (
         f"actual is expected with time along {label} run {ratio:.6g} times as fast, {ends[0]} and {ends[1]}; check "
-        "align_corners and half-pixel centres of an interpolation, hop lengths, and times that are summed up"
+        "align_corners and half-pixel centres of an interpolation, symmetric windows for periodic ones, and hop lengths"
     )
-    return Explanation(
-        "sample_rate", message, 3, _read(problem, e, a, away), a, {"axis": label, "ratio": ratio, "ahead": list(ahead)}
-    )
+    detail = {"axis": label, "ratio": ratio, "ahead": list(ahead)}
+    return Explanation("sample_rate", message, 3, predicted, a, detail)
 
 
 def _off(ahead: float) -> str:

@@ -85,8 +85,8 @@ def describe(problem: Problem) -> Finding:
 
 def _band(problem: Problem) -> tuple[float, float] | None:
     """Return the narrowest band, in shares of the sample rate, with most of the difference and little of the signal."""
-    axis = problem.time_axes[0]
-    if problem.expected.shape[axis] < _FEWEST:
+    axis = next(iter(problem.time_axes), None)
+    if axis is None or problem.expected.shape[axis] < _FEWEST:
         return None
     rows_e, rows_a = (rows_of(side, axis).T for side in (problem.expected, problem.actual))
     error, signal = (np.r_[0.0, np.cumsum(_powers(side))] for side in (rows_a - rows_e, rows_e))

@@ -71,6 +71,14 @@ def test_a_shift_of_few_frames_need_not_be_whole():
     assert finding.detail["shift"] == pytest.approx(-0.3, abs=0.02)
 
 
+@pytest.mark.parametrize("size", [400, 1024, 1200])
+def test_a_symmetric_window_for_a_periodic_one_is_off_by_one_at_its_end(size):
+    periodic, symmetric = (np.hanning(points)[:size].astype(np.float32) for points in (size + 1, size))
+    finding = compare(periodic, symmetric).findings[0]
+    assert (finding.code, finding.detail["ahead"]) == ("sample_rate", pytest.approx([0, 1], abs=0.02))
+    assert "symmetric windows" in finding.message
+
+
 @pytest.mark.parametrize("factor", [2, 3, 4, 8])
 def test_values_that_are_held_are_repeated_frames(factor):
     values = tracks(100, smooth=8)

@@ -78,3 +78,8 @@ def test_noise_everywhere_lies_in_no_band(name):
     noise = 0.1 * samples.std() * np.random.default_rng(0).standard_normal(samples.size)
     found = _first(samples, samples + noise)
     assert "band" not in found.detail
+
+
+def test_three_samples_without_a_name_for_time_have_no_band():
+    expected, actual = np.float32([1, 0, 1]), np.float32([0, 0, 1])
+    assert compare(expected, actual, kind="waveform").findings[0].detail.get("band") is None
