@@ -36,13 +36,17 @@ def score_folders(
     pesq: bool,
     done: Callable[[str, int, int | None], None],
     cache: Path | None = None,
-) -> list[Item]:
+) -> dict[str, Item]:
     """Score the files of two folders, paired by their path without the suffix; one that is alone is an item too.
 
     Parameters
     ----------
     done : told after each pair: its name, how many are done, how many there are
     cache : as in `score_many`
+
+    Returns
+    -------
+    The items by their files, in the order of their names: paths in the folder, the reference's where both have one
 
     Raises
     ------
@@ -55,7 +59,9 @@ def score_folders(
     items |= {name: Item(name, None, f"missing in {estimate}") for name in left.keys() - right.keys()}
     pairs = [(name, left[name], right[name]) for name in sorted(left.keys() & right.keys())]
     items |= {item.name: item for item in score_many(pairs, pesq=pesq, cache=cache, progress=done)}
-    return [items[name] for name in sorted(items)]
+    files = {name: path.relative_to(estimate) for name, path in right.items()}
+    files |= {name: path.relative_to(reference) for name, path in left.items()}
+    return {files[name].as_posix(): items[name] for name in sorted(items)}
 
 
 def listed(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -88,11 +88,11 @@ def _files(parsed: argparse.Namespace) -> int:
 
 
 def _folders(parsed: argparse.Namespace) -> int:
-    from pytest_audioparity.audio.files import listed, score_folders
+    from pytest_audioparity.audio.files import score_folders
 
     progress = Progress()
     try:
-        items = score_folders(
+        scored = score_folders(
             parsed.reference,
             parsed.estimate,
             pesq=not parsed.no_pesq,
@@ -101,22 +101,17 @@ def _folders(parsed: argparse.Namespace) -> int:
         )
     finally:
         progress.end()
+    items = list(scored.values())
     words = words_of_folders(parsed, [item.name for item in items if item.result is not None])
     passed = [item.result is not None and item.result.is_at_least(parsed.accept) for item in items]
     summary = _summary(items, sum(passed))
     if parsed.json:
-        # Named by their files: the two sides may have two suffixes, and the reference's is the one that stays.
-        files = {
-            name: path.relative_to(folder).as_posix()
-            for folder in (parsed.estimate, parsed.reference)
-            for name, path in listed(folder)
-        }
         say_json(
             {
                 "schema": _SCHEMA,
                 "items": [
-                    _document(item) | {"name": files[item.name]} | words_document(words.get(item.name))
-                    for item in items
+                    {"name": file, **_document(item), **words_document(words.get(item.name))}
+                    for file, item in scored.items()
                 ],
                 "summary": summary,
             }
@@ -149,8 +144,8 @@ def _document(item: Item) -> dict[str, Any]:
     from pytest_audioparity.report.json import plain
 
     if item.result is None:
-        return {"name": item.name, "verdict": _verdict(item), "problem": item.problem}
-    return {"name": item.name, **plain(document(item.result))}
+        return {"verdict": _verdict(item), "problem": item.problem}
+    return {**plain(document(item.result))}
 
 
 def _summary(items: list[Item], passed: int) -> dict[str, Any]:
