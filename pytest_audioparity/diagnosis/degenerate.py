@@ -36,19 +36,20 @@ def find(_expected: Array, _actual: Array, comparison: Comparison) -> Iterator[F
         yield Finding("constant", message, detail={"value": value})
 
 
-def held(expected: Array, actual: Array, meta: StageMeta) -> Iterator[Finding]:
-    """Yield `constant` where every frame of actual is its first one, and those of expected are not."""
+def held(expected: Array, actual: Array, meta: StageMeta) -> Finding | None:
+    """Return `constant` where every frame of actual is its first one, and those of expected are not."""
     axis = (meta.axes or "").find("T")
     if axis < 0 or expected.shape != actual.shape or actual.shape[axis] < 2:
-        return
+        return None
     frames = np.moveaxis(actual, axis, 0)
     blocks = (frames[at : at + _FRAMES] for at in range(0, len(frames), _FRAMES))
-    if all((block == frames[0]).all() for block in blocks) and _varies(np.moveaxis(expected, axis, 0)):
-        message = (
-            f"actual is the same in all {len(frames)} frames of T; check that the input reaches this stage, and "
-            "conditioning that was dropped"
-        )
-        yield Finding("constant", message, detail={"axis": "T"})
+    if not all((block == frames[0]).all() for block in blocks) or not _varies(np.moveaxis(expected, axis, 0)):
+        return None
+    message = (
+        f"actual is the same in all {len(frames)} frames of T; check that the input reaches this stage, and "
+        "conditioning that was dropped"
+    )
+    return Finding("constant", message, detail={"axis": "T"})
 
 
 def _varies(frames: Array) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.diagnosis.explanation import PARTIAL, Explanation, in_units_of_actual
-from pytest_audioparity.diagnosis.problem import product, squared
+from pytest_audioparity.diagnosis.problem import numbers_for, product, squared, unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,29 +44,21 @@ def _echo(problem: Problem, source: Array, target: Array, who: str, label: str) 
         return
     later = np.zeros_like(source)
     later[:, max(lag, 0) : n + min(lag, 0)] = source[:, max(-lag, 0) : n - max(lag, 0)]
-    gram = np.array([[product(p, q) for q in (source, later)] for p in (source, later)])
-    right = np.array([product(side, target) for side in (source, later)])
-    if not np.linalg.cond(gram) < 1 / np.finfo(np.float32).eps:
-        return
-    gains = np.linalg.solve(gram, right)
-    if gains[0] ** 2 < _ALONE * gains[1] ** 2:
-        return  # a shift
+    gains = numbers_for((source, later), target)
+    if gains is None or gains[0] ** 2 < _ALONE * gains[1] ** 2:
+        return  # one signal, or a shift
     predicted = gains[0] * source + gains[1] * later
     left = in_units_of_actual(problem, squared(predicted, target), who)
     if left > PARTIAL * problem.error:
         return
     other = "expected" if who == "actual" else "actual"
-    word = "later" if lag > 0 else "earlier"
+    unit, word = unit_of(problem.meta, abs(lag)), "later" if lag > 0 else "earlier"
     message = (
-        f"{who} is {gains[0]:.4g} * {other} and {gains[1]:.4g} times the same {abs(lag)} {_unit(problem)} {word} along "
+        f"{who} is {gains[0]:.4g} * {other} and {gains[1]:.4g} times the same {abs(lag)} {unit} {word} along "
         f"{label}; check overlaps that are added twice, chunks and branches that are mixed, and echoes"
     )
     detail = {"side": who, "gains": gains.tolist(), "lag": lag}
     yield Explanation("filtered", message, 3, predicted.T, target.T, detail, left)
-
-
-def _unit(problem: Problem) -> str:
-    return "samples" if problem.meta.kind == "waveform" else "frames"
 
 
 def _part(source: Array, target: Array) -> float:

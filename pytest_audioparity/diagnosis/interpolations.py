@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pytest_audioparity.diagnosis.explanation import PARTIAL, Explanation
-from pytest_audioparity.diagnosis.problem import Problem, product, rows_of, squared
+from pytest_audioparity.diagnosis.problem import Problem, numbers_for, product, rows_of, squared
 from pytest_audioparity.diagnosis.speeds import linear
 from pytest_audioparity.diagnosis.stretches import read
 from pytest_audioparity.diagnosis.timing import spoken
@@ -102,13 +102,11 @@ def _followed(e: Array, a: Array, reader: _Reader, degree: int) -> _Followed | N
 
 def _step(slope: Array, rest: Array, basis: Array) -> tuple[Array, float] | None:
     """Return by which numbers places have to move along a slope to take most of the rest, and how much that is."""
-    moves = [(slope * column[:, None]).ravel() for column in basis.T]
-    gram = np.array([[product(p, q) for q in moves] for p in moves])
-    taken = np.array([product(move, rest.ravel()) for move in moves])
-    if not np.linalg.cond(gram) < 1 / np.finfo(np.float32).eps:
+    moves = [slope * column[:, None] for column in basis.T]
+    by = numbers_for(moves, rest)
+    if by is None:
         return None
-    by = np.linalg.solve(gram, taken)
-    return by, float(by @ taken)
+    return by, sum(float(number) * product(move, rest) for number, move in zip(by, moves, strict=True))
 
 
 def _warped(problem: Problem, predicted: Array, a: Array, axis: int, places: Array) -> Explanation:

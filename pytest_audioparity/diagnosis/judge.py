@@ -59,8 +59,8 @@ def diagnose(
     # A constant has no pattern that actual could have kept, or lost.
     if not _is_computable(expected, actual) or comparison.expected.min == comparison.expected.max:
         return ()
-    if found := tuple(degenerate.held(expected, actual, meta)):
-        return found
+    if (finding := degenerate.held(expected, actual, meta)) is not None:
+        return (finding,)
     with np.errstate(all="ignore"):  # what is not finite explains nothing, and is dropped
         worst = None if comparison.worst is None else comparison.worst.index
         return _explained(expected, actual, meta, tolerance, others, worst)

@@ -211,6 +211,20 @@ def product(p: Array, q: Array) -> float:
     return float(np.einsum("i,i->", p.ravel(), q.ravel()))
 
 
+def numbers_for(signals: Sequence[Array], target: Array) -> Array | None:
+    """Return by which numbers signals add up to what is most like a target; None where they are nearly one signal."""
+    gram = np.array([[product(p, q) for q in signals] for p in signals])
+    if not np.linalg.cond(gram) < 1 / np.finfo(np.float32).eps:
+        return None
+    numbers: Array = np.linalg.solve(gram, np.array([product(signal, target) for signal in signals]))
+    return numbers
+
+
+def unit_of(meta: StageMeta, count: float) -> str:
+    """Return what so many steps of time are called."""
+    return f"{'sample' if meta.kind == 'waveform' else 'frame'}{'' if count == 1 else 's'}"
+
+
 def likeness(e: Array, a: Array) -> float:
     """Return the magnitude of the correlation of what varies in each column of two arrays of frames in rows."""
     e, a = e - e.mean(axis=0), a - a.mean(axis=0)

@@ -21,6 +21,7 @@ from pytest_audioparity.diagnosis.problem import (
     restate,
     rows_of,
     squared,
+    unit_of,
 )
 from pytest_audioparity.diagnosis.sample import sizes
 from pytest_audioparity.diagnosis.stretches import stretched
@@ -170,8 +171,7 @@ def _left(e: Array, a: Array) -> float:
 
 def _length(whole_e: Array, whole_a: Array, labels: tuple[str, ...], meta: StageMeta, allowed: float) -> list[Finding]:
     label, more = labels[0], len(whole_a) - len(whole_e)
-    unit = ("sample" if meta.kind == "waveform" else "frame") + ("" if abs(more) == 1 else "s")
-    said = f"actual is {abs(more)} {unit} {'longer' if more > 0 else 'shorter'} along {label}"
+    said = f"actual is {abs(more)} {unit_of(meta, abs(more))} {'longer' if more > 0 else 'shorter'} along {label}"
     e, a = (np.asarray(side[:_LONGEST], np.float64) for side in (whole_e, whole_a))
     n = min(len(e), len(a))
     part = Problem(e[:n], a[:n], (label, "rest"), meta, 0.0, allowed, max(squared(e[:n], a[:n]), 1e-300))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.diagnosis.explanation import Explanation
-from pytest_audioparity.diagnosis.problem import Problem, likeness, rows_of, squared
+from pytest_audioparity.diagnosis.problem import Problem, likeness, rows_of, squared, unit_of
 from pytest_audioparity.diagnosis.stretches import stretched
 
 if TYPE_CHECKING:
@@ -103,11 +103,10 @@ def _shifted(problem: Problem, e: Array, a: Array, lag: int, axis: int) -> Expla
 def spoken(problem: Problem, axis: int, shift: float) -> tuple[str, dict[str, Any]]:
     """Return the sentence of a shift in frames, and its numbers."""
     label = problem.labels[axis]
-    unit = "sample" if problem.meta.kind == "waveform" else "frame"
     whole = round(shift)
     # What is known of the part between two samples has two digits, as features are not made to be read there.
     number = round(abs(whole + float(f"{shift - whole:.2g}")), 6)
-    word = f"{number:.10g} {unit}{'s' if number != 1 else ''} {'later' if shift > 0 else 'earlier'}"
+    word = f"{number:.10g} {unit_of(problem.meta, number)} {'later' if shift > 0 else 'earlier'}"
     rate = problem.meta.sample_rate if problem.meta.kind == "waveform" else problem.meta.frame_rate
     seconds = f" ({abs(shift) / rate * 1000:.4g} ms)" if rate else ""
     detail = {"axis": label, "shift": shift}

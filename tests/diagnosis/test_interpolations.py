@@ -34,6 +34,12 @@ def held(values: np.ndarray, length: int) -> np.ndarray:
     return values[:, at].astype(np.float32)
 
 
+def read_at(lengths: tuple[int, int], places: str):
+    """Return what is said of tracks that are read at these places where others read in the middle."""
+    values = tracks(lengths[0], smooth=8)
+    return first(interpolated(values, lengths[1], "half_pixel"), interpolated(values, lengths[1], places))
+
+
 def first(expected, actual):
     return compare(expected, actual, axes="CT").findings[0]
 
@@ -42,8 +48,7 @@ def first(expected, actual):
 def test_corners_for_centres_run_from_early_to_late(lengths):
     """Each end is off by half of what one step of the input is in the output, less half a step of that."""
     n, m = lengths
-    values = tracks(n, smooth=8)
-    finding = first(interpolated(values, m, "half_pixel"), interpolated(values, m, "align_corners"))
+    finding = read_at(lengths, "align_corners")
     assert finding.code == "sample_rate"
     assert finding.explains > 0.9
     off = (m / n - 1) / 2
@@ -56,8 +61,7 @@ def test_corners_for_centres_run_from_early_to_late(lengths):
 def test_left_ends_for_centres_are_a_shift(lengths):
     """By half of what one step of the input is in the output, less half a step of that; of few frames too."""
     n, m = lengths
-    values = tracks(n, smooth=8)
-    finding = first(interpolated(values, m, "half_pixel"), interpolated(values, m, "asymmetric"))
+    finding = read_at(lengths, "asymmetric")
     assert finding.code == "time_shift"
     assert finding.detail["shift"] == pytest.approx(-(m / n - 1) / 2, abs=0.05)
 
