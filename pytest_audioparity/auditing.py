@@ -64,6 +64,7 @@ def _audits(item: pytest.Item, recording: Recording, result: ParityResult, test:
             test=test,
             others=lambda stage: list(islice(recording.causes.neighbours(stage), _OTHERS)),
             left_out=recording.left_out(),
+            covers=recording.spec.covers,
             progress=ticker,
         )
     return found

@@ -23,7 +23,7 @@ from pytest_audioparity.faults.subject import wide
 from pytest_audioparity.records import DB_PER_UNIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pytest_audioparity.records import StageTensor, Tolerance
     from pytest_audioparity.results import StageResult
@@ -64,7 +64,12 @@ def smallest(result: StageResult) -> float | None:
 
 
 def injected(
-    stage: StageTensor, tolerance: Tolerance, *, others: Sequence[StageTensor] = (), seed: str = ""
+    stage: StageTensor,
+    tolerance: Tolerance,
+    *,
+    others: Sequence[StageTensor] = (),
+    seed: str = "",
+    covers: Callable[[str], bool] = lambda _: True,
 ) -> Iterator[Injected]:
     """Yield every fault that matters to a stage, judged.
 
@@ -74,12 +79,15 @@ def injected(
     tolerance : of its test
     others : stages that it might be by mistake
     seed : decides what is random about the faults, together with the stage's name
+    covers : whether its test compares a stage of some name; of those that `only=` leaves out none is extra
     """
     if tolerance.max_drop is not None:  # a score, which may be as much better as it likes
         return
     rng = np.random.default_rng(zlib.crc32(f"{seed} {stage.meta.name}".encode()))
     for fault in faults_of(stage, rng=rng, codes=_CODES, others=others, rounding=False):
         is_extra = fault.code == "extra_stage"
+        if is_extra and fault.stage is not None and not covers(fault.stage.meta.name):
+            continue
         if fault.stage is not None and not is_extra and not _matters(stage, fault.stage.array, tolerance):
             continue
         expected = None if is_extra else stage

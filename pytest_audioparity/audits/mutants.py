@@ -24,6 +24,7 @@ def audit(
     test: str,
     others: Callable[[StageTensor], Sequence[StageTensor]],
     left_out: Sequence[str] = (),
+    covers: Callable[[str], bool] = lambda _: True,
     progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Return, in plain types, how many faults were injected into the stages of a test and which pass.
@@ -34,11 +35,12 @@ def audit(
     test : its id, which decides what is random
     others : gives the golden's other stages that one might be by mistake
     left_out : stages that the test records and does not compare
+    covers : whether it compares a stage of some name
     progress : is told the stage with every fault
     """
     made, unnoticed = 0, []
     for stage, result in stages:
-        for one in injected(stage, result.tolerance, others=others(stage), seed=test):
+        for one in injected(stage, result.tolerance, others=others(stage), seed=test, covers=covers):
             made += 1
             progress(stage.meta.name)
             if not one.noticed:

@@ -28,7 +28,7 @@ def add_export(parser: argparse.ArgumentParser) -> None:
         "Write the inputs of goldens, noise included, so that a port in any language can be given the same numbers: "
         "what tests recorded with stages.input, or what --stage names; all stages of a golden that marks no inputs."
     )
-    parser.add_argument("names", metavar="NAME", nargs="+", help="a golden's name or path, or a glob")
+    parser.add_argument("names", metavar="NAME", nargs="+", help="a golden's name or path, a folder of them, or a glob")
     parser.add_argument("--stage", metavar="GLOB", action="append", default=[], help="such stages; repeatable")
     parser.add_argument(
         "--out",

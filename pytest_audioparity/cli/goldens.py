@@ -49,7 +49,12 @@ def add_golden(parser: argparse.ArgumentParser) -> None:
     ):
         move = actions.add_parser(action, parents=[place], help=text)
         move.description = f"{text[0].upper()}{text[1:]}."
-        move.add_argument("names", metavar="NAME", nargs="*", help="a golden's name or path, or a glob; default all")
+        move.add_argument(
+            "names",
+            metavar="NAME",
+            nargs="*",
+            help="a golden's name or path, a folder of them, or a glob; default all",
+        )
         move.add_argument(
             "--store", metavar="URL", help="a folder or fsspec URL (default: ini audioparity_golden_store)"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,7 +70,7 @@ def _document(done: Transfer, *, problem: str | None = None) -> dict[str, object
 
 
 def chosen(names: Sequence[str], project: Project) -> list[Path]:
-    """Return the goldens that some names mean, all without a name.
+    """Return the goldens that some names mean, those in it for a folder, all without a name.
 
     Raises
     ------
@@ -86,9 +87,12 @@ def chosen(names: Sequence[str], project: Project) -> list[Path]:
             path: {short, f"{short}{SUFFIX}", str(path), shown_path(path, project.root).as_posix()}
             for path, short in goldens.items()
         }
-        here = str(Path.cwd() / name)
+        meant = {name.rstrip("/"), os.path.normpath(Path.cwd() / name)} if name else set()
         found = [
-            path for path, known in keys.items() if {name, here} & known or any(fnmatchcase(key, name) for key in known)
+            path
+            for path, known in keys.items()
+            if meant & known
+            or any(fnmatchcase(key, name) or key.startswith(tuple(f"{one}/" for one in meant)) for key in known)
         ]
         if not found:
             near = nearest(name, goldens.values())

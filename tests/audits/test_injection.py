@@ -93,3 +93,12 @@ def test_a_stage_is_not_changed_and_silence_has_faults_of_structure_only():
     assert list(injected(stage, tolerance_of("a")))
     silent = StageTensor(StageMeta("a"), np.zeros((4, 50), np.float32))
     assert {one.fault.code for one in injected(silent, tolerance_of("a"))} == {"missing_stage", "extra_stage", "shape"}
+
+
+def test_a_stage_that_only_leaves_out_is_no_extra_one():
+    """Where `only=` covers "h" alone, "h_extra" is not compared, so nothing could notice it and nothing should."""
+    stage = replace(STAGES["silero/lstm/cell"], meta=StageMeta("h"))
+    codes = {one.fault.code for one in injected(stage, tolerance_of("h"), covers="h".__eq__)}
+    assert "missing_stage" in codes
+    assert "extra_stage" not in codes
+    assert "extra_stage" in {one.fault.code for one in injected(stage, tolerance_of("h"), covers=lambda _: True)}

@@ -52,6 +52,10 @@ def test_a_name_that_means_no_golden_is_wrong_use(stored):
     )
     assert stored.run("golden", "push", "golden/tests/test_m/test_m.safetensors")[0] == 0
     assert stored.run("golden", "push", "tests/*")[0] == 0
+    for folder in ("tests", "tests/test_m/", "golden/tests", "golden", "."):
+        assert stored.json("golden", "push", folder)[1]["goldens"] == 1
+    for other in ("", "test", "tests/test_", "golden/test"):
+        assert f"{other!r} matches no golden" in stored.wrong("golden", "push", other)
 
 
 def test_what_cannot_be_moved_is_a_line_and_status_1(stored):
