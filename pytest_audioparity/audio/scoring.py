@@ -21,7 +21,7 @@ from pytest_audioparity.audio.statistics import Looks, looks_of
 from pytest_audioparity.audio.timeline import Piece, beside, common, placed
 from pytest_audioparity.audio.verdict import GARBLED_ESTOI, SILENT_DB, Evidence, judge
 from pytest_audioparity.audio.warps import Warp, rate_pair, search
-from pytest_audioparity.audio.words import MARGIN_SECONDS, Words, dropouts, invented, judge_words
+from pytest_audioparity.audio.words import Words, dropouts, invented, judge_words
 from pytest_audioparity.errors import StageError
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ _DURATION, _DOUBTFUL_ESTOI, _GAIN = 0.01, 0.80, 0.1
 _CLOSE_TO_UNITY = 0.004
 # Every jump in time is a number more: a warp, which has one for all, goes first where it explains nearly as much.
 _SIMPLER = 0.05
+# The ends of what is lost, which hold some of what is not: their median error is half of it.
+_END_SECONDS = 0.1
 
 
 def score(reference: Any, estimate: Any, *, sample_rate: float, pesq: bool = True) -> Score:
@@ -284,7 +286,7 @@ def _added(evidence: Evidence, narrow: Pair, pieces: tuple[Piece, ...], words: W
 def inner(spans: tuple[Span, ...]) -> tuple[Span, ...]:
     """Leave out the ends of spans, where what is still whole goes over into what is not."""
     return tuple(
-        (start + MARGIN_SECONDS, end - MARGIN_SECONDS) if end - start > 4 * MARGIN_SECONDS else (start, end)
+        (start + _END_SECONDS, end - _END_SECONDS) if end - start > 4 * _END_SECONDS else (start, end)
         for start, end in spans
     )
 

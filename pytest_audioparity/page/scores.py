@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_audioparity.audio.records import LOST
-from pytest_audioparity.audio.words import LOST_BELOW
+from pytest_audioparity.audio.words import LOST_BELOW, LOST_BESIDE
 from pytest_audioparity.page.curves import shaded
 from pytest_audioparity.page.elements import Markup, element
 from pytest_audioparity.page.tables import table
@@ -121,7 +121,7 @@ def timeline(
     limit = element("path", d=f"M0 {_y(LOST_BELOW):.1f}H{_WIDTH}", class_="limit")
     line = element("path", d=_path(points, seconds), class_="line estoi")
     words = f"ESTOI over time{f' of {name}' if name else ''}, 0 to 1, averaged over half a second; "
-    words += f"below the dashes ({LOST_BELOW:g}) words may be lost"
+    words += f"below the dashes ({LOST_BELOW:g}), or {LOST_BESIDE:g} under the rest, words may be lost"
     drawn = element(
         "svg",
         shaded(marks, _WIDTH, _HEIGHT),

@@ -140,6 +140,11 @@ def words(x: Array, rate: int, r: Random, others: list[Array]) -> Array:
     return out * (rms(x) / rms(out)) if rms(out) else out
 
 
+def spoilt(x: Array, rate: int, r: Random, others: list[Array]) -> Array:
+    """One of the ways in which a decoder loses a frame or some."""
+    return (silence, stuck, turned_round)[int(r.integers(3))](x, rate, r, others)
+
+
 def invented(x: Array, rate: int, r: Random, others: list[Array]) -> Array:
     """Speech in the longest pause, of which it fills 0.3 to 0.6 s."""
     start, end = longest_pause(x, rate)
@@ -236,6 +241,8 @@ CHANGES = (
     Change("locally backwards", locally(turned_round), (WRONG, GARBLED), LOCAL),
     Change("other words", other_words, (WRONG,)),
     Change("locally other words", locally(words), (WRONG, GARBLED), LOCAL),
+    Change("a short word exchanged", locally(words, 0.3, 0.45), (WRONG, GARBLED), LOCAL),
+    Change("a short word spoilt", locally(spoilt, 0.3, 0.45), (GARBLED, WRONG), LOCAL),
     Change("invented in a pause", invented, (WRONG,)),
     Change("words missing", words_missing, (GARBLED,), WORDS),
     Change("words said twice", words_repeated, (WRONG, GARBLED), WORDS),
