@@ -1,4 +1,7 @@
-"""What a step adds to its input: a solver's step is small beside that, so that the whole says little of a wrong one."""
+"""What a step adds to its input, and how often the input is in it: residuals, and the steps of a solver.
+
+A solver's step is small beside its input, and what a layer adds is unlike it: the whole says little of either.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     Array = np.ndarray[Any, Any]
+    # Share of the error that is removed, name of the input, number, and whether it is the input's own.
+    Found = tuple[float, str, float, bool]
 
 # One number out of fewer elements than this is no evidence.
 _LEAST = 16
+# Of stages that nobody declared as inputs there are many: the one that is meant explains all but rounding.
+SURELY = 0.98
+# An input that is there less often than this is missing.
+_NONE = 0.01
 
 
 def explained_by_increment(
-    findings: tuple[Finding, ...], expected: Array, actual: Array, inputs: Mapping[str, Array]
+    findings: tuple[Finding, ...],
+    expected: Array,
+    actual: Array,
+    inputs: Mapping[str, Array],
+    *,
+    least: float = PARTIAL,
 ) -> tuple[Finding, ...]:
     """Return findings of a step's output, or what explains more than they do: what the step adds to an input.
 
@@ -29,15 +43,18 @@ def explained_by_increment(
     ----------
     findings : of the output as it is
     expected, actual, inputs : as for `find`
+    least : share of the error that has to be explained
     """
     known = max((finding.explains or 0.0 for finding in findings), default=0.0)
-    if known >= COMPLETE or (found := find(expected, actual, inputs)) is None or (found.explains or 0.0) <= known:
+    if known >= COMPLETE or (found := find(expected, actual, inputs)) is None:
+        return findings
+    if (found.explains or 0.0) <= max(known, least):
         return findings
     return (*(finding for finding in findings if finding.code == "dtype"), found)
 
 
 def find(expected: Array, actual: Array, inputs: Mapping[str, Array]) -> Finding | None:
-    """Return a finding if actual adds to one of its inputs what expected adds, times a number.
+    """Return a finding if actual adds to one of its inputs what expected adds, times a number, or lacks the input.
 
     Parameters
     ----------
@@ -52,10 +69,14 @@ def find(expected: Array, actual: Array, inputs: Mapping[str, Array]) -> Finding
     if expected.shape != actual.shape or expected.size < _LEAST or not _is_real(expected, actual):
         return None
     with np.errstate(all="ignore"):  # what is not finite explains nothing
-        found = max(_gains(expected, actual, inputs), default=None)
-    if found is None:
+        found = [*_gains(expected, actual, inputs), *_times(expected, actual, inputs)]
+    if not found:
         return None
-    share, name, gain = found
+    share, name, gain, of_input = max(found)
+    if of_input:
+        said = f"without {name!r}" if abs(gain) < _NONE else f"with {gain:.6g} times {name!r} instead of once"
+        message = f"actual is expected {said}; check that the residual is added, once, and its scale"
+        return Finding("gain", message, explains=share, detail={"gain": gain, "input": name, "of": "input"})
     level = f" ({20 * math.log10(abs(gain)):+.2f} dB)" if gain else ""
     message = (
         f"what it adds to {name!r} is {gain:.6g} times what is expected{level}; check step sizes, times and guidance "
@@ -64,21 +85,40 @@ def find(expected: Array, actual: Array, inputs: Mapping[str, Array]) -> Finding
     return Finding("gain", message, explains=share, detail={"gain": gain, "input": name})
 
 
-def _gains(expected: Array, actual: Array, inputs: Mapping[str, Array]) -> Iterator[tuple[float, str, float]]:
+def _gains(expected: Array, actual: Array, inputs: Mapping[str, Array]) -> Iterator[Found]:
     """Yield of each input that explains something the share of the error removed, its name and the gain."""
-    sides = [_sampled(side) for side in (expected, actual)]
-    error = energy(sides[1] - sides[0])
-    for name, array in inputs.items():
-        if array.shape != expected.shape or not _is_real(array):
-            continue
-        before = _sampled(array)
+    error, sides = _sides(expected, actual)
+    for name, before in _usable(expected, inputs):
         e, a = (side - before for side in sides)
         power = energy(e)
         gain = product(e, a) / power if power > 0 else math.nan
         left = energy(a - gain * e)
         share = 1 - left / error if error > 0 else math.nan
         if share >= PARTIAL and left <= PARTIAL * energy(a):
-            yield share, name, gain
+            yield share, name, gain, False
+
+
+def _times(expected: Array, actual: Array, inputs: Mapping[str, Array]) -> Iterator[Found]:
+    """Yield the same of each input that is in actual another number of times, where that explains all of it."""
+    error, sides = _sides(expected, actual)
+    for name, before in _usable(expected, inputs):
+        power = energy(before)
+        more = product(sides[1] - sides[0], before) / power if power > 0 else math.nan
+        left = energy(sides[1] - sides[0] - more * before)
+        share = 1 - left / error if error > 0 else math.nan
+        if share >= SURELY:
+            yield share, name, 1 + more, True
+
+
+def _sides(expected: Array, actual: Array) -> tuple[float, list[Array]]:
+    sides = [_sampled(side) for side in (expected, actual)]
+    return energy(sides[1] - sides[0]), sides
+
+
+def _usable(expected: Array, inputs: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
+    for name, array in inputs.items():
+        if array.shape == expected.shape and _is_real(array):
+            yield name, _sampled(array)
 
 
 def _sampled(array: Array) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 
 from pytest_audioparity.comparison.tolerances import PRESET_DB
 from pytest_audioparity.diagnosis import byteorder, codes, degenerate, draws
+from pytest_audioparity.diagnosis.increments import SURELY, explained_by_increment
 from pytest_audioparity.diagnosis.problem import labels_of, strides
 from pytest_audioparity.diagnosis.sample import MOST, pose
 from pytest_audioparity.diagnosis.search import explain
@@ -94,7 +95,8 @@ def _explained(
         # A little is wrong before the most is, which may be another fault.
         problem = pose(expected, actual, meta, allowed, worst, share=MOST)
         found = explain(problem) if problem.error else found
-    return tuple(found)
+    before = {other.meta.name: other.array for other in others}
+    return explained_by_increment(tuple(found), expected, actual, before, least=SURELY)
 
 
 def _is_computable(*sides: Array) -> bool:

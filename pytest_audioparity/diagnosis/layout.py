@@ -31,6 +31,7 @@ def find(problem: Problem) -> Iterator[Explanation]:
     """Yield explanations that move values and change none."""
     yield from _transposed(problem)
     yield from _reshaped(problem)
+    yield from _split(problem)
     if problem.expected.ndim >= 2:
         yield from _of_buffers(problem)
         # No layer makes the frames of a spectrum out of its bins.
@@ -86,6 +87,38 @@ def _reshaped(problem: Problem) -> Iterator[Explanation]:
         for source in (partial(turned, shape=shape, order=order), partial(turned, shape=other, order=back)):
             if (moved := moved_by(problem, source)) is not None:
                 yield reshaped(problem, moved, problem.actual, order)
+
+
+def _split(problem: Problem) -> Iterator[Explanation]:
+    """Cut one axis into two, as channels into heads, where the other of both is meant to be the first."""
+    shape, names = problem.shape, problem.labels
+    axes = [axis for axis, n in enumerate(shape) if n > 1 and names[axis] not in ("B", "T", "part")]
+    for first, second in itertools.combinations(axes, 2):
+        # Without other axes between or behind them, that is a memory order, as above.
+        if second == first + 1 or shape[first] * shape[second] == problem.size:
+            continue
+        for forward in (True, False):
+            moved = moved_by(problem, partial(_cut, shape=shape, axes=(first, second), forward=forward))
+            if moved is None:
+                continue
+            one, other = names[first], names[second]
+            message = (
+                f"actual has {one} and {other} of expected as if the axis that they were cut from held {other} first: "
+                "check the view that parts heads, (heads, width) against (width, heads)"
+            )
+            yield Explanation("reshaped", message, 0.5, moved, problem.actual, {"axes": [one, other]})
+
+
+def _cut(places: Array, shape: tuple[int, ...], axes: tuple[int, int], *, forward: bool) -> Array:
+    """Return the places that values come from when two axes were cut from one in the other order."""
+    coordinates = list(np.unravel_index(places, shape))
+    first, second = axes
+    if forward:
+        one, other = np.divmod(coordinates[second] * shape[first] + coordinates[first], shape[second])
+    else:
+        other, one = np.divmod(coordinates[first] * shape[second] + coordinates[second], shape[first])
+    coordinates[first], coordinates[second] = one, other
+    return np.asarray(np.ravel_multi_index(coordinates, shape))
 
 
 def _of_buffers(problem: Problem) -> Iterator[Explanation]:

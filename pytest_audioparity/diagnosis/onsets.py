@@ -65,10 +65,13 @@ def _told(problem: Problem, margin: Margin, place: Place) -> str:
     upto = f"actual equals expected up to {margin.label}={at}{seconds} and"
     if not problem.is_codes and there.size and not np.ptp(there):
         return f"{upto} is {there.flat[0]:.6g} from there on; check lengths, masks, and buffers and chunks left empty"
-    return (
+    message = (
         f"{upto} differs from there on; check state that is reset or not carried over, caches, positions, and random "
         "numbers"
     )
+    # The two halves of a frame mirror each other that is padded by reflection: a small shift leaves it as it is.
+    is_mirrored = at == 1 and problem.meta.kind == "log_spectrum"
+    return message + (", and where frames begin: padding by reflection hides that in the first" if is_mirrored else "")
 
 
 def _is_silent(problem: Problem, margin: Margin, start: int) -> bool:

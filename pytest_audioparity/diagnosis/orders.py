@@ -27,6 +27,8 @@ _AT_ONCE = 256
 # Elements of a channel that take part in finding its partner.
 _PER_CHANNEL = 512
 _BLOCKS = (2, 3, 4)
+# Channels whose order is listed in the message.
+_LISTED = 16
 # Codebooks that may be delayed, and how many codes have to be right once each is taken at its own time.
 _MOST_DELAYED, _RIGHT = 64, 0.9
 # By how much more alike another channel has to be than the own one, so that silent and equal channels stay.
@@ -83,16 +85,19 @@ def _permuted(problem: Problem, axis: int) -> Iterator[Explanation]:
         return
     label = problem.labels[axis]
     blocks = _as_blocks(order)
-    said = f"in the order {order.tolist()}" if n <= 16 else f"in another order ({moved} of {n} moved)"
+    said = f"in the order {order.tolist()}" if n <= _LISTED else f"in another order ({moved} of {n} moved)"
     if blocks is not None and n > 4:
         said = f"with its {len(blocks)} blocks in the order {blocks}"
+    cycle = int(order[0]) if n > 2 and np.array_equal(order, np.roll(np.arange(n), -int(order[0]))) else None
+    if cycle is not None and blocks is None and n > _LISTED:
+        said = f"that stand {min(cycle, n - cycle)} {'further on' if cycle <= n / 2 else 'before'}, around the end"
     message = f"actual has expected's indices of {label} {said}; check channel order, and the order of QKV or gates"
     detail = {"axis": label, "moved": moved, "blocks": blocks, "order": order.tolist() if n <= 256 else None}
     # Two channels that were exchanged take two numbers to say, a permutation of all as many as there are.
     yield Explanation(
         "channel_permutation",
         message,
-        (len(blocks) if blocks else moved) / 2,
+        (len(blocks) if blocks else moved if cycle is None else 1) / 2,
         problem.expected.take(order, axis),
         problem.actual,
         detail,

@@ -217,7 +217,8 @@ def says_little(problem: Problem, place: Explanation) -> bool:
     """Whether a place says from where on, where, or in most of its indices, something is wrong, but not what."""
     is_most = place.code == "channels" and place.parameters > max(_FEW * problem.size, 1)
     is_burst = place.code == "spikes" and isinstance(place, Place)
-    return is_most or is_burst or place.code in ("diverges_from", "drift")
+    is_wide = place.code == "seams" and 2 * place.detail["width"] > place.detail["period"]
+    return is_most or is_burst or is_wide or place.code in ("diverges_from", "drift")
 
 
 def _frozen(problem: Problem, axis: int, margin: Margin) -> Iterator[Explanation]:

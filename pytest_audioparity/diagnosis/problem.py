@@ -259,6 +259,21 @@ def restate(
     return Problem(e, a, labels, meta, floor, allowed, error, variances, origin or {})
 
 
+def left_by(problem: Problem, e: Array, a: Array) -> Problem:
+    """Return the two sides that an explanation leaves as a problem of its own."""
+    return restate(e, a, _labels_of(problem, e.shape), problem.meta, problem.allowed, problem.origin)
+
+
+def _labels_of(problem: Problem, shape: tuple[int, ...]) -> tuple[str, ...]:
+    """Return the labels of what an explanation compares; those of time have frames in rows."""
+    sides = zip(problem.labels, problem.expected.shape, shape, strict=False)
+    stays = len(shape) != 2 or all(was == now for label, was, now in sides if label != "T")
+    if stays and len(shape) == len(problem.labels):
+        return problem.labels
+    others = [label for label in problem.labels if label != "T"]
+    return ("T", others[0] if len(others) == 1 else "rest")[: len(shape)]
+
+
 def hashed(codes: Array) -> Array:
     """Map each code to a number of its own, normally distributed, so that unequal codes are unrelated."""
     bits = codes.astype(np.int64).view(np.uint64)

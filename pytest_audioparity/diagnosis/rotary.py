@@ -26,6 +26,9 @@ _BASES = (10_000.0, 500_000.0, 1_000_000.0)
 _FEW, _FEWEST = 32, 16
 # What sizes may differ by, and what may be left, as a share of the squared difference.
 _SAME, _LEFT = 0.01, 0.05
+# Positions by which a whole rotary embedding may be off, the pairs by which they are told, and how far their angles may
+# be from them, in radians: a hundredth of what one position turns the first pair by. Faint pairs (60 dB) say nothing.
+_POSITIONS, _PAIRS, _APART, _FAINT = 4096, 64, 0.01, 1e-6
 # The numbers of a rotary embedding: base, width, first position and step. It has no others, however many pairs.
 _NUMBERS = 4
 
@@ -96,12 +99,17 @@ def _turned(problem: Problem, axis: int, time: int, e: Array, a: Array, pairs: A
     still = np.angle(products.sum(axis=1))
     predicted = _real(before * np.exp(1j * still[:, None, None]), pairs)
     if squared(predicted, a) <= _LEFT * problem.error:
-        first = float(still[np.abs(still).argmax()])
-        message = (
-            f"pairs along {channel} are turned by one angle each, up to {first:+.4g} radians, as rotary positions "
-            f"along {label} that are {first:+.4g} off; check the first position: 0 or 1, a cache, and an offset"
-        )
-        return _explained(problem, "time_shift", message, {"axis": label, "shift": first}, predicted, axis, time)
+        largest = float(still[np.abs(still).argmax()])
+        turned = f"pairs along {channel} are turned by one angle each, up to {largest:+.4g} radians"
+        check = "check the first position: 0 or 1, a cache, and an offset"
+        shift = _positions(still, np.abs(products).sum(axis=1))
+        if shift is None:
+            message = f"{turned}, which are those of no usual base; {check}"
+            return _explained(
+                problem, "time_shift", message, {"axis": label, "radians": largest}, predicted, axis, time
+            )
+        message = f"{turned}, as rotary positions along {label} that are {shift:+g} off; {check}"
+        return _explained(problem, "time_shift", message, {"axis": label, "shift": shift}, predicted, axis, time)
     slopes, starts = _lines(products)
     angles = slopes[:, None] * np.arange(e.shape[1]) + starts[:, None]
     predicted = _real(before * np.exp(1j * angles[..., None]), pairs)
@@ -111,6 +119,26 @@ def _turned(problem: Problem, axis: int, time: int, e: Array, a: Array, pairs: A
         "check rotary embeddings: whether they are applied, their base (theta), sign and positions"
     )
     return _explained(problem, "drift", message, {"axis": label, "radians": largest}, predicted, axis, time)
+
+
+def _positions(still: Array, powers: Array) -> int | None:
+    """Return by how many positions rotary embeddings turn pairs by such angles; None if no usual base does.
+
+    An angle is known up to whole turns: all of them are those of one number of positions, the smallest that fits.
+    """
+    offsets = np.concatenate([[0], np.repeat(np.arange(1, _POSITIONS + 1), 2)])
+    offsets[2::2] *= -1
+    n = 2 * still.size
+    for width in (width for width in (n, *_WIDTHS[::-1]) if n % width == 0 and width % 2 == 0):
+        for base in _BASES:
+            # In either way of pairing, the pairs of a head follow each other.
+            angles = base ** (-2 * (np.arange(still.size) % (width // 2)) / width)
+            heard = np.argsort(powers)[-_PAIRS:]
+            apart = np.abs(_wrapped(still[heard] - np.outer(offsets, angles[heard]))).max(axis=1)
+            best = int(offsets[np.argmax(apart < _APART)])
+            if float(np.abs(_wrapped(still - best * angles) * (powers > _FAINT * powers.max())).max()) < _APART:
+                return best
+    return None
 
 
 def _lines(products: Array) -> tuple[Array, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 _LEAST = 3
 # Share of its times, where there is a signal, at which something has to be wrong.
 _VISITED = 0.6
+# Share of all frames, and of a chunk, that is wrong at most: a mask that lets no frame see what follows in its chunk of
+# 64 spoils all but the last.
+_MOST = 0.985
+# What is right between must be no fainter than this beside what is wrong (10 dB).
+_HEARD = 0.1
 # How likely errors at any places would have to be in a rhythm like theirs at most.
 _BY_CHANCE = 0.01
 
@@ -34,12 +40,17 @@ def seams(problem: Problem, axis: int, margin: Margin) -> Iterator[Explanation]:
 
 def _of(problem: Problem, axis: int, margin: Margin, marks: Array) -> Iterator[Explanation]:
     n = marks.size
-    if not _LEAST <= np.count_nonzero(marks) <= n // 2 or (found := _rhythm(margin, marks)) is None:
+    if not _LEAST <= np.count_nonzero(marks) <= _MOST * n or (found := _rhythm(margin, marks)) is None:
         return
     period, phase, width = found
-    chosen = ((np.arange(n) - phase) % period) < width
+    # The first chunk has none before it.
+    chosen = (((np.arange(n) - phase) % period) < width) & (np.arange(n) >= phase)
     everywhere = ((np.arange(margin.length) - margin.at(phase)) % period) < width
     if not margin.holds(chosen) or not stays_clean(problem, axis, margin, chosen, everywhere):
+        return
+    # Where most of a chunk is wrong, and silence between is right, there is no rhythm but that of the signal.
+    between = margin.signal[phase:][~chosen[phase:]]
+    if 2 * width > period and between.mean() < _HEARD * margin.signal[chosen].mean():
         return
     at = margin.at(phase)
     message = (
@@ -57,11 +68,13 @@ def _rhythm(margin: Margin, marks: Array) -> tuple[int, int, int] | None:
         return None
     # Where there is no signal, most of what is wrong does not show.
     told, sounds = (np.r_[0, np.cumsum(side)] for side in (marks, margin.signal > 0))
-    for period in np.unique(gaps[gaps > 1])[::-1].tolist():
+    periods = np.unique(gaps[gaps > 1])[::-1].tolist()
+    # Narrow seams first: twice their period is one too, with two of them in a wide one.
+    for most, period in itertools.product((0.5, _MOST), periods):
         used = np.zeros(period, bool)
         used[wrong % period] = True
         width, phase = _narrowest(used)
-        if width > period / 2:
+        if width > most * period:
             continue
         starts = np.arange(phase, marks.size, period)
         stops = np.minimum(starts + width, marks.size)

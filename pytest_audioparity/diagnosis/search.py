@@ -35,7 +35,7 @@ from pytest_audioparity.diagnosis import (
 )
 from pytest_audioparity.diagnosis.explanation import PARTIAL, explains, is_complete, length
 from pytest_audioparity.diagnosis.margins import Place
-from pytest_audioparity.diagnosis.problem import energy, product, restate
+from pytest_audioparity.diagnosis.problem import energy, left_by, product, restate
 from pytest_audioparity.records import Finding
 
 if TYPE_CHECKING:
@@ -52,9 +52,8 @@ CHANGERS = (scale, channels, floors, values, bends, quantised, filters, mixtures
 _DEPTH = 3
 # Up to so many numbers, an explanation is one cause; with more it may be the description of a place.
 _SIMPLE = 8
-_MOVES_IN_TIME = ("sample_rate", "repeated_frames", "dropped_frames")
-_MOST = 0.9
-_HALF = 0.5
+_MOVES_IN_TIME = ("sample_rate", "repeated_frames", "dropped_frames", "time_shift")
+_MOST, _HALF = 0.9, 0.5
 # Where two tables of numbers are the cause they remove this much, as all of the corpus do; of the channels of a hidden
 # layer that another branch was added to, lines remove up to 93 %, since speech is loud or quiet in all of them.
 _TABLE = 0.95
@@ -98,7 +97,7 @@ def explain(problem: Problem, depth: int = 1) -> list[Finding]:
 def _scale_and_place(problem: Problem) -> list[Finding]:
     """Explain by a gain or an offset that most elements have, and the place of those that are wrong otherwise."""
     for found in scale.robust(problem):
-        left = _after(problem, found)
+        left = left_by(problem, found.expected, found.actual)
         place = places.best(left)
         share = max(0.0, 1.0 - left.error / problem.error)
         # What grows is in no place, and a gain of 1 says nothing.
@@ -110,7 +109,7 @@ def _scale_and_place(problem: Problem) -> list[Finding]:
 
 def _rest(problem: Problem, found: Explanation, depth: int) -> list[Finding]:
     """Explain what an explanation leaves, where its two sides can be compared further."""
-    left = _after(problem, found)
+    left = left_by(problem, found.expected, found.actual)
     if left.error == 0:
         return []
     # What is left may be in the units of the other side, as where a logarithm is undone.
@@ -134,12 +133,6 @@ def _within(problem: Problem, place: Explanation, depth: int) -> list[Finding]:
     e, a = place.there()
     found = explain(restate(e, a, problem.labels, problem.meta, problem.allowed, problem.origin), _DEPTH)
     return [f for f in found if f.explains is not None and f.explains >= _MOST and f.code in _MOVED]
-
-
-def _after(problem: Problem, found: Explanation) -> Problem:
-    """Return what an explanation leaves as a problem of its own; explanations of time have frames in rows."""
-    labels = problem.labels if found.expected.ndim == len(problem.labels) else ("T", "rest")[: found.expected.ndim]
-    return restate(found.expected, found.actual, labels, problem.meta, problem.allowed, problem.origin)
 
 
 def _best(problem: Problem) -> Chain | None:
@@ -207,7 +200,7 @@ def _chains(problem: Problem) -> Iterator[Chain]:
                 yield (found,)
             if problem.is_codes or is_complete(problem, found) or not _alike(found):
                 continue
-            left = _after(problem, found)
+            left = left_by(problem, found.expected, found.actual)
             for further in (*scale.find(left), *floors.lines(left)):
                 if noise.says_something(problem, further):
                     yield (found, further)
@@ -257,9 +250,11 @@ def _is_masked(chain: Chain, place: Explanation | None) -> bool:
 def _says_more(problem: Problem, chain: Chain, place: Explanation) -> bool:
     """Whether an explanation removes so much that a place which only says from where on is not needed.
 
-    Values at other times are wrong from the first move on; that is what a move is, whatever else is on top of it.
+    Values at other times are wrong from the first move on; that is what a move is, whatever else is on top of it. Codes
+    are equal at any lag by chance too, a third of few tokens.
     """
-    if chain[0].code in _MOVES_IN_TIME and _chain_length(problem, chain) < _length_beside(problem, place):
+    moves = chain[0].code in _MOVES_IN_TIME and not (problem.is_codes and chain[0].code == "time_shift")
+    if moves and _helps(problem, chain[-1]) and _chain_length(problem, chain) < _length_beside(problem, place):
         return True
     if _is_masked(chain, place):
         return False

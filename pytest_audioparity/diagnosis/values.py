@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_audioparity.diagnosis.activations import BENDS, FUNCTIONS
 from pytest_audioparity.diagnosis.explanation import Explanation, in_units_of_actual
 from pytest_audioparity.diagnosis.problem import Problem, energy, product, squared
 from pytest_audioparity.records import DB_PER_UNIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     Array = np.ndarray[Any, Any]
 
@@ -32,6 +33,8 @@ _HALF = 2.0**-10
 # shrinkage, or a ReLU where it makes quiet values negative), and is none.
 _UNDONE = 0.1
 _LINEAR = 1e-10
+# Leaky ReLUs have slopes of 0.01 to 0.3; what no activation was applied to is about as large on both sides.
+_STEEPEST = 0.35
 
 
 def find(problem: Problem) -> Iterator[Explanation]:
@@ -174,57 +177,10 @@ def _constant(source: Array, target: Array, nats: float) -> list[float]:
     return [float(np.median(added)) / nats]
 
 
-def _relu(x: Array) -> Array:
-    return np.maximum(x, 0)
-
-
-def _leaky(slope: float) -> Callable[[Array], Array]:
-    return lambda x: np.where(x > 0, x, slope * x)
-
-
-def _gelu_tanh(x: Array) -> Array:
-    y: Array = 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
-    return y
-
-
-def _silu(x: Array) -> Array:
-    y: Array = x * _sigmoid(x)
-    return y
-
-
-def _sigmoid(x: Array) -> Array:
-    y: Array = 1 / (1 + np.exp(-np.clip(x, -700, 700)))
-    return y
-
-
-def _log(x: Array) -> Array:
-    return np.log(np.where(x > 0, x, np.nan))
-
-
-_FUNCTIONS: dict[str, Callable[[Array], Array]] = {
-    "relu": _relu,
-    "leaky relu 0.01": _leaky(0.01),
-    "leaky relu 0.1": _leaky(0.1),
-    "leaky relu 0.2": _leaky(0.2),
-    "tanh": np.tanh,
-    "sigmoid": _sigmoid,
-    "silu": _silu,
-    "gelu": _gelu_tanh,
-    "softplus": lambda x: np.logaddexp(0, x),
-    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
-    "exp": lambda x: np.exp(np.minimum(x, 700)),
-    "log": _log,
-    "log10": lambda x: _log(x) / math.log(10),
-    "abs": np.abs,
-    "square": np.square,
-    "sqrt": lambda x: np.sqrt(np.where(x >= 0, x, np.nan)),
-}
-
-
 def _named(problem: Problem) -> Iterator[Explanation]:
     """One side is a familiar function of the other: an activation that is missing, or one too many."""
     e, a = problem.expected, problem.actual
-    for name, function in _FUNCTIONS.items():
+    for name, function in FUNCTIONS.items():
         for source, target, who in ((e, a, "actual"), (a, e, "expected")):
             with np.errstate(all="ignore"):
                 predicted = function(source)
@@ -236,7 +192,16 @@ def _named(problem: Problem) -> Iterator[Explanation]:
             other = "expected" if who == "actual" else "actual"
             too = "one too many" if who == "actual" else "missing"
             message = f"{who} = {name}({other}); the {name} of this stage is {too}"
+            if name in BENDS and (slope := _slope(source)) < _STEEPEST:
+                message = f"{who} = {name}({other}), and {other} has little below zero already (about {slope:.2g} of "
+                message += "what is above); check the slope for negative values, of ReLU 0"
             yield Explanation("pointwise", message, 0.5, predicted, target, {"function": name, "side": who}, left)
+
+
+def _slope(source: Array) -> float:
+    """Return how large negative values are beside positive ones, as an activation with a slope leaves them."""
+    below, above = (energy(side) / max(side.size, 1) for side in (source[source < 0], source[source > 0]))
+    return math.sqrt(below / above) if above > 0 else math.inf
 
 
 def _is_gain(predicted: Array, source: Array) -> bool:

@@ -7,6 +7,7 @@ import pytest
 import soxr
 
 from pytest_audioparity import compare
+from tests.diagnosis.fronts import CLIPS, FLOOR, SIZE, filters, spectrum, spoken
 from tests.faults.features import clip, frames_of, mel_filters
 
 _SIZE, _HOP = 1024, 256
@@ -69,6 +70,22 @@ def test_frames_that_begin_half_a_hop_later_are_half_a_frame_early(speech):
     assert "where frames begin" in finding.message
     whole = first(log_mel(0), log_mel(_HOP), **declared)
     assert (whole.code, whole.detail["shift"]) == ("time_shift", -1)
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+@pytest.mark.parametrize("hop", [160, 256])
+def test_a_reflected_first_frame_that_agrees_hides_no_shift(clip, hop):
+    """A shift by a sample leaves a frame alone whose two halves mirror each other; all others are wrong, by little."""
+    samples = np.pad(spoken(clip), SIZE // 2, mode="reflect")
+    sides = [filters() @ np.abs(spectrum(samples[k:], hop=hop, center=False)) ** 2 for k in (0, 1)]
+    frames = min(side.shape[1] for side in sides)
+    sides = [np.log(np.maximum(side[:, :frames], FLOOR)) for side in sides]
+    finding = first(*sides, kind="log_spectrum", unit="ln", axes="CT")
+    assert "where frames begin" in finding.message
+    if finding.code == "time_shift":  # what lies between two frames is not quite what an interpolation reads there
+        assert finding.detail["shift"] == pytest.approx(-1 / hop, abs=0.3 / hop)
+    else:
+        assert (finding.code, finding.detail["from"]) == ("diverges_from", 1)
 
 
 @pytest.mark.parametrize("kernel", [[0.5, 0.5], [0.7, 0.3], [1.0, -0.97], [0.25, 0.5, 0.25]])

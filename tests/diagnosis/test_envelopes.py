@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pytest_audioparity import compare
 from tests.diagnosis.test_recursions import SAMPLES, STEREO, first
 from tests.faults.features import clip
 
@@ -68,3 +69,16 @@ def test_noise_and_another_voice_are_no_gain(seed):
     other = np.asarray(clip("austen")[0][2000 * seed : 2000 * seed + SAMPLES.size])
     for actual in (noisy, other, np.convolve(SAMPLES, [1, -0.97], "same")):
         assert first(SAMPLES, actual).code != "channel_gain"
+
+
+@pytest.mark.parametrize("share", [0.5, 0.63])
+def test_what_is_found_beside_a_gain_that_changes_is_told_along_the_right_axis(share):
+    """Two channels, of which a part is blended into another signal and all that follows is silent."""
+    samples, rate = clip("austen")
+    expected = np.stack([samples[20_000:50_000], samples[20_700:50_700] / 2])
+    start, actual = int(share * 30_000), expected.copy()
+    actual[:, start : start + 4000] += 0.02 * np.linspace(0, 1, 4000) * np.sin(np.arange(4000) / 9)
+    actual[:, start + 4000 :] = 0
+    findings = compare(expected, actual, kind="waveform", axes="CT", sample_rate=rate).findings
+    assert [finding.code for finding in findings[:1]] == ["channel_gain"]
+    assert [finding.detail["axis"] for finding in findings] == ["T", "T"]

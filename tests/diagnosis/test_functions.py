@@ -78,3 +78,20 @@ def test_a_clamp_that_cuts_off_much_at_one_end_and_little_at_the_other_is_clippe
     (finding,) = compare(values, np.clip(values, *limits), axes="CT").findings
 
     assert (finding.code, finding.detail["low"], finding.detail["high"]) == ("clipped", *limits)
+
+
+@pytest.mark.parametrize(("there", "here"), [(0.0, 0.01), (0.0, 0.2), (0.01, 0.1)])
+def test_another_slope_below_zero_is_not_called_an_activation_that_is_missing(there, here):
+    signal = RNG.standard_normal((40, 100)).astype(np.float32)
+    sides = (np.where(signal > 0, signal, np.float32(slope) * signal) for slope in (there, here))
+    found = compare(*sides, axes="CT").findings[0]
+    assert found.code == "pointwise"
+    assert "missing" not in found.message
+    assert float(found.message.partition("(about ")[2].split()[0]) == pytest.approx(here, rel=0.1)
+
+
+def test_an_activation_that_is_missing_is_called_so():
+    signal = RNG.standard_normal((40, 100)).astype(np.float32)
+    for slope in (0.0, 0.1):
+        found = compare(np.where(signal > 0, signal, np.float32(slope) * signal), signal, axes="CT").findings[0]
+        assert "of this stage is missing" in found.message

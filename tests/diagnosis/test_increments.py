@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pytest_audioparity import compare
 from pytest_audioparity.diagnosis.increments import explained_by_increment, find
 from pytest_audioparity.records import Finding
 
@@ -83,3 +84,34 @@ def test_it_takes_the_place_of_what_says_less_and_of_nothing_else():
     codes = [f.code for f in explained_by_increment((dtype, *UNEXPLAINED), EXPECTED, actual, {"x": BEFORE})]
     assert codes == ["dtype", "gain"]
     assert explained_by_increment(UNEXPLAINED, EXPECTED, BEFORE + OTHER, {"x": BEFORE}) == UNEXPLAINED
+
+
+@pytest.mark.parametrize(("times", "said"), [(0, "without 'x'"), (2, "with 2 times 'x' instead of once")])
+def test_an_input_that_is_missing_or_there_twice_is_named(times, said):
+    """What a layer adds alone is unlike the sum of both."""
+    update = 2 * UPDATE
+    found = find(BEFORE + update, times * BEFORE + update, {"condition": OTHER, "x": BEFORE})
+    assert found is not None
+    assert (found.code, found.detail["input"], found.detail["of"]) == ("gain", "x", "input")
+    assert found.detail["gain"] == pytest.approx(times, abs=1e-3)
+    assert said in found.message
+
+
+@pytest.mark.parametrize(("skip", "branch"), [(1, 0.5), (1, 2.0), (0, 1.0), (2, 1.0)])
+def test_of_stages_that_are_recorded_alone_the_one_before_is_found(skip, branch):
+    """Nobody declares inputs there: the golden's other stages of that shape are tried."""
+    before, update, other = np.random.default_rng(5).standard_normal((3, 20, 30))
+    golden = {"other": other, "x": before, "layer": before + update}
+    result = compare(golden, {**golden, "layer": skip * before + branch * update})
+    finding = result.stages[-1].findings[0]
+    assert (finding.code, finding.detail["input"]) == ("gain", "x")
+    assert finding.detail["gain"] == pytest.approx(skip if branch == 1 else branch, abs=1e-6)
+
+
+def test_a_stage_that_has_little_to_do_with_a_difference_is_no_cause_of_it():
+    rng = np.random.default_rng(6)
+    before, update, other = rng.standard_normal((3, 20, 30))
+    golden = {"x": before, "layer": before + update}
+    for actual in (before + other, before / 2 + other, before + update + rng.standard_normal((20, 30)) / 4):
+        findings = compare(golden, {**golden, "layer": actual}).stages[-1].findings
+        assert "input" not in {key for finding in findings for key in finding.detail}

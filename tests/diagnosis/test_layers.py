@@ -98,6 +98,27 @@ def test_a_mask_before_a_softmax(mask, is_missing):
     assert "mask" in first.message
 
 
+@pytest.mark.parametrize("axes", ["HTD", "BHTD", None])
+@pytest.mark.parametrize("heads", [4, 16])
+def test_heads_that_are_cut_in_the_other_order_are_told(axes, heads):
+    """Of channels that hold the width first: between heads and widths stands the time."""
+    x = _hidden().T
+    here = x.reshape(FRAMES, heads, -1).transpose(1, 0, 2)
+    there = x.reshape(FRAMES, -1, heads).transpose(2, 0, 1)
+    for sides in ((here, there), (there, here)):
+        first = _found(*(side[None] if axes == "BHTD" else side for side in sides), axes)[0]
+        assert first.code == "reshaped"
+        assert first.detail["axes"] == (["H", "D"] if axes else ["axis 0", "axis 2"])
+        assert "heads" in first.message
+
+
+@pytest.mark.parametrize("by", [1, -1, 5])
+def test_channels_that_went_around_are_told_by_how_many(by):
+    first = _found(_hidden(), np.roll(_hidden(), by, axis=0))[0]
+    assert first.code == "channel_permutation"
+    assert f"stand {abs(by)} {'before' if by > 0 else 'further on'}, around the end" in first.message
+
+
 @pytest.mark.parametrize("rate", [0.1, 0.5])
 def test_dropout_that_is_left_on(rate):
     x = _hidden()
@@ -138,11 +159,22 @@ def test_rotary_positions_that_run_otherwise(axes, pairs, wrong):
     assert "rotary" in first.message
 
 
-@pytest.mark.parametrize("offset", [1, 2, -1])
-def test_rotary_positions_that_begin_elsewhere(offset):
-    first = _found(_turned(_hidden()), _turned(_hidden(), offset=offset))[0]
-    assert (first.code, first.detail["shift"]) == ("time_shift", pytest.approx(offset, rel=1e-3))
-    assert "rotary" in first.message
+@pytest.mark.parametrize("base", [1e4, 5e5])
+@pytest.mark.parametrize("pairs", ["halves", "neighbours"])
+@pytest.mark.parametrize("offset", [1, 2, -1, 4, 16, -100, 2048])
+def test_rotary_positions_that_begin_elsewhere(offset, pairs, base):
+    """The first pairs turn around several times in as many positions."""
+    sides = (_turned(_hidden(), pairs=pairs, base=base, offset=start) for start in (0, offset))
+    first = _found(*sides)[0]
+    assert (first.code, first.detail["shift"]) == ("time_shift", offset)
+    assert f"that are {offset:+d} off" in first.message
+
+
+def test_rotary_positions_of_an_unusual_base_have_no_number():
+    sides = (_turned(_hidden(), base=33_333.0, offset=start) for start in (0, 16))
+    first = _found(*sides)[0]
+    assert (first.code, "shift" in first.detail) == ("time_shift", False)
+    assert "no usual base" in first.message
 
 
 @pytest.mark.parametrize("factor", [2, 4])

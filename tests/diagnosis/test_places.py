@@ -78,3 +78,18 @@ def test_errors_in_proportion_are_no_spikes_where_few_values_are_large():
     (finding,) = compare(expected, actual, axes="TC", tol_db=0).findings
     assert finding.code == "spikes"
     assert finding.detail == {"count": 1, "first": [7, 100]}
+
+
+@pytest.mark.parametrize(("taps", "chunk"), [(5, 16), (10, 16), (15, 16), (31, 32), (15, 32)])
+def test_a_convolution_whose_chunks_forget_what_came_before_has_seams(taps, chunk):
+    """As many frames of a chunk are wrong as a kernel looks back at, which may be nearly all."""
+    rng = np.random.default_rng(taps)
+    hidden, kernel = rng.standard_normal((126, 96)), rng.standard_normal((taps, 96))
+
+    def convolved(part):
+        return sum(np.pad(part, ((taps - 1, 0), (0, 0)))[k : k + len(part)] * kernel[k] for k in range(taps))
+
+    forgetful = np.concatenate([convolved(hidden[start : start + chunk]) for start in range(0, 126, chunk)])
+    found = compare(convolved(hidden), forgetful, axes="TC").findings[0]
+    assert (found.code, found.detail["period"], found.detail["width"]) == ("seams", chunk, taps - 1)
+    assert found.detail["first"] == chunk
