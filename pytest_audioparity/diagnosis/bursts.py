@@ -80,7 +80,7 @@ def _few(problem: Problem, margin: Margin, place: Place, runs: list[Array]) -> P
     message = (
         f"only {count} of {whole} {'differ' if count > 1 else 'differs'} ({shown}"
         f"{' ...' if len(runs) > 4 else ''}){gain_there(problem, place)}, and the rest is right; check chunks "
-        "that were lost, races and uninitialised memory"
+        "that were lost, overlap or forgot their state, races and uninitialised memory"
     )
     return replace(place, message=message, detail={**place.detail, "runs": at})
 

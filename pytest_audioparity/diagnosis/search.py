@@ -223,9 +223,12 @@ def _is_mixture(found: Explanation) -> bool:
 def _least(problem: Problem, chain: Chain) -> float:
     """Return the share that an explanation removes at least where what it leaves has no cause.
 
-    Numbers per index, and filters, take off a part of any difference: its means, or what is smooth of it. So does a
-    function that was read off the data, unless it says what actual is, up to little beside actual itself.
+    Numbers per index, and filters, take off a part of any difference: its means, or what is smooth of it. So do lags of
+    channels (those of flipped kernels), and a function that was read off the data, unless it says what actual is, up to
+    little beside actual itself.
     """
+    if not problem.is_codes and any(link.code == "delay_pattern" for link in chain):
+        return _MOST
     is_read_off = chain[-1].code == "pointwise" and chain[-1].parameters > _SIMPLE
     if is_read_off and chain[-1].left > (1 - _MOST) * problem.variances[1]:
         return _MOST

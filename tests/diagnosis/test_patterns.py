@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pytest_audioparity import compare
+from tests.diagnosis.fronts import CLIPS, spoken
 
 CODES = np.random.default_rng(5).integers(0, 1024, (9, 300))
 FIRST_IN_TIME = [0, *[1] * 8]
@@ -40,3 +41,13 @@ def test_one_ear_that_is_late_is_named_with_its_samples():
     found = compare(noise, actual, kind="waveform", axes="CT", sample_rate=16000).findings[0]
 
     assert (found.code, found.detail["frames"]) == ("delay_pattern", [0, 37])
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_kernels_that_are_flipped_are_no_delay_pattern(name):
+    """Each answers early or late by what it is off the middle, and otherwise too."""
+    noise = np.random.default_rng(0).standard_normal((64, 16))
+    kernels = np.array([np.convolve(row, np.hanning(7), "same") for row in noise])
+    frames = np.lib.stride_tricks.sliding_window_view(spoken(name), 16)[::8]
+    found = compare(kernels @ frames.T, kernels[:, ::-1] @ frames.T, axes="CT").findings
+    assert "delay_pattern" not in [finding.code for finding in found]
