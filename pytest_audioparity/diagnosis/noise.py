@@ -119,14 +119,13 @@ def _uncorrelated(problem: Problem, share: float) -> Finding:
         said = (
             f" and {abs(level):.1f} dB {'quieter' if level < 0 else 'louder'} (no gain: a gain would keep the pattern)"
         )
+    is_alike = share >= _ALIKE and not problem.is_codes
+    first = "no part of this layer is missing or another one (residual, activation, filter), that " if is_alike else ""
     check = (
-        "check that the weights were loaded (random or another checkpoint's), that their rows are in the order of this "
-        "runtime (gates of an LSTM), and that the input is the same"
+        f"check that {first}the weights were loaded (random or another checkpoint's), that their rows are in the order "
+        "of this runtime (gates of an LSTM), and that the input is the same"
     )
-    how = "unrelated"
-    if share >= _ALIKE and not problem.is_codes:
-        how = "hardly related"
-        check = f"check that no part of this layer is missing or another one (residual, activation, filter); {check}"
+    how = "hardly related" if is_alike else "unrelated"
     if problem.is_codes:
         check += "; codes that are fed back are unrelated behind the first that differs"
     message = f"actual is {how} to expected (correlation {math.sqrt(share):.2f}){said}; {check}"
