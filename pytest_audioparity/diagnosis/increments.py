@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_audioparity.diagnosis.explanation import COMPLETE, PARTIAL
-from pytest_audioparity.diagnosis.problem import SAMPLE, energy, product
+from pytest_audioparity.diagnosis.problem import SAMPLE, energy, product, strides
 from pytest_audioparity.records import Finding
 
 if TYPE_CHECKING:
@@ -68,8 +68,11 @@ def find(expected: Array, actual: Array, inputs: Mapping[str, Array]) -> Finding
     """
     if expected.shape != actual.shape or expected.size < _LEAST or not _is_real(expected, actual):
         return None
+    like = {name: array for name, array in inputs.items() if array.shape == expected.shape and _is_real(array)}
+    if not like:
+        return None
     with np.errstate(all="ignore"):  # what is not finite explains nothing
-        found = [*_gains(expected, actual, inputs), *_times(expected, actual, inputs)]
+        found = list(_numbers(_sampled(expected), _sampled(actual), like))
     if not found:
         return None
     share, name, gain, of_input = max(found)
@@ -85,45 +88,32 @@ def find(expected: Array, actual: Array, inputs: Mapping[str, Array]) -> Finding
     return Finding("gain", message, explains=share, detail={"gain": gain, "input": name})
 
 
-def _gains(expected: Array, actual: Array, inputs: Mapping[str, Array]) -> Iterator[Found]:
-    """Yield of each input that explains something the share of the error removed, its name and the gain."""
-    error, sides = _sides(expected, actual)
-    for name, before in _usable(expected, inputs):
-        e, a = (side - before for side in sides)
-        power = energy(e)
-        gain = product(e, a) / power if power > 0 else math.nan
-        left = energy(a - gain * e)
+def _numbers(expected: Array, actual: Array, inputs: Mapping[str, Array]) -> Iterator[Found]:
+    """Yield of each input the gain of what is added to it, if that explains half, and how often it is there, if all."""
+    error = energy(actual - expected)
+    for name, array in inputs.items():
+        before = _sampled(array)
+        gain, left = _line(expected - before, actual - before)
         share = 1 - left / error if error > 0 else math.nan
-        if share >= PARTIAL and left <= PARTIAL * energy(a):
+        if share >= PARTIAL and left <= PARTIAL * energy(actual - before):
             yield share, name, gain, False
-
-
-def _times(expected: Array, actual: Array, inputs: Mapping[str, Array]) -> Iterator[Found]:
-    """Yield the same of each input that is in actual another number of times, where that explains all of it."""
-    error, sides = _sides(expected, actual)
-    for name, before in _usable(expected, inputs):
-        power = energy(before)
-        more = product(sides[1] - sides[0], before) / power if power > 0 else math.nan
-        left = energy(sides[1] - sides[0] - more * before)
+        more, left = _line(before, actual - expected)
         share = 1 - left / error if error > 0 else math.nan
         if share >= SURELY:
             yield share, name, 1 + more, True
 
 
-def _sides(expected: Array, actual: Array) -> tuple[float, list[Array]]:
-    sides = [_sampled(side) for side in (expected, actual)]
-    return energy(sides[1] - sides[0]), sides
-
-
-def _usable(expected: Array, inputs: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
-    for name, array in inputs.items():
-        if array.shape == expected.shape and _is_real(array):
-            yield name, _sampled(array)
+def _line(source: Array, target: Array) -> tuple[float, float]:
+    """Return the best gain from one to the other, and the squared error that it leaves."""
+    power = energy(source)
+    gain = product(source, target) / power if power > 0 else math.nan
+    return gain, energy(target - gain * source)
 
 
 def _sampled(array: Array) -> Array:
-    """Return evenly spread elements, as many as a diagnosis looks at: enough for one number."""
-    return np.asarray(array.reshape(-1)[:: math.ceil(array.size / SAMPLE)], np.float64)
+    """Return evenly spread elements, as many as a diagnosis looks at and never a copy of all: enough for one number."""
+    taken = tuple(slice(None, None, step) for step in strides(array.shape, SAMPLE))
+    return np.asarray(array[taken], np.float64).reshape(-1)
 
 
 def _is_real(*sides: Array) -> bool:
