@@ -16,7 +16,7 @@ from pytest_audioparity.comparison.tolerances import PEAK_FACTOR
 from pytest_audioparity.errors import AudioparityError
 from pytest_audioparity.orphans import ELSEWHERE, find_orphans, is_elsewhere
 from pytest_audioparity.runs import OUTSIDE, Job, RunRecord
-from pytest_audioparity.testfiles import uncovered_files
+from pytest_audioparity.testfiles import is_within, uncovered_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _VERDICTS = ("fail", "not_measured", "pass")
 _OUTCOMES = ("failed", "planned", "created", "updated", "passed", "skipped")
 _SHOWN = 3
+_FOLDERS = "the jobs have different golden folders"
+_LAYOUTS = "every job changed on its command line what a test file is"
+_UNCOLLECTED = "no job collected "
 
 
 def merge(records: Mapping[str, RunRecord], root: Path) -> RunRecord:
@@ -79,28 +82,40 @@ def _reasons(merged: RunRecord, records: Mapping[str, RunRecord], root: Path) ->
     """Say why parts do not make a whole."""
     reasons = list(_of_commits(records))
     if len(folders := {part.golden_dir for part in records.values()}) > 1:
-        reasons.append(f"the jobs have different golden folders: {_listed(folders)}")
-    reasons += [f"{name}: {OUTSIDE}" for name, part in records.items() if OUTSIDE in part.partial]
+        reasons.append(f"{_FOLDERS}: {_listed(folders)}")
     if is_elsewhere(merged.golden_dir, root):
         reasons.append(ELSEWHERE)
     if all(part.layout is None for part in records.values()):
-        reasons.append("every job changed on its command line what a test file is")
+        reasons.append(_LAYOUTS)
     if (file := changed_file(merged, root)) is not None:
         reasons.append(f"the tests of this checkout are not those that the jobs ran ({file})")
     layouts = layouts_of(records.values(), root)
     covered = (*merged.paths, *merged.uncollected)
     if missing := {file for layout in layouts for file in uncovered_files(root, layout, covered)}:
-        reasons.append(f"no job collected {_listed(missing)}")
+        reasons.append(f"{_UNCOLLECTED}{_listed(missing)}")
     if missing := set(merged.seen) - set(merged.run):
         reasons.append(f"no job ran {_listed(missing)}")
+    for name, part in records.items():
+        reasons += [f"{name}: {said}" for said in part.partial if said not in reasons and _stays(said, covered)]
     return reasons
 
 
+def _stays(said: str, covered: tuple[str, ...]) -> bool:
+    """Whether the other jobs cannot make good what a part says of itself, which may have been merged before."""
+    if said.startswith(_UNCOLLECTED):  # of each layout that a job had, of which the merged record keeps one
+        files = said.removeprefix(_UNCOLLECTED).partition(" and ")[0].split(", ")
+        return not all(is_within(file, covered) for file in files)
+    return any(text in said for text in (OUTSIDE, _FOLDERS, _LAYOUTS))
+
+
 def _of_commits(records: Mapping[str, RunRecord]) -> Iterable[str]:
-    commits = {part.commit for part in records.values() if part.commit is not None}
+    # Of a part that was merged itself, the jobs' own: it has none where they differ.
+    jobs = [(job.name, job.commit) for part in records.values() for job in part.jobs]
+    jobs += [(name, part.commit) for name, part in records.items() if not part.jobs]
+    commits = {commit for _, commit in jobs if commit is not None}
     # Where none is known the project is not in git, and nothing says that the jobs differ.
     if commits:
-        yield from (f"the commit of {name} is unknown" for name, part in records.items() if part.commit is None)
+        yield from (f"the commit of {name} is unknown" for name, commit in jobs if commit is None)
     if len(commits) > 1:
         yield f"the jobs ran different commits: {_listed(commits)}"
 

@@ -444,6 +444,9 @@ def test_a_partial_set_is_never_taken_for_the_whole(tmp_path, one, two, reason):
     assert not merged.complete
     assert not merged.orphans
     assert any(fnmatch(said, reason) for said in merged.reasons), merged.reasons
+    again = merge({"all of them": merged}, tmp_path)
+    assert not again.complete, "a result that is merged once more is no more whole"
+    assert any(fnmatch(said, f"*{reason}") for said in again.reasons), again.reasons
 
 
 def test_a_checkout_with_other_tests_makes_no_whole(tmp_path):

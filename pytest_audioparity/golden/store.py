@@ -230,10 +230,12 @@ def open_store(url: str) -> FolderStore | RemoteStore:
 
     Raises
     ------
-    BlobError : see `RemoteStore`
+    BlobError : see `RemoteStore`; a ``file:`` URL of another host
     """
     if url.startswith("file://"):
-        return FolderStore(Path(unquote(urlsplit(url).path)))
+        if (parts := urlsplit(url)).netloc not in ("", "localhost"):
+            raise BlobError(f"store {url}: a file URL has three slashes before an absolute path", cause="store")
+        return FolderStore(Path(unquote(parts.path)))
     if "://" in url or "::" in url:
         return RemoteStore(url)
     return FolderStore(Path(url).expanduser())
@@ -259,11 +261,8 @@ def truncated(url: str, blob: Blob, size_bytes: int) -> BlobError:
 
 def trouble(url: str, error: Exception) -> BlobError:
     """Return the error of a store that cannot be reached, read or written."""
-    return BlobError(
-        f"store {shown_url(url)} cannot be used: {one_line(error)}; "
-        f"check the address, the network and your credentials",
-        cause="store",
-    )
+    where, check = f"store {shown_url(url)}", "check the address, the network and your credentials"
+    return BlobError(f"{where} cannot be used: {one_line(error)}; {check}", cause="store")
 
 
 def shown_url(url: str) -> str:

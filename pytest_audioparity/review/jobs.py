@@ -191,7 +191,9 @@ def _one_or_all(name: str, found: Sequence[_Found], folder: Path) -> dict[Path, 
 
 def _copy(one: _Found, path: Path, run: str, jobs: Sequence[str] | None) -> None:
     pending, obtained = read_checked(one.path)
-    refused = pending.refused
+    refused, forcible = pending.refused, pending.forcible
     if jobs is not None:
-        refused = f"the jobs {', '.join(jobs)} did not obtain the same, this is what {one.job} has"
-    write_pending(path, replace(pending, run=run, refused=refused), stages_left(pending, obtained))
+        # No force makes one of them right.
+        refused, forcible = f"the jobs {', '.join(jobs)} did not obtain the same, this is what {one.job} has", False
+    copied = replace(pending, run=run, refused=refused, forcible=forcible)
+    write_pending(path, copied, stages_left(pending, obtained))

@@ -156,6 +156,19 @@ def test_pending_files_that_differ_are_refused_and_name_their_jobs(review, jobs)
     assert review.run("golden", "reject", "tests/test_a/test_a@mac")[0] == 0
 
 
+def test_no_force_makes_one_of_several_jobs_right(review, jobs):
+    """A job whose words are lost could be accepted by force, were it alone."""
+    folders = [jobs(name, result(A, "fail"), result(B)) for name in ("linux", "mac")]
+    for value, folder in enumerate(folders):
+        fields = {"refused": "against the golden it is garbled", "forcible": True} if value == 0 else {}
+        review.obtain(A, s_a=value, folder=folder / "pending", **fields)
+    review.run("run", "merge", *folders)
+    status, _, err = review.run("golden", "accept", "--yes", "--force", "--reason", "because")
+    assert status == 1
+    assert "the jobs linux, mac did not obtain the same" in err
+    assert not (review.root / "golden").exists()
+
+
 def test_a_hostile_name_of_a_file_or_a_test_stays_in_the_folder(review, jobs):
     folder = jobs("one", result(A))
     review.obtain("../../../evil.py::x", golden="../evil", s_a=1, folder=folder / "pending")

@@ -132,6 +132,14 @@ class TestFolder:
         assert holds(open_golden(path, elsewhere))
         assert not (tmp_path / "cache").exists()
 
+    @pytest.mark.parametrize("url", ["file://shared", "file://shared/goldens"])
+    def test_a_file_url_of_another_host_is_no_folder(self, path, tmp_path, url):
+        """What stands after two slashes is a host, and the rest of it would be another folder."""
+        shelf = Shelf(url, tmp_path / "cache")
+        save(path, shelf)
+        with pytest.raises(GoldenError, match="three slashes before an absolute path"):
+            push([path], shelf, silent)
+
     def test_store_and_cache_look_alike_and_identical_tensors_are_there_once(self, path, tmp_path):
         shelf = Shelf(str(tmp_path / "store"), tmp_path / "cache")
         save(path, shelf)
